@@ -1,0 +1,173 @@
+"""TensorBundle: what preprocessing hands back, one safetensors body for one upload.
+
+For each spec of the recipe a tensor under the spec's key (leading dimension = items), and beside it ``<key>.frame``
+and ``<key>.track``, int32 [items]: the index into ``metadata.frames`` (of a sound spec: into
+``metadata.segments[key]``) and the face track, -1 where there is none. A spec that could not be had has no tensor and
+an entry in ``metadata.missing``.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from telltale_contracts._base import Contract
+
+MediaKind = Literal["video", "image", "audio"]
+MissingReason = Literal["no_face", "no_usable_face", "no_audio", "no_speech", "no_picture"]
+
+_METADATA = "telltale"
+
+
+class MalformedBundle(ValueError):
+    """The body is not a TensorBundle: not safetensors, or without its metadata, or with indices that do not fit."""
+
+
+class MediaFacts(Contract):
+    """What the container and its streams say of themselves; pixels after rotation."""
+
+    kind: MediaKind
+    container: str
+    duration_s: float | None = None
+    width: int | None = None
+    height: int | None = None
+    src_fps: float | None = Field(default=None, description="mean frames a second")
+    total_frames: int | None = None
+    variable_frame_rate: bool | None = None
+    rotation: int = Field(default=0, description="degrees clockwise that were applied to the decoded picture")
+    video_codec: str | None = None
+    audio_codec: str | None = None
+    sample_rate: int | None = None
+    channels: int | None = None
+
+
+class SampledFrame(Contract):
+    """One frame that was looked at."""
+
+    index: int = Field(ge=0, description="its place among all frames of the stream, in presentation order")
+    t: float = Field(description="seconds from the first frame, by presentation time stamp")
+
+
+class FaceObservation(Contract):
+    """One face in one sampled frame, in pixels of the upright full frame."""
+
+    frame: int = Field(ge=0, description="index into the bundle's frames")
+    box: tuple[float, float, float, float] = Field(description="x, y, width, height")
+    score: float = Field(ge=0.0, le=1.0, description="the detector's confidence")
+    landmarks: tuple[tuple[float, float], ...] = Field(
+        description="x, y of right eye, left eye, nose tip, mouth centre, right ear, left ear (the subject's)"
+    )
+    eye_distance: float = Field(ge=0.0, description="pixels between the eyes")
+    sharpness: float = Field(ge=0.0, description="variance of the Laplacian of the crop's luma at 112 x 112")
+    usable: bool = Field(description="whether crops of it are in the tensors")
+
+
+class Track(Contract):
+    """One person over time."""
+
+    track: int = Field(ge=0)
+    observations: tuple[FaceObservation, ...] = Field(min_length=1)
+    quality: float = Field(ge=0.0, le=1.0, description="mean over its observations: size, sharpness and pose")
+
+
+class Segment(Contract):
+    """One stretch of sound, in seconds from its start; ``speech`` is the share of it in which somebody speaks."""
+
+    start: float = Field(ge=0.0)
+    end: float = Field(ge=0.0)
+    speech: float = Field(ge=0.0, le=1.0)
+
+
+class AudioFacts(Contract):
+    """The sound as a whole."""
+
+    duration_s: float = Field(ge=0.0)
+    speech_s: float = Field(ge=0.0, description="seconds in which somebody speaks")
+    rms: float = Field(ge=0.0)
+    silence_ratio: float = Field(ge=0.0, le=1.0)
+
+
+class Missing(Contract):
+    """What could not be had, and why, in one sentence with its numbers."""
+
+    key: str = Field(description="the spec's key")
+    reason: MissingReason
+    detail: str
+
+
+class BundleMetadata(Contract):
+    """Everything beside the tensors."""
+
+    media: MediaFacts
+    frames: tuple[SampledFrame, ...] = ()
+    used_step: int | None = Field(default=None, description="median distance between sampled frames")
+    tracks: tuple[Track, ...] = ()
+    audio: AudioFacts | None = None
+    segments: dict[str, tuple[Segment, ...]] = Field(default_factory=dict)
+    missing: tuple[Missing, ...] = ()
+    timings_ms: dict[Literal["decode", "faces", "features"], float] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TensorBundle:
+    """Tensors by spec key, the frame and track of each item, and the metadata."""
+
+    metadata: BundleMetadata
+    tensors: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
+    frame: Mapping[str, NDArray[np.int32]] = field(default_factory=dict)
+    track: Mapping[str, NDArray[np.int32]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for key, tensor in self.tensors.items():
+            for name, index in (("frame", self.frame.get(key)), ("track", self.track.get(key))):
+                if index is None or index.shape != tensor.shape[:1] or index.dtype != np.int32:
+                    raise MalformedBundle(f"tensor {key} has {tensor.shape[0]} items, its {name} index does not fit")
+
+    def to_bytes(self) -> bytes:
+        """The bundle as one safetensors body."""
+        flat: dict[str, NDArray[np.generic]] = {}
+        for key, tensor in self.tensors.items():
+            flat[key] = np.ascontiguousarray(tensor)
+            flat[f"{key}.frame"] = self.frame[key]
+            flat[f"{key}.track"] = self.track[key]
+        return save(flat, metadata={_METADATA: self.metadata.model_dump_json()})
+
+    @classmethod
+    def from_bytes(cls, body: bytes) -> TensorBundle:
+        """Read a bundle.
+
+        Raises:
+            MalformedBundle: the body is not one.
+        """
+        try:
+            (header_size,) = struct.unpack_from("<Q", body)
+            header = _HeaderMetadata.model_validate_json(body[8 : 8 + header_size])
+            metadata = BundleMetadata.model_validate_json(header.metadata[_METADATA])
+            flat = load(body)
+        except (struct.error, ValidationError, SafetensorError, KeyError) as error:
+            raise MalformedBundle(f"not a tensor bundle: {error}") from error
+        keys = [name for name in flat if not name.endswith((".frame", ".track"))]
+        try:
+            return cls(
+                metadata=metadata,
+                tensors={key: flat[key] for key in keys},
+                frame={key: flat[f"{key}.frame"] for key in keys},
+                track={key: flat[f"{key}.track"] for key in keys},
+            )
+        except KeyError as error:
+            raise MalformedBundle(f"a tensor without its index: {error}") from error
+
+
+class _HeaderMetadata(Contract):
+    # safetensors.numpy.load drops the header's metadata, so it is read from the header itself.
+    model_config = {"extra": "ignore"}
+
+    metadata: dict[str, str] = Field(alias="__metadata__")

@@ -1,0 +1,117 @@
+"""card.yaml: where one version came from, what it was measured on, and what it must answer."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from telltale_contracts._base import Contract
+
+Medium = Literal["video", "image", "speech"]
+
+_EDGE = 1e-6
+
+
+class Interval(Contract):
+    """A figure with its bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+    level: float = Field(default=0.95, gt=0.0, lt=1.0)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low > self.high:
+            raise ValueError(f"the interval [{self.low}, {self.high}] is upside down")
+        return self
+
+
+class Measurement(Contract):
+    """What a version was worth on one held-out set: never on a group that it was trained or calibrated on."""
+
+    medium: Medium
+    family: str = Field(description="the generator, or 'all' for the whole held-out set")
+    split: str = Field(description="which groups were held out, and how the media were treated")
+    n_real: int = Field(ge=0)
+    n_fake: int = Field(ge=0)
+    n_groups: int = Field(ge=1)
+    unit: str = Field(description="what one score is of: item, track, file")
+    auc: Interval | None = Field(default=None, description="area under the ROC curve; none without both classes")
+    eer: Interval | None = Field(default=None, description="equal error rate; none without both classes")
+    false_alarm_rate: Interval | None = Field(default=None, description="share of genuine over the threshold")
+    note: str | None = None
+
+
+class Provenance(Contract):
+    """How this version came to be, so that it can be made again."""
+
+    architecture: str
+    framework: str
+    parameters: int = Field(ge=1)
+    initialised_from: str
+    command: str
+    seed: int
+    data: tuple[str, ...] = Field(description="what it was trained on: source, licence, counts by class and groups")
+    split: str = Field(description="how groups were divided into training, calibration and test")
+    output_convention: str = Field(description="what the source's output meant, and how it became P(fake)")
+
+
+class Calibration(Contract):
+    """Platt scaling of an item's raw score: sigmoid(slope x logit(raw) + intercept) (Platt 1999).
+
+    ``prior`` is P(fake) in the set that it was fitted on; a likelihood ratio divides it out again.
+    """
+
+    method: Literal["platt"] = "platt"
+    slope: float = Field(gt=0.0)
+    intercept: float
+    prior: float = Field(gt=0.0, lt=1.0)
+    n: int = Field(ge=1)
+    fitted_on: str
+
+    def apply(self, raw: float) -> float:
+        """Calibrated P(fake) of one raw P(fake); both in [0, 1].
+
+        The raw score is kept 1e-6 away from 0 and 1, where its logit is not finite.
+        """
+        clipped = min(max(raw, _EDGE), 1.0 - _EDGE)
+        z = self.slope * math.log(clipped / (1.0 - clipped)) + self.intercept
+        return 1.0 / (1.0 + math.exp(-z)) if z >= 0 else math.exp(z) / (1.0 + math.exp(z))
+
+
+class Golden(Contract):
+    """Inputs (in golden.safetensors, tensor ``input``) and the raw scores that they must give on the server."""
+
+    scores: tuple[float, ...] = Field(min_length=1)
+    tolerance: float = Field(default=1e-3, gt=0.0, le=0.05)
+    source: str = Field(description="what the inputs show, and where they came from")
+
+
+class Artifact(Contract):
+    """The files that are served, each with its sha256, and the one digest that stands for all of them."""
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    files: dict[str, str] = Field(min_length=1)
+
+
+class VersionCard(Contract):
+    """One version of a detector."""
+
+    detector: str
+    version: int = Field(ge=1)
+    created: datetime
+    artifact: Artifact
+    provenance: Provenance
+    measured: tuple[Measurement, ...] = ()
+    calibration: Calibration
+    threshold: float = Field(default=0.5, gt=0.0, lt=1.0, description="operating point on the calibrated score")
+    golden: Golden
+    limits: tuple[str, ...] = Field(default=(), description="what it is known not to do")
+
+    def measured_on(self, medium: Medium) -> bool:
+        """Whether this version may vote on a medium: only where both error rates could be measured."""
+        return any(m.medium == medium and m.auc is not None for m in self.measured)
