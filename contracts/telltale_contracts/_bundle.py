@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
@@ -168,6 +168,6 @@ class TensorBundle:
 
 class _HeaderMetadata(Contract):
     # safetensors.numpy.load drops the header's metadata, so it is read from the header itself.
-    model_config = {"extra": "ignore"}
+    model_config = ConfigDict(extra="ignore")
 
     metadata: dict[str, str] = Field(alias="__metadata__")
