@@ -68,7 +68,7 @@ def test_values_are_read_from_the_field_of_their_type() -> None:
     ("tensor", "why"),
     [
         (TensorProto(dtype=DataType.DT_STRING), "DT_STRING"),
-        (TensorProto(dtype=99), "type 99"),
+        (TensorProto.FromString(b"\x08\x63"), "type 99"),
         (TensorProto(dtype=DataType.DT_FLOAT, tensor_content=b"123"), "do not fill"),
         (TensorProto(dtype=DataType.DT_FLOAT, float_val=[1, 2]), "do not fit"),
         (TensorProto(dtype=DataType.DT_UINT8, int_val=[300]), "does not fit"),
