@@ -1,0 +1,153 @@
+"""One measurement for the whole held-out set and one for each family of forgeries in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from telltale_contracts import Interval, Measurement, Medium
+
+from telltale_export.data import MediaItem
+from telltale_export.evaluation.metrics import (
+    Bools,
+    Floats,
+    area_under_roc,
+    bootstrap_interval,
+    equal_error_rate,
+)
+
+ALL_FAMILIES = "all"
+
+
+@dataclass(frozen=True)
+class ScoredSet:
+    """Held-out media and their calibrated P(fake): five arrays of [N]."""
+
+    scores: Floats
+    fake: Bools
+    families: NDArray[np.str_]
+    sources: NDArray[np.str_]
+    groups: NDArray[np.str_]
+
+    @classmethod
+    def of(cls, items: Sequence[MediaItem], scores: Sequence[float] | Floats) -> ScoredSet:
+        """Scores beside the items that they are of, in the same order.
+
+        Raises:
+            ValueError: not as many scores as items, or one is not finite.
+        """
+        values = np.asarray(scores, dtype=np.float64)
+        if values.shape != (len(items),) or not np.isfinite(values).all():
+            raise ValueError(f"{len(items)} items need as many finite scores, not {values.shape}")
+        return cls(
+            scores=values,
+            fake=np.array([item.fake for item in items], dtype=np.bool_),
+            families=np.array([item.family for item in items]),
+            sources=np.array([item.source for item in items]),
+            groups=np.array([item.group for item in items]),
+        )
+
+    def where(self, chosen: Bools) -> ScoredSet:
+        """The items at which ``chosen`` [N] is true."""
+        return ScoredSet(
+            self.scores[chosen], self.fake[chosen], self.families[chosen], self.sources[chosen], self.groups[chosen]
+        )
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How a measurement is taken; ``split`` and ``unit`` as in ``Measurement``, ``rounds`` of the bootstrap."""
+
+    medium: Medium
+    split: str
+    unit: str
+    threshold: float = 0.5
+    rounds: int = 1000
+    seed: int = 0
+
+
+def measure(scored: ScoredSet, terms: Terms) -> tuple[Measurement, ...]:
+    """The whole held-out set first, then each family of fakes, in the order of their names.
+
+    A family stands against the genuine media of its own sources where there are any, so that a difference between
+    sources does not pass for skill; otherwise against all genuine media, and the note says so.
+    """
+    measured = [_one(scored, ALL_FAMILIES, None, terms)]
+    for family in sorted(set(scored.families[scored.fake].tolist())):
+        of_family = scored.fake & (scored.families == family)
+        siblings = ~scored.fake & np.isin(scored.sources, scored.sources[of_family])
+        note = "against the genuine media of the same sources"
+        if not siblings.any():
+            siblings, note = ~scored.fake, "no genuine media of the same source: against all genuine media"
+        part = scored.where(of_family | siblings)
+        measured.append(_one(part, family, note, terms))
+    return tuple(measured)
+
+
+def worst_family(measured: Iterable[Measurement]) -> Measurement | None:
+    """The family with the lowest AUC, none where no family could be measured."""
+    families = [m for m in measured if m.family != ALL_FAMILIES and m.auc is not None]
+    return min(families, key=lambda m: m.auc.value if m.auc else 1.0, default=None)
+
+
+def table(measured: Iterable[Measurement]) -> str:
+    """The measurements as lines of text, for a terminal."""
+    lines = [f"{'medium':7} {'family':22} {'real':>5} {'fake':>5} {'groups':>6}  {'AUC':22} {'EER':22} false alarms"]
+    lines += [
+        f"{m.medium:7} {m.family:22} {m.n_real:5d} {m.n_fake:5d} {m.n_groups:6d}  {_cell(m.auc):22} {_cell(m.eer):22} "
+        f"{_cell(m.false_alarm_rate)}   {m.split}"
+        for m in measured
+    ]
+    return "\n".join(lines)
+
+
+def _cell(interval: Interval | None) -> str:
+    return "-" if interval is None else f"{interval.value:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
+
+
+def _one(scored: ScoredSet, family: str, note: str | None, terms: Terms) -> Measurement:
+    auc = eer = alarms = None
+    if scored.fake.any() and not scored.fake.all():
+        arrays = (scored.scores, scored.fake, scored.groups)
+        auc = bootstrap_interval(area_under_roc, *arrays, rounds=terms.rounds, seed=terms.seed)
+        eer = bootstrap_interval(equal_error_rate, *arrays, rounds=terms.rounds, seed=terms.seed)
+    if not scored.fake.all():
+        alarms = _false_alarms(scored.where(~scored.fake), terms)
+    return Measurement(
+        medium=terms.medium,
+        family=family,
+        split=terms.split,
+        n_real=int((~scored.fake).sum()),
+        n_fake=int(scored.fake.sum()),
+        n_groups=len(np.unique(scored.groups)),
+        unit=terms.unit,
+        auc=_rounded(auc),
+        eer=_rounded(eer),
+        false_alarm_rate=_rounded(alarms),
+        note=note,
+    )
+
+
+def _rounded(interval: Interval | None) -> Interval | None:
+    if interval is None:
+        return None
+    return Interval(
+        value=round(interval.value, 4),
+        low=round(interval.low, 4),
+        high=round(interval.high, 4),
+        level=interval.level,
+    )
+
+
+def _false_alarms(real: ScoredSet, terms: Terms) -> Interval:
+    over = (real.scores >= terms.threshold).astype(float)
+    names, index = np.unique(real.groups, return_inverse=True)
+    value = float(over.mean())
+    if len(names) < 2:
+        return Interval(value=value, low=0.0, high=1.0)
+    count, total = np.bincount(index, over), np.bincount(index)
+    drawn = np.random.default_rng(terms.seed).integers(len(names), size=(terms.rounds, len(names)))
+    low, high = np.quantile(count[drawn].sum(axis=1) / total[drawn].sum(axis=1), [0.025, 0.975])
+    return Interval(value=value, low=min(float(low), value), high=max(float(high), value))
