@@ -43,11 +43,12 @@ def only_one(lock: Path) -> Iterator[None]:
 
 
 def call(command: Sequence[str | Path], *, failed: str) -> str:
-    """Run `command`, return its stdout; on a non-zero exit raise `SetupError` with `failed` and what it printed last."""
+    """Run `command` and return its stdout; a non-zero exit raises `SetupError` with `failed` and its last lines."""
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        told = "\n".join((done.stderr.strip() or done.stdout.strip()).splitlines()[-20:])
-        raise SetupError(f"{failed}\n{told}")
+        lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
+        told = [line for line in lines if not line.startswith("WARNING:")] or lines
+        raise SetupError("\n".join([failed, *told[-20:]]))
     return done.stdout
 
 

