@@ -42,9 +42,9 @@ def only_one(lock: Path) -> Iterator[None]:
         yield
 
 
-def call(command: Sequence[str | Path], *, failed: str) -> str:
+def call(command: Sequence[str | Path], *, failed: str, cwd: Path | None = None) -> str:
     """Run `command` and return its stdout; a non-zero exit raises `SetupError` with `failed` and its last lines."""
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False, cwd=cwd)
     if done.returncode != 0:
         lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
         told = [line for line in lines if not line.startswith("WARNING:")] or lines

@@ -91,7 +91,7 @@ class Builder:
         """What the layer depends on: where it lies, which Python, and the content of its lock and project files."""
         files = [self.house / "requirements" / lock for lock in layer.locks]
         files += [self.house / room / "pyproject.toml" for room in layer.rooms]
-        content = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+        content = hashlib.sha256("".join(_without_comments(path.read_text()) for path in files).encode()).hexdigest()
         base = self._system_python if layer.system_python else self._python
         version = "" if layer.system_python else sys.version.split()[0]
         return {"house": str(self.house), "python": f"{base} {version}".strip(), "content": content}
@@ -224,6 +224,10 @@ def check_stub_python(python: Path) -> None:
         [python, "-c", "import venv"],
         failed=f"{python} has no venv module.\nOn Debian 12: sudo apt-get install python3.11-venv",
     )
+
+
+def _without_comments(text: str) -> str:
+    return "".join(line for line in text.splitlines(keepends=True) if not line.lstrip().startswith("#"))
 
 
 def _canonical(name: str) -> str:
