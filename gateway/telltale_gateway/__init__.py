@@ -1,0 +1,1 @@
+"""The gateway: an upload comes in, a Verdict goes out."""

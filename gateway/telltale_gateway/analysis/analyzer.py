@@ -1,0 +1,176 @@
+"""The analysis: media and options in, Verdict out."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import time
+from collections.abc import Sequence
+
+from telltale_contracts import Recipe, TensorBundle
+
+from telltale_gateway.analysis.judgement import Judge
+from telltale_gateway.analysis.media import MediaSource
+from telltale_gateway.analysis.options import AnalysisOptions
+from telltale_gateway.analysis.preprocess import PreprocessClient
+from telltale_gateway.analysis.progress import Listener, Progress, ignore
+from telltale_gateway.analysis.report import Scored, Timings, compose
+from telltale_gateway.analysis.scoring import Outcome, score
+from telltale_gateway.analysis.verdict import Verdict
+from telltale_gateway.errors import AnalysisTimeout, NoDetectorAvailable, NothingToAnalyse, UnknownDetector
+from telltale_gateway.rollout import Deployed, Fleet, Reconciler
+
+_RETRY_AFTER_S = 3
+
+_HINTS = {
+    "no_usable_face": "Send a larger or sharper picture of the face.",
+    "no_face": "Send media that shows a face, or sound in which somebody speaks.",
+    "no_speech": "Send sound in which somebody speaks.",
+    "no_audio": "Send media that shows a face, or sound in which somebody speaks.",
+    "no_picture": "Ask for detectors that listen, or send a picture or a video.",
+    "not_measured": "Ask GET /models which detectors were measured on this kind of media.",
+}
+
+
+class Analyzer:
+    """Runs analyses against whatever fleet is live when each begins."""
+
+    def __init__(
+        self,
+        reconciler: Reconciler,
+        preprocess: PreprocessClient,
+        judge: Judge,
+        *,
+        deadline_s: float,
+        inference_timeout_s: float,
+    ) -> None:
+        self._reconciler = reconciler
+        self._preprocess = preprocess
+        self._judge = judge
+        self._deadline_s = deadline_s
+        self._inference_timeout_s = inference_timeout_s
+
+    async def analyze(
+        self, media: MediaSource, options: AnalysisOptions, *, request_id: str, listener: Listener = ignore
+    ) -> Verdict:
+        """Analyse one upload.
+
+        Raises:
+            UnknownDetector: a detector was asked for that does not exist.
+            UpstreamProblem: the media is not media, damaged, too large or too long.
+            NothingToAnalyse: no detector found anything that it could look at.
+            NoDetectorAvailable: none of the detectors that apply could answer.
+            PreprocessUnavailable: preprocessing cannot be reached.
+            AnalysisTimeout: the deadline passed.
+        """
+        started = time.perf_counter()
+        asked = choose(self._reconciler.fleet, options.names)
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                listener(Progress("preprocess", 0, 1))
+                recipe = Recipe.union((deployed.manifest.input for deployed in asked), options.sampling)
+                sha256 = await media.sha256()
+                sent = time.perf_counter()
+                bundle = await self._preprocess.bundle(media, recipe, request_id)
+                preprocess_ms = (time.perf_counter() - sent) * 1000.0
+                listener(Progress("preprocess", 1, 1))
+                outcomes = await self._score_all(asked, bundle, listener)
+        except TimeoutError as error:
+            raise AnalysisTimeout(
+                f"The analysis took longer than {self._deadline_s:g} s.",
+                "Send a shorter clip, or ask for fewer frames.",
+            ) from error
+        require_evidence(outcomes)
+        fusing = time.perf_counter()
+        judgement = self._judge.judge(outcomes, bundle.metadata)
+        fuse_ms = (time.perf_counter() - fusing) * 1000.0
+        listener(Progress("fuse", 1, 1))
+        total_ms = (time.perf_counter() - started) * 1000.0
+        timings = Timings(media.upload_ms, preprocess_ms, fuse_ms, total_ms + media.upload_ms)
+        scored = Scored(outcomes, bundle.frame, bundle.track)
+        return compose(
+            media=media,
+            sha256=sha256,
+            metadata=bundle.metadata,
+            scored=scored,
+            judgement=judgement,
+            judge=self._judge,
+            options=options,
+            timings=timings,
+        )
+
+    async def _score_all(
+        self, asked: Sequence[Deployed], bundle: TensorBundle, listener: Listener
+    ) -> tuple[Outcome, ...]:
+        async def one(deployed: Deployed) -> Outcome:
+            outcome = await score(deployed, bundle, self._inference_timeout_s)
+            if outcome.status == "failed":
+                self._reconciler.suspect(deployed.name)
+            return outcome
+
+        tasks = [asyncio.ensure_future(one(deployed)) for deployed in asked]
+        try:
+            for done, task in enumerate(asyncio.as_completed(tasks), start=1):
+                await task
+                listener(Progress("detect", done, len(tasks)))
+        finally:
+            for task in tasks:
+                task.cancel()
+        return tuple(task.result() for task in tasks)
+
+
+def choose(fleet: Fleet, names: Sequence[str] | None) -> tuple[Deployed, ...]:
+    """The detectors of a fleet that are asked.
+
+    Raises:
+        UnknownDetector: one of the names is not in the fleet.
+        NoDetectorAvailable: none of them is ready, or there is none yet.
+    """
+    if names is not None and not names:
+        raise UnknownDetector("The list of detectors is empty.", _known(fleet))
+    for name in names or ():
+        if fleet.complete and name not in fleet.detectors:
+            close = difflib.get_close_matches(name, fleet.detectors, n=1)
+            hint = f"Did you mean {close[0]}? {_known(fleet)}" if close else _known(fleet)
+            raise UnknownDetector(f"There is no detector named {name[:80]!r}.", hint)
+    asked = tuple(d for d in fleet.detectors.values() if names is None or d.name in names)
+    if not any(deployed.readiness.ready for deployed in asked):
+        raise NoDetectorAvailable(
+            "No detector can answer now: "
+            + ("; ".join(f"{d.name}: {d.readiness.reason}" for d in asked) or "the model servers are starting."),
+            "Send the same request again in a few seconds; GET /health says when detectors are back.",
+            retry_after_s=_RETRY_AFTER_S,
+        )
+    return asked
+
+
+def require_evidence(outcomes: Sequence[Outcome]) -> None:
+    """See that at least one detector scored.
+
+    Raises:
+        NoDetectorAvailable: those that could have, failed.
+        NothingToAnalyse: none applies to this media.
+    """
+    if any(outcome.status == "scored" for outcome in outcomes):
+        return
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    if failed:
+        raise NoDetectorAvailable(
+            "No detector could answer: " + "; ".join(f"{o.deployed.name}: {o.reason}" for o in failed),
+            "Send the same request again in a few seconds; GET /health says when detectors are back.",
+            retry_after_s=_RETRY_AFTER_S,
+        )
+    reasons = [outcome.missing for outcome in outcomes]
+    code = next((known for known in _HINTS if known in reasons), "not_measured")
+    detail = " ".join(dict.fromkeys(_sentence(outcome) for outcome in outcomes))
+    raise NothingToAnalyse(detail, _HINTS[code], code=code)
+
+
+def _sentence(outcome: Outcome) -> str:
+    reason = outcome.reason or ""
+    text = reason if outcome.missing else f"{outcome.deployed.name} {reason}"
+    return text if text.endswith(".") else f"{text}."
+
+
+def _known(fleet: Fleet) -> str:
+    return f"Live detectors: {', '.join(sorted(fleet.detectors)) or 'none'}."

@@ -1,0 +1,33 @@
+"""What a caller may choose of an analysis."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+from telltale_contracts import Sampling
+
+DEFAULT_FRAMES = 32
+
+
+class AnalysisOptions(BaseModel):
+    """Sampling, and which detectors are asked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    fps: float | None = Field(default=None, gt=0.0, le=120.0, description="frames looked at in a second of video")
+    max_frames: int = Field(default=DEFAULT_FRAMES, ge=1, le=512, description="frames looked at, at most")
+    detectors: str | None = Field(
+        default=None, max_length=2000, description="names, separated by commas; all live detectors when not given"
+    )
+    explain: bool = Field(default=False, description="ask for heatmaps, of the detectors whose graph has them")
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """The detectors asked for, each once; None for all."""
+        if self.detectors is None:
+            return None
+        return tuple(dict.fromkeys(name for part in self.detectors.split(",") if (name := part.strip())))
+
+    @property
+    def sampling(self) -> Sampling:
+        """The part of it that preprocessing needs."""
+        return Sampling(max_frames=self.max_frames, fps=self.fps)

@@ -1,0 +1,213 @@
+"""A judgement and what it rests on, laid out as the canonical answer."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from telltale_contracts import BundleMetadata, FaceCrop, Image, Server, SoundSpec
+
+from telltale_gateway.analysis.explanation import explain
+from telltale_gateway.analysis.judgement import Judge, Judgement
+from telltale_gateway.analysis.media import MediaSource
+from telltale_gateway.analysis.options import AnalysisOptions
+from telltale_gateway.analysis.scoring import Outcome
+from telltale_gateway.analysis.verdict import (
+    AudioSegment,
+    DetectorResult,
+    FaceScore,
+    FrameSample,
+    Meta,
+    TrackScore,
+    Verdict,
+)
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Milliseconds of the stages that the gateway itself sees."""
+
+    upload_ms: float
+    preprocess_ms: float
+    fuse_ms: float
+    total_ms: float
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The bundle's indices beside the outcomes, for looking up what was said of one part."""
+
+    outcomes: Sequence[Outcome]
+    frame: Mapping[str, NDArray[np.int32]]
+    track: Mapping[str, NDArray[np.int32]]
+
+    def of_items(self, spec: type[FaceCrop | Image]) -> dict[tuple[int, int], dict[str, float]]:
+        """For each (frame, track): what each detector of that kind of input said of it."""
+        parts: dict[tuple[int, int], dict[str, float]] = {}
+        for outcome in self.outcomes:
+            if outcome.aggregated is None or not isinstance(outcome.deployed.manifest.input, spec):
+                continue
+            items = zip(self.frame[outcome.key], self.track[outcome.key], outcome.aggregated.items, strict=True)
+            for frame, track, score in items:
+                parts.setdefault((int(frame), int(track)), {})[outcome.deployed.name] = score
+        return parts
+
+
+def compose(
+    *,
+    media: MediaSource,
+    sha256: str,
+    metadata: BundleMetadata,
+    scored: Scored,
+    judgement: Judgement,
+    judge: Judge,
+    options: AnalysisOptions,
+    timings: Timings,
+) -> Verdict:
+    """The Verdict."""
+    outcomes = scored.outcomes
+    score = judgement.fused.score
+    return Verdict(
+        id=uuid.uuid4().hex,
+        label=judgement.label,
+        score=score,
+        confidence=max(score, 1.0 - score),
+        threshold=judge.rules.threshold,
+        is_deepfake=judgement.label == "fake",
+        modality=metadata.media.kind,
+        filename=media.filename,
+        sha256=sha256,
+        forgeries=dict(judgement.fused.forgeries),
+        untested=judgement.untested,
+        detectors=tuple(_detector(outcome, judgement) for outcome in outcomes),
+        frame_samples=_frames(metadata, scored, judge),
+        tracks=_tracks(metadata, scored, judge),
+        audio_segments=_segments(metadata, scored, judge),
+        explanation=explain(judgement, outcomes, heatmaps_asked=options.explain),
+        degraded=any(outcome.status == "failed" for outcome in outcomes),
+        version=",".join(f"{o.deployed.name}:{o.deployed.version}" for o in outcomes if o.status == "scored"),
+        latency_ms=timings.total_ms,
+        timings_ms=_timings(metadata, outcomes, timings),
+        meta=_meta(metadata),
+    )
+
+
+def _detector(outcome: Outcome, judgement: Judgement) -> DetectorResult:
+    deployed, aggregated = outcome.deployed, outcome.aggregated
+    return DetectorResult(
+        name=deployed.name,
+        version=deployed.version,
+        forgery=deployed.manifest.forgery,
+        server=deployed.manifest.server,
+        artifact_sha256=deployed.card.artifact.sha256 if deployed.card else None,
+        status=outcome.status,
+        reason=outcome.reason,
+        raw_score=aggregated.raw if aggregated else None,
+        score=aggregated.score if aggregated else None,
+        weight=deployed.manifest.weight,
+        contribution=judgement.contributions.get(deployed.name),
+        items=len(aggregated.items) if aggregated else 0,
+        latency_ms=outcome.latency_ms,
+    )
+
+
+def _frames(metadata: BundleMetadata, scored: Scored, judge: Judge) -> tuple[FrameSample, ...]:
+    of_faces, of_pictures = scored.of_items(FaceCrop), scored.of_items(Image)
+    samples = []
+    for index, frame in enumerate(metadata.frames):
+        faces = tuple(
+            FaceScore(
+                track=track.track,
+                box=seen.box,
+                score=judge.fuse_part(scored.outcomes, of_faces.get((index, track.track), {})),
+            )
+            for track in metadata.tracks
+            for seen in track.observations
+            if seen.frame == index
+        )
+        whole = [
+            s for (f, _), parts in of_pictures.items() if f == index for s in [judge.fuse_part(scored.outcomes, parts)]
+        ]
+        scores = [s for s in [*(face.score for face in faces), *whole] if s is not None]
+        samples.append(FrameSample(t=frame.t, score=max(scores, default=None), faces=faces))
+    return tuple(samples)
+
+
+def _tracks(metadata: BundleMetadata, scored: Scored, judge: Judge) -> tuple[TrackScore, ...]:
+    answers = []
+    for track in metadata.tracks:
+        scores = {
+            outcome.deployed.name: outcome.aggregated.tracks[track.track]
+            for outcome in scored.outcomes
+            if outcome.aggregated is not None
+            and isinstance(outcome.deployed.manifest.input, FaceCrop)
+            and track.track in outcome.aggregated.tracks
+        }
+        times = [metadata.frames[seen.frame].t for seen in track.observations]
+        answers.append(
+            TrackScore(
+                track=track.track,
+                score=judge.fuse_part(scored.outcomes, scores),
+                first_t=min(times),
+                last_t=max(times),
+                frames=len(track.observations),
+                quality=track.quality,
+            )
+        )
+    return tuple(answers)
+
+
+def _segments(metadata: BundleMetadata, scored: Scored, judge: Judge) -> tuple[AudioSegment, ...]:
+    spans: dict[tuple[float, float], dict[str, float]] = {}
+    for outcome in scored.outcomes:
+        if outcome.aggregated is None or not isinstance(outcome.deployed.manifest.input, SoundSpec):
+            continue
+        segments = metadata.segments[outcome.key]
+        for index, score in zip(scored.frame[outcome.key], outcome.aggregated.items, strict=True):
+            segment = segments[int(index)]
+            spans.setdefault((segment.start, segment.end), {})[outcome.deployed.name] = score
+    answers = []
+    for (start, end), scores in sorted(spans.items()):
+        fused = judge.fuse_part(scored.outcomes, scores)
+        if fused is not None:
+            answers.append(AudioSegment(start=start, end=end, score=fused))
+    return tuple(answers)
+
+
+def _timings(metadata: BundleMetadata, outcomes: Sequence[Outcome], timings: Timings) -> dict[str, float]:
+    inside = {stage: metadata.timings_ms.get(stage, 0.0) for stage in ("decode", "faces", "features")}
+    servers: dict[Server, float] = {"triton": 0.0, "tfserving": 0.0}
+    for outcome in outcomes:
+        server = outcome.deployed.manifest.server
+        servers[server] = max(servers[server], outcome.latency_ms or 0.0)
+    return {
+        "upload": timings.upload_ms,
+        **inside,
+        "transfer": max(0.0, timings.preprocess_ms - sum(inside.values())),
+        "triton": servers["triton"],
+        "tfserving": servers["tfserving"],
+        "fuse": timings.fuse_ms,
+    }
+
+
+def _meta(metadata: BundleMetadata) -> Meta:
+    media = metadata.media
+    with_face = {seen.frame for track in metadata.tracks for seen in track.observations}
+    looked_at = len(metadata.frames)
+    return Meta(
+        src_fps=media.src_fps,
+        total_frames=media.total_frames,
+        used_step=metadata.used_step,
+        face_frames=len(with_face),
+        face_detect_rate=len(with_face) / looked_at if looked_at else None,
+        duration_s=media.duration_s,
+        width=media.width,
+        height=media.height,
+        container=media.container,
+        video_codec=media.video_codec,
+        audio_codec=media.audio_codec,
+        variable_frame_rate=media.variable_frame_rate,
+    )

@@ -1,0 +1,1 @@
+"""The HTTP face: thin routers, and how errors and uploads cross it."""

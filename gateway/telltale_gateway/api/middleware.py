@@ -1,0 +1,50 @@
+"""Every request has an id, in its answer and in the logs, and is counted."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+REQUEST_ID_HEADER = "X-Request-ID"
+_SANE = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class RequestContext:
+    """Takes the caller's X-Request-ID where it is sane, makes one where it is not, and counts the answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
+        request_id = given if _SANE.fullmatch(given) else uuid.uuid4().hex
+        scope.setdefault("state", {})["request_id"] = request_id
+        started = time.perf_counter()
+        status = 500
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        finally:
+            self._count(scope, status, time.perf_counter() - started)
+
+    @staticmethod
+    def _count(scope: Scope, status: int, seconds: float) -> None:
+        telemetry = scope["app"].state.services.telemetry
+        # The route's pattern, never the path: a path is the caller's to choose, and each would be a new series.
+        route = getattr(scope.get("route"), "path", "unmatched")
+        telemetry.requests.labels(scope["method"], route, str(status)).inc()
+        telemetry.request_seconds.labels(route).observe(seconds)

@@ -1,0 +1,91 @@
+"""An upload as it arrives: one multipart part named ``file``, refused as soon as it is too large.
+
+What is larger than a megabyte waits in an unlinked temporary file, so nothing stays on disk, whatever happens.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
+from starlette.types import Message
+
+from telltale_gateway.analysis import MediaSource
+from telltale_gateway.errors import BadUpload, UploadTooLarge
+
+_FRAMING = 65_536
+_MAX_FILENAME = 255
+_HINT = "Send multipart/form-data with the media in a part named file: curl -F file=@clip.mp4 ..."
+
+# FastAPI would read the whole form before the endpoint could object to its size, so the form is described here and
+# read below.
+UPLOAD_FORM: Mapping[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "file": {"type": "string", "format": "binary", "description": "video, image or sound"}
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+async def upload(request: Request) -> AsyncIterator[MediaSource]:
+    """The media of a request; its temporary file is gone when the request is.
+
+    Raises:
+        UploadTooLarge: more arrived than the limit allows, or more was announced.
+        BadUpload: there is no part named file, or more than one, or the body is not multipart.
+    """
+    started = time.perf_counter()
+    limit = request.app.state.settings.limits.upload_bytes
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > limit + _FRAMING:
+        raise UploadTooLarge(limit)
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        raise BadUpload("The body is not multipart/form-data.", _HINT)
+    limited = Request(request.scope, _Limited(request, limit + _FRAMING))
+    try:
+        async with limited.form(max_files=1, max_fields=4) as form:
+            file = form.get("file")
+            if not isinstance(file, UploadFile):
+                raise BadUpload("There is no file part named file.", _HINT)
+            if (file.size or 0) > limit:
+                raise UploadTooLarge(limit)
+            name = (file.filename or "")[:_MAX_FILENAME] or None
+            elapsed = (time.perf_counter() - started) * 1000.0
+            yield MediaSource(file.file, name, elapsed)
+    except (MultiPartException, HTTPException) as error:
+        reason = error.message if isinstance(error, MultiPartException) else error.detail
+        raise BadUpload(f"The multipart body cannot be read: {reason}", _HINT) from error
+
+
+class _Limited:
+    """An ASGI receive that counts."""
+
+    def __init__(self, request: Request, limit: int) -> None:
+        self._receive = request.receive
+        self._limit = limit
+        self._seen = 0
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self._seen += len(message.get("body", b""))
+        if self._seen > self._limit:
+            raise UploadTooLarge(self._limit - _FRAMING)
+        return message
+
+
+Upload = Annotated[MediaSource, Depends(upload)]

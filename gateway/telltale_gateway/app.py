@@ -1,0 +1,40 @@
+"""The gateway as an ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from fastapi import FastAPI
+
+from telltale_gateway.api import health, models, predict
+from telltale_gateway.api.middleware import RequestContext
+from telltale_gateway.api.problems import install_problem_handlers
+from telltale_gateway.services import Services, open_services
+from telltale_gateway.settings import Settings
+
+OpenServices = Callable[[Settings], AbstractAsyncContextManager[Services]]
+
+
+def create_app(settings: Settings, services: OpenServices = open_services) -> FastAPI:
+    """The application; ``services`` are opened when it starts and closed when it stops."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with services(settings) as opened:
+            app.state.services = opened
+            yield
+
+    app = FastAPI(
+        title="Telltale",
+        summary="Tells forged media from genuine media.",
+        version="0.1.0",
+        lifespan=lifespan,
+    )
+    app.state.settings = settings
+    install_problem_handlers(app)
+    app.include_router(predict.router)
+    app.include_router(health.router)
+    app.include_router(models.router)
+    app.add_middleware(RequestContext)
+    return app

@@ -1,0 +1,143 @@
+"""What the gateway can answer instead of a Verdict.
+
+    TelltaleError
+      BadParameter             400  a query parameter is out of its range
+      UnknownDetector          400  a detector was asked for that does not exist
+      BadUpload                400  the body is not one multipart upload with a part named file
+      UnknownModel             404  no detector of that name
+      UploadTooLarge           413  the upload is larger than the limit
+      NothingToAnalyse         422  no detector found anything in the media that it could look at
+      UpstreamProblem          any  preprocessing refused the media; its problem is passed on
+      PreprocessUnavailable    503  preprocessing cannot be reached
+      NoDetectorAvailable      503  every detector that could have answered is down
+      AnalysisTimeout          504  the deadline passed
+
+Each carries its status, a stable code, and a hint that says what to do.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from telltale_contracts import Problem
+
+__all__ = [
+    "AnalysisTimeout",
+    "BadParameter",
+    "BadUpload",
+    "NoDetectorAvailable",
+    "NothingToAnalyse",
+    "PreprocessUnavailable",
+    "TelltaleError",
+    "UnknownDetector",
+    "UnknownModel",
+    "UploadTooLarge",
+    "UpstreamProblem",
+]
+
+
+class TelltaleError(Exception):
+    """An answer that is not a Verdict."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+    title: ClassVar[str] = "Internal error"
+
+    def __init__(self, detail: str, hint: str, *, retry_after_s: int | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.hint = hint
+        self.retry_after_s = retry_after_s
+
+    def problem(self, request_id: str | None) -> Problem:
+        """This error as RFC 9457 problem details."""
+        return Problem(
+            type=f"/errors/{self.code.replace('_', '-')}",
+            title=self.title,
+            status=self.status,
+            detail=self.detail,
+            code=self.code,
+            hint=self.hint,
+            request_id=request_id,
+        )
+
+
+class BadParameter(TelltaleError):
+    """A query parameter is out of its range."""
+
+    status, code, title = 400, "bad_parameter", "Bad parameter"
+
+
+class UnknownDetector(TelltaleError):
+    """A detector was asked for that does not exist."""
+
+    status, code, title = 400, "unknown_detector", "Unknown detector"
+
+
+class BadUpload(TelltaleError):
+    """The body is not one multipart upload with a part named file."""
+
+    status, code, title = 400, "bad_upload", "Bad upload"
+
+
+class UnknownModel(TelltaleError):
+    """No detector of that name."""
+
+    status, code, title = 404, "unknown_model", "Unknown model"
+
+
+class UploadTooLarge(TelltaleError):
+    """The upload is larger than the limit."""
+
+    status, code, title = 413, "upload_too_large", "Upload too large"
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(
+            f"The upload is larger than {limit_bytes / 1e6:.0f} MB.",
+            "Send a shorter or more strongly compressed file, or a part of it.",
+        )
+
+
+class NothingToAnalyse(TelltaleError):
+    """No detector found anything in the media that it could look at; ``code`` names what was missing."""
+
+    status, code, title = 422, "nothing_to_analyse", "Nothing to analyse"
+
+    def __init__(self, detail: str, hint: str, *, code: str) -> None:
+        super().__init__(detail, hint)
+        self._code = code
+
+    def problem(self, request_id: str | None) -> Problem:
+        """This error, under the code of what was missing."""
+        update = {"code": self._code, "type": f"/errors/{self._code.replace('_', '-')}"}
+        return super().problem(request_id).model_copy(update=update)
+
+
+class UpstreamProblem(TelltaleError):
+    """Preprocessing refused the media; its problem is passed on as it is."""
+
+    def __init__(self, upstream: Problem, *, retry_after_s: int | None = None) -> None:
+        super().__init__(upstream.detail, upstream.hint, retry_after_s=retry_after_s)
+        self._upstream = upstream
+
+    def problem(self, request_id: str | None) -> Problem:
+        """The upstream's problem, under this request's id."""
+        return self._upstream.model_copy(update={"request_id": request_id})
+
+
+class PreprocessUnavailable(TelltaleError):
+    """Preprocessing cannot be reached, or did not answer as agreed."""
+
+    status, code, title = 503, "preprocess_unavailable", "Preprocessing unavailable"
+
+
+class NoDetectorAvailable(TelltaleError):
+    """Every detector that could have answered is down."""
+
+    status, code, title = 503, "no_detector_available", "No detector available"
+
+
+class AnalysisTimeout(TelltaleError):
+    """The deadline passed before there was a verdict."""
+
+    status, code, title = 504, "analysis_timeout", "Analysis timed out"

@@ -1,0 +1,25 @@
+"""How a batch of tensors becomes scores: one protocol, and the two servers that speak it."""
+
+from telltale_gateway.serving.backend import (
+    Backend,
+    BackendError,
+    BackendRefused,
+    BackendTimeout,
+    BackendUnavailable,
+    ModelCall,
+)
+from telltale_gateway.serving.batching import infer_in_batches
+from telltale_gateway.serving.tfserving import TensorFlowServing
+from telltale_gateway.serving.triton import Triton
+
+__all__ = [
+    "Backend",
+    "BackendError",
+    "BackendRefused",
+    "BackendTimeout",
+    "BackendUnavailable",
+    "ModelCall",
+    "TensorFlowServing",
+    "Triton",
+    "infer_in_batches",
+]

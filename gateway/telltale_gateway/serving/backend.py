@@ -1,0 +1,108 @@
+"""What the gateway needs of a model server.
+
+BackendError
+  BackendUnavailable    the server cannot be reached, or went away during the call
+  BackendRefused        the server answered with an error: no such version, wrong shape, a failing model
+  BackendTimeout        no answer before the deadline
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from telltale_contracts import Server, TensorNames
+
+
+class BackendError(Exception):
+    """A model server did not give scores."""
+
+
+class BackendUnavailable(BackendError):
+    """The server cannot be reached, or went away during the call."""
+
+
+class BackendRefused(BackendError):
+    """The server answered with an error: no such version, a wrong shape, a failing model."""
+
+
+class BackendTimeout(BackendError):
+    """No answer before the deadline."""
+
+
+@dataclass(frozen=True)
+class ModelCall:
+    """Which graph is asked, what its tensors are called, and how long the answer may take."""
+
+    model: str
+    version: int
+    tensors: TensorNames
+    timeout_s: float
+
+
+class Backend(Protocol):
+    """A model server: which versions it has, and what they say."""
+
+    @property
+    def server(self) -> Server:
+        """The kind of server, as detector.yaml names it."""
+        ...
+
+    async def alive(self) -> bool:
+        """Whether the server answers at all; never raises."""
+        ...
+
+    async def ready(self, model: str, version: int) -> bool:
+        """Whether one version is loaded.
+
+        Raises:
+            BackendUnavailable: the server cannot be reached.
+        """
+        ...
+
+    async def serve(self, wanted: Mapping[str, tuple[int, ...]]) -> None:
+        """Have the server load these versions of these models, and return once it has.
+
+        Versions that are loaded already stay as they are.
+
+        Raises:
+            BackendError: it could not be done; what was served before still is.
+        """
+        ...
+
+    async def revive(self, model: str, versions: tuple[int, ...]) -> None:
+        """Load a model afresh whose versions are reported as loaded but do not answer.
+
+        Raises:
+            BackendError: it could not be done.
+        """
+        ...
+
+    async def infer(self, call: ModelCall, batch: NDArray[np.generic]) -> NDArray[np.float32]:
+        """P(fake) of each item, float32 [N], for one batch no larger than the model's maximum.
+
+        Raises:
+            BackendError: there is no score.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give back the connections."""
+        ...
+
+
+def as_probabilities(model: str, scores: NDArray[np.generic], items: int) -> NDArray[np.float32]:
+    """Check what a graph answered: float [N] or [N, 1], in [0, 1], one for each item.
+
+    Raises:
+        BackendRefused: it is something else; the answer is not used.
+    """
+    flat = np.asarray(scores, dtype=np.float32).reshape(-1)
+    if scores.ndim > 2 or flat.shape[0] != items:
+        raise BackendRefused(f"{model} answered a tensor of shape {scores.shape} for {items} items")
+    if not bool(np.all((flat >= 0.0) & (flat <= 1.0))):
+        raise BackendRefused(f"{model} answered a value that is not a probability")
+    return flat

@@ -1,0 +1,149 @@
+"""TensorFlow Serving over gRPC (PredictionService and ModelService), with tensor_content and without TensorFlow."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import PurePath
+
+import grpc
+import grpc.aio
+import numpy as np
+from numpy.typing import NDArray
+from telltale_contracts import Server
+from telltale_tfserving import (
+    CHANNEL_OPTIONS,
+    GetModelStatusRequest,
+    ModelStub,
+    ModelVersionStatus,
+    PredictionStub,
+    PredictRequest,
+    ReloadConfigRequest,
+    decode_tensor,
+    encode_tensor,
+)
+
+from telltale_gateway.serving.backend import (
+    BackendError,
+    BackendRefused,
+    BackendTimeout,
+    BackendUnavailable,
+    ModelCall,
+    as_probabilities,
+)
+
+_POLL_S = 0.1
+_STATUS_TIMEOUT_S = 5.0
+_GONE = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+
+
+class TensorFlowServing:
+    """One TensorFlow Serving process, or the stand-in. Made inside a running event loop.
+
+    ``model_root`` is the model repository as that process sees it.
+    """
+
+    server: Server = "tfserving"
+
+    def __init__(self, target: str, *, model_root: PurePath, load_timeout_s: float) -> None:
+        # A restarted server must be found again at once, not after gRPC's default back-off of up to two minutes.
+        options = [
+            *CHANNEL_OPTIONS,
+            ("grpc.initial_reconnect_backoff_ms", 100),
+            ("grpc.min_reconnect_backoff_ms", 100),
+            ("grpc.max_reconnect_backoff_ms", 1000),
+        ]
+        self._channel = grpc.aio.insecure_channel(target, options=options)
+        self._prediction = PredictionStub(self._channel)
+        self._models = ModelStub(self._channel)
+        self._model_root = model_root
+        self._load_timeout_s = load_timeout_s
+
+    async def alive(self) -> bool:
+        """Whether the server answers; it has no liveness call, so any status code but a broken connection counts."""
+        try:
+            await self.ready("telltale-liveness", 1)
+        except BackendError:
+            return False
+        return True
+
+    async def ready(self, model: str, version: int) -> bool:
+        """Whether one version is AVAILABLE."""
+        request = GetModelStatusRequest()
+        request.model_spec.name = model
+        request.model_spec.version.value = version
+        try:
+            with self._speaking(model):
+                status = await self._models.get_model_status(request, timeout=_STATUS_TIMEOUT_S)
+        except BackendRefused:
+            # NOT_FOUND, for a model or a version that the server was never told about.
+            return False
+        return any(
+            s.version == version and s.state == ModelVersionStatus.AVAILABLE for s in status.model_version_status
+        )
+
+    async def serve(self, wanted: Mapping[str, tuple[int, ...]]) -> None:
+        """Give the server its whole configuration, when it lacks any of it.
+
+        A configuration replaces the one before, so it always names every model that this gateway wants.
+        """
+        if not await self._all_ready(wanted):
+            await self._configure(wanted)
+            try:
+                async with asyncio.timeout(self._load_timeout_s):
+                    while not await self._all_ready(wanted):  # noqa: ASYNC110 - the server has nothing to wait on
+                        await asyncio.sleep(_POLL_S)
+            except TimeoutError as error:
+                raise BackendTimeout(f"TensorFlow Serving did not load {', '.join(wanted)} in time") from error
+
+    async def revive(self, model: str, versions: tuple[int, ...]) -> None:
+        """Nothing to do: a version that fails here fails for a reason that loading it again does not mend."""
+
+    async def infer(self, call: ModelCall, batch: NDArray[np.generic]) -> NDArray[np.float32]:
+        """P(fake) of each item of one batch."""
+        request = PredictRequest()
+        request.model_spec.name = call.model
+        request.model_spec.version.value = call.version
+        request.model_spec.signature_name = call.tensors.signature
+        request.inputs[call.tensors.input].CopyFrom(encode_tensor(batch))
+        request.output_filter.append(call.tensors.probability)
+        with self._speaking(call.model):
+            response = await self._prediction.predict(request, timeout=call.timeout_s)
+        if call.tensors.probability not in response.outputs:
+            raise BackendRefused(f"{call.model} {call.version} has no output named {call.tensors.probability}")
+        if response.model_spec.version.value != call.version:
+            raise BackendRefused(f"version {response.model_spec.version.value} answered for {call.version}")
+        return as_probabilities(call.model, decode_tensor(response.outputs[call.tensors.probability]), batch.shape[0])
+
+    async def close(self) -> None:
+        """Close the channel."""
+        await self._channel.close(None)
+
+    async def _all_ready(self, wanted: Mapping[str, tuple[int, ...]]) -> bool:
+        return all([await self.ready(model, version) for model, versions in wanted.items() for version in versions])
+
+    async def _configure(self, wanted: Mapping[str, tuple[int, ...]]) -> None:
+        request = ReloadConfigRequest()
+        for model, versions in sorted(wanted.items()):
+            config = request.config.model_config_list.config.add()
+            config.name = model
+            config.base_path = str(self._model_root / model)
+            config.model_platform = "tensorflow"
+            config.model_version_policy.specific.versions.extend(versions)
+        with self._speaking("its configuration"):
+            response = await self._models.reload_config(request, timeout=self._load_timeout_s)
+        if response.status.error_code != 0:
+            raise BackendRefused(f"TensorFlow Serving refused its configuration: {response.status.error_message}")
+
+    @contextmanager
+    def _speaking(self, about: str) -> Iterator[None]:
+        """Turn what gRPC raises into this room's errors."""
+        try:
+            yield
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                raise BackendTimeout(f"TensorFlow Serving did not answer about {about} in time") from error
+            if error.code() in _GONE:
+                raise BackendUnavailable(f"TensorFlow Serving cannot be reached: {error.details()}") from error
+            raise BackendRefused(f"TensorFlow Serving refused {about}: {error.details()}") from error

@@ -1,0 +1,79 @@
+"""Everything that can be set, from the environment: TELLTALE_..., nested by a double underscore."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from telltale_contracts import Forgery
+
+Share = Annotated[float, Field(gt=0.0)]
+Probability = Annotated[float, Field(gt=0.0, lt=1.0)]
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Limits(_Group):
+    """What is refused before anything is done with it."""
+
+    upload_bytes: int = Field(default=100_000_000, ge=1)
+
+
+class Deadlines(_Group):
+    """Seconds that each wait may take."""
+
+    analysis_s: float = Field(default=120.0, gt=0.0)
+    preprocess_s: float = Field(default=90.0, gt=0.0)
+    inference_s: float = Field(default=30.0, gt=0.0)
+    load_s: float = Field(default=60.0, gt=0.0)
+    probe_s: float = Field(default=10.0, gt=0.0)
+
+
+class Fusion(_Group):
+    """P(fake) before any evidence, how it is shared among forgeries (equally when not said), and the labels."""
+
+    prior_fake: Probability = 0.5
+    shares: dict[Forgery, Share] = Field(default_factory=dict)
+    threshold: Probability = 0.5
+    uncertain: tuple[Probability, Probability] = (0.4, 0.6)
+    min_face_quality: float = Field(default=0.2, ge=0.0, le=1.0)
+    contradiction: float = Field(default=0.8, gt=0.5, lt=1.0)
+
+    @model_validator(mode="after")
+    def _band(self) -> Self:
+        low, high = self.uncertain
+        if not low <= self.threshold <= high:
+            raise ValueError(f"the threshold {self.threshold} lies outside the uncertain band [{low}, {high}]")
+        return self
+
+
+class Reconcile(_Group):
+    """How often the servers are compared with rollout.yaml, and each detector with its golden scores."""
+
+    interval_s: float = Field(default=1.0, gt=0.0)
+    probe_interval_s: float = Field(default=5.0, gt=0.0)
+    stale_after_s: float = Field(default=10.0, gt=0.0, description="a probe older than this proves nothing")
+
+
+class Settings(BaseSettings):
+    """The gateway's settings."""
+
+    model_config = SettingsConfigDict(env_prefix="TELLTALE_", env_nested_delimiter="__", extra="ignore", frozen=True)
+
+    model_repository: Path
+    preprocess_url: str
+    triton_url: str | None = None
+    tfserving_target: str | None = None
+    tfserving_model_root: Path | None = Field(
+        default=None, description="the model repository as TensorFlow Serving sees it, where that differs"
+    )
+    allow_anonymous: bool = Field(default=False, description="serve addresses other than loopback without keys")
+    device: str = Field(default="cpu", description="what the model servers compute on, told to those who ask")
+    limits: Limits = Limits()
+    deadlines: Deadlines = Deadlines()
+    fusion: Fusion = Fusion()
+    reconcile: Reconcile = Reconcile()

@@ -1,0 +1,70 @@
+"""What Prometheus is told: requests, stages, detectors, versions in traffic."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from telltale_gateway.analysis import Verdict
+from telltale_gateway.rollout import Fleet
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+_TENTHS = tuple(i / 10 for i in range(1, 11))
+
+
+class Telemetry:
+    """The gateway's metrics, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self.requests = Counter(
+            "telltale_requests", "Answers by route and status.", ["method", "route", "status"], registry=self._registry
+        )
+        self.request_seconds = Histogram(
+            "telltale_request_seconds", "Time to answer.", ["route"], buckets=_SECONDS, registry=self._registry
+        )
+        self._stage_seconds = Histogram(
+            "telltale_stage_seconds",
+            "Time of each stage of an analysis.",
+            ["stage"],
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self._verdicts = Counter(
+            "telltale_verdicts", "Verdicts by label and modality.", ["label", "modality"], registry=self._registry
+        )
+        self._detector_results = Counter(
+            "telltale_detector_results",
+            "What detectors answered, by the version that did.",
+            ["detector", "version", "status"],
+            registry=self._registry,
+        )
+        self._detector_scores = Histogram(
+            "telltale_detector_score",
+            "Calibrated scores.",
+            ["detector", "version"],
+            buckets=_TENTHS,
+            registry=self._registry,
+        )
+        self._detector_ready = Gauge(
+            "telltale_detector_ready",
+            "Whether the live version passed its last real inference.",
+            ["detector", "version"],
+            registry=self._registry,
+        )
+
+    def observe(self, verdict: Verdict) -> None:
+        """Count one verdict and what led to it."""
+        self._verdicts.labels(verdict.label, verdict.modality).inc()
+        for stage, milliseconds in verdict.timings_ms.items():
+            self._stage_seconds.labels(stage).observe(milliseconds / 1000.0)
+        for result in verdict.detectors:
+            self._detector_results.labels(result.name, str(result.version), result.status).inc()
+            if result.score is not None:
+                self._detector_scores.labels(result.name, str(result.version)).observe(result.score)
+
+    def exposition(self, fleet: Fleet) -> bytes:
+        """Everything in Prometheus' text format."""
+        self._detector_ready.clear()
+        for deployed in fleet.detectors.values():
+            self._detector_ready.labels(deployed.name, str(deployed.version)).set(deployed.readiness.ready)
+        return generate_latest(self._registry)
