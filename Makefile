@@ -1,0 +1,61 @@
+# What a person types. Set-up is by the scripts, which do nothing when nothing has changed.
+
+HOST ?= 127.0.0.1
+PORT ?= 8000
+
+is_3.11 = -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null
+PYTHON ?= $(shell for python in python3.11 python3 python /usr/bin/python3.11; do \
+	$$python $(is_3.11) && { echo $$python; break; }; done)
+
+SERVICES := .venvs/services/bin/python
+MODELS := .venvs/models/bin/python
+TOOLS := .venvs/tools/bin/python
+SAMPLES := .cache/samples/.made
+
+.PHONY: help demo serve test lint types lock clean python environments torch assets
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+help:  ## say what there is
+	@sed -nE 's/^([a-z]+):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+demo: $(SAMPLES)  ## set up, start the stack, judge a genuine clip and its forged twin, stop
+	@$(SERVICES) -m telltale_local demo
+
+serve: environments assets  ## the stack in the foreground on HOST:PORT (127.0.0.1:8000); Ctrl-C stops it
+	@exec $(SERVICES) -m telltale_local serve --host $(HOST) --port $(PORT)
+
+test: torch $(SAMPLES)  ## set up what is missing, then lint, types and tests
+	@$(SERVICES) scripts/check.py
+
+lint: environments  ## ruff
+	@$(SERVICES) scripts/check.py --only ruff
+
+types: torch  ## mypy --strict
+	@$(SERVICES) scripts/check.py --only mypy
+
+lock: python  ## write requirements/*.txt anew from requirements/*.in
+	@$(PYTHON) scripts/environments.py tools
+	@$(PYTHON) scripts/lock.py
+
+clean:  ## delete everything that was made here: environments, assets, samples, caches
+	rm -rf .venvs .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+python:
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 found. On Debian 12: sudo apt-get install python3.11;" \
+		"elsewhere: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) $(is_3.11) || { echo "error: $(PYTHON) is not Python 3.11. Use: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+
+environments: python
+	@$(PYTHON) scripts/environments.py services triton models
+
+torch: python
+	@$(PYTHON) scripts/environments.py services triton models torch
+
+assets: environments
+	@$(TOOLS) scripts/assets.py
+
+$(SAMPLES): | environments assets
+	@$(MODELS) -m telltale_export samples --portrait .cache/assets/astronaut.png --to .cache/samples
+	@touch $@

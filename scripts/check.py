@@ -1,0 +1,128 @@
+"""Lint, types and tests of the whole house, each in the environment it belongs to; one summary, one exit status.
+
+Every check runs, also after one has failed. The last line counts the tests of all pytest runs together.
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from _steps import main_or_message, say
+
+HOUSE = Path(__file__).resolve().parent.parent
+SERVICES = HOUSE / ".venvs/services/bin"
+MODELS = HOUSE / ".venvs/models/bin"
+CLOSING = re.compile(r"^=* ?((?:\d+ [a-z]+(?:, )?)+|no tests ran) in [\d.]+s")
+
+ROOMS = (
+    "contracts/telltale_contracts",
+    "contracts/telltale_tfserving",
+    "gateway/telltale_gateway",
+    "preprocess-service/telltale_preprocess",
+    "local-serving/telltale_local",
+    "scripts",
+)
+# What imports TensorFlow, torch or onnx is typed against the environment that has them.
+ROOMS_OF_MODELS = ("export/telltale_export",)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One command; `name` is what the summary calls it."""
+
+    name: str
+    command: tuple[str | Path, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a check ended; `tests` counts what pytest says, empty for every other check."""
+
+    check: Check
+    status: int
+    seconds: float
+    tests: Counter[str]
+
+    @property
+    def passed(self) -> bool:
+        """Whether it found nothing."""
+        return self.status == 0
+
+
+def checks(pytest_arguments: list[str]) -> list[Check]:
+    """All checks, cheapest first; `pytest_arguments` go to both pytest runs."""
+    mypy = (SERVICES / "mypy", "--strict")
+    models = ("--python-executable", MODELS / "python", "--cache-dir", ".mypy_cache/models")
+    return [
+        Check("ruff check", (SERVICES / "ruff", "check", ".")),
+        Check("ruff format", (SERVICES / "ruff", "format", "--check", ".")),
+        Check("mypy, services", (*mypy, *ROOMS)),
+        Check("mypy, models", (*mypy, *models, *ROOMS_OF_MODELS)),
+        Check("pytest, models", (MODELS / "python", "-m", "pytest", "tests/export", *pytest_arguments)),
+        Check(
+            "pytest, services",
+            (SERVICES / "python", "-m", "pytest", "tests", "--ignore", "tests/export", *pytest_arguments),
+        ),
+    ]
+
+
+def run(check: Check) -> Outcome:
+    """Run one check, passing its output on as it comes."""
+    say(f"--- {check.name}")
+    started = time.monotonic()
+    counted: Counter[str] = Counter()
+    command = [str(part) for part in check.command]
+    with subprocess.Popen(command, cwd=HOUSE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        assert process.stdout is not None  # noqa: S101  (a pipe was asked for)
+        for line in process.stdout:
+            say(line.rstrip("\n"))
+            if closing := CLOSING.match(line):
+                counted = Counter({what: int(n) for n, what in re.findall(r"(\d+) ([a-z]+)", closing[1])})
+    return Outcome(check, process.returncode, time.monotonic() - started, counted)
+
+
+def closing_line(outcomes: list[Outcome]) -> str:
+    """All pytest runs as one closing line; a check other than pytest that failed counts as an error."""
+    total: Counter[str] = Counter()
+    for outcome in outcomes:
+        total += outcome.tests
+        if not outcome.passed and not outcome.tests.keys() & {"failed", "error", "errors"}:
+            total["errors"] += 1
+    order = [
+        "failed",
+        "passed",
+        "skipped",
+        "deselected",
+        "xfailed",
+        "xpassed",
+        "warnings",
+        "warning",
+        "errors",
+        "error",
+    ]
+    counts = ", ".join(f"{total[what]} {what}" for what in order if total[what])
+    return f"===== {counts or 'no tests ran'} in {sum(outcome.seconds for outcome in outcomes):.2f}s ====="
+
+
+def main() -> None:
+    """Run everything and exit with 1 when anything failed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--only", help="checks whose name contains this: lint is 'ruff', types 'mypy'")
+    options, pytest_arguments = parser.parse_known_args()
+    chosen = [check for check in checks(pytest_arguments) if not options.only or options.only in check.name]
+    outcomes = [run(check) for check in chosen]
+    say("\n--- summary")
+    for outcome in outcomes:
+        verdict = "ok" if outcome.passed else f"FAILED (exit status {outcome.status})"
+        say(f"{outcome.check.name:<18} {outcome.seconds:7.1f} s  {verdict}")
+    say(closing_line(outcomes))
+    sys.exit(0 if outcomes and all(outcome.passed for outcome in outcomes) else 1)
+
+
+if __name__ == "__main__":
+    main_or_message(main)
