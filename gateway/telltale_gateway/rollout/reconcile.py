@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from telltale_contracts import Server
@@ -61,35 +62,42 @@ class Reconciler:
             self._nudged.set()
 
     async def run(self) -> None:
-        """Reconcile until cancelled."""
-        while True:
-            try:
-                await self.reconcile()
-            except OSError as error:
-                _log.error("the model repository cannot be read: %s", error)
-            try:
-                async with asyncio.timeout(self._interval_s):
-                    await self._nudged.wait()
-            except TimeoutError:
-                pass
-            self._nudged.clear()
-
-    async def reconcile(self) -> None:
-        """One round over all servers at the same time; a slow or dead one does not hold up the other.
-
-        Raises:
-            OSError: the repository cannot be listed.
-        """
-        catalog = await asyncio.to_thread(read_catalog, self._repository, self._catalog)
-        self._catalog = catalog
-        by_server: dict[Server, list[CatalogEntry]] = {server: [] for server in self._backends}
-        for entry in catalog.entries.values():
-            by_server.setdefault(entry.manifest.server, []).append(entry)
+        """Reconcile until cancelled; a server that is slow to load holds up nobody but itself."""
+        running: dict[Server, asyncio.Task[None]] = {}
         async with asyncio.TaskGroup() as group:
-            for server, entries in by_server.items():
-                group.create_task(self._reconcile_server(server, entries))
+            while True:
+                for server, entries in (await self._wanted()).items():
+                    if server not in running or running[server].done():
+                        running[server] = group.create_task(self._guarded(server, entries))
+                try:
+                    async with asyncio.timeout(self._interval_s):
+                        await self._nudged.wait()
+                except TimeoutError:
+                    pass
+                self._nudged.clear()
+
+    async def _wanted(self) -> dict[Server, list[CatalogEntry]]:
+        """Read the repository; where that fails, what was read last still holds."""
+        try:
+            self._catalog = await asyncio.to_thread(read_catalog, self._repository, self._catalog)
+        except OSError as error:
+            _log.error("the model repository cannot be read: %s", error)
+        catalog = self._catalog or Catalog({}, {})
+        wanted: dict[Server, list[CatalogEntry]] = {server: [] for server in self._backends}
+        for entry in catalog.entries.values():
+            wanted.setdefault(entry.manifest.server, []).append(entry)
         detectors = {name: d for name, d in self._fleet.detectors.items() if name in catalog.entries}
-        self._fleet = Fleet(detectors, self._fleet.servers, catalog.unreadable, complete=True)
+        complete = set(detectors) == set(catalog.entries)
+        self._fleet = replace(self._fleet, detectors=detectors, unreadable=catalog.unreadable, complete=complete)
+        return wanted
+
+    async def _guarded(self, server: Server, entries: list[CatalogEntry]) -> None:
+        # A fault of our own must not end the loop for every server: it is logged, and as nothing is published the
+        # detectors' last inference grows old, which /health reports.
+        try:
+            await self._reconcile_server(server, entries)
+        except Exception:
+            _log.exception("reconciling %s failed", server)
 
     async def _reconcile_server(self, server: Server, entries: list[CatalogEntry]) -> None:
         backend = self._backends.get(server)
@@ -98,9 +106,7 @@ class Reconciler:
                 self._publish(_deployed(entry, None, f"no {server} server is configured"))
             return
         alive = await backend.alive()
-        self._fleet = Fleet(
-            self._fleet.detectors, {**self._fleet.servers, server: alive}, self._fleet.unreadable, self._fleet.complete
-        )
+        self._fleet = replace(self._fleet, servers={**self._fleet.servers, server: alive})
         if not alive:
             for entry in entries:
                 self._publish(_deployed(entry, backend, f"{server} does not answer"))
@@ -155,8 +161,10 @@ class Reconciler:
         )
 
     def _publish(self, deployed: Deployed) -> None:
-        detectors = {**self._fleet.detectors, deployed.name: deployed}
-        self._fleet = Fleet(detectors, self._fleet.servers, self._fleet.unreadable, self._fleet.complete)
+        if self._catalog is not None and deployed.name in self._catalog.entries:
+            detectors = {**self._fleet.detectors, deployed.name: deployed}
+            complete = set(detectors) == set(self._catalog.entries)
+            self._fleet = replace(self._fleet, detectors=detectors, complete=complete)
 
 
 def _deployed(entry: CatalogEntry, backend: Backend | None, failure: str | None) -> Deployed:
