@@ -1,0 +1,27 @@
+"""``python -m telltale_preprocess --host H --port P``: serve until told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+
+import uvicorn
+
+from telltale_preprocess.api.app import create_app
+from telltale_preprocess.settings import Settings
+
+
+def main() -> None:
+    """Parse the command line and serve."""
+    parser = argparse.ArgumentParser(
+        prog="telltale_preprocess", description="Media and a recipe in, a TensorBundle out."
+    )
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8010)
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    uvicorn.run(create_app(Settings()), host=arguments.host, port=arguments.port, log_level="warning")
+
+
+if __name__ == "__main__":
+    main()

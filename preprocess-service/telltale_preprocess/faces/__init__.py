@@ -1,0 +1,1 @@
+"""Find faces, link them over time, judge them and cut them out."""

@@ -1,0 +1,71 @@
+"""Cut square crops around faces out of the full picture."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from telltale_contracts import FaceCrop
+
+from telltale_preprocess.faces.detector import Face
+
+
+def cut_face(rgb: NDArray[np.uint8], face: Face, spec: FaceCrop) -> NDArray[np.uint8]:
+    """One crop as the spec says: uint8 [size, size, 3], RGB."""
+    angle = _eye_angle(face) if spec.align == "eyes" else 0.0
+    return cut_square(rgb, face.centre, face.side * spec.margin, spec.size, angle)
+
+
+def cut_square(
+    rgb: NDArray[np.uint8], centre: tuple[float, float], side: float, size: int, angle: float = 0.0
+) -> NDArray[np.uint8]:
+    """A square of ``side`` pixels about ``centre``, turned by ``angle`` degrees, as uint8 [size, size, 3].
+
+    Beyond the picture its border is replicated. Shrinking averages areas, so that detail does not alias.
+    """
+    whole = max(1, round(side))
+    if abs(angle) < 0.1:
+        patch = _patch(rgb, round(centre[0] - whole / 2), round(centre[1] - whole / 2), whole)
+    else:
+        # The turned square lies inside a straight one that is sqrt(2) as wide; only that part is turned.
+        wide = math.ceil(whole * math.sqrt(2)) + 2
+        x, y = round(centre[0] - wide / 2), round(centre[1] - wide / 2)
+        around = _patch(rgb, x, y, wide)
+        turn = cv2.getRotationMatrix2D((centre[0] - x - 0.5, centre[1] - y - 0.5), angle, 1.0)
+        turn[0, 2] += (whole - 1) / 2 - (centre[0] - x - 0.5)
+        turn[1, 2] += (whole - 1) / 2 - (centre[1] - y - 0.5)
+        patch = np.asarray(
+            cv2.warpAffine(around, turn, (whole, whole), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE),
+            dtype=np.uint8,
+        )
+    return resize(patch, size, size)
+
+
+def resize(picture: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """Scale a picture: area averages when it shrinks, linear when it grows."""
+    if picture.shape[:2] == (height, width):
+        return np.ascontiguousarray(picture)
+    shrinks = width * height < picture.shape[0] * picture.shape[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=method), dtype=np.uint8)
+
+
+def _patch(rgb: NDArray[np.uint8], x: int, y: int, side: int) -> NDArray[np.uint8]:
+    height, width = rgb.shape[:2]
+    left, top = min(max(x, 0), width - 1), min(max(y, 0), height - 1)
+    right, bottom = max(min(x + side, width), left + 1), max(min(y + side, height), top + 1)
+    inside = rgb[top:bottom, left:right]
+    if inside.shape[:2] == (side, side):
+        return inside
+    before_x, before_y = min(max(left - x, 0), side - 1), min(max(top - y, 0), side - 1)
+    after_x, after_y = side - before_x - inside.shape[1], side - before_y - inside.shape[0]
+    return np.asarray(
+        cv2.copyMakeBorder(inside, before_y, after_y, before_x, after_x, cv2.BORDER_REPLICATE), dtype=np.uint8
+    )
+
+
+def _eye_angle(face: Face) -> float:
+    right, left = face.landmarks[0], face.landmarks[1]
+    return math.degrees(math.atan2(left[1] - right[1], left[0] - right[0]))

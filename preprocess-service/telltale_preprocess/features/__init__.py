@@ -1,0 +1,1 @@
+"""One producer for each kind of input spec: numpy in, numpy out."""

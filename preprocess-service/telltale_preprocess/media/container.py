@@ -1,0 +1,32 @@
+"""Open a recording with PyAV so that it can reach nothing but its own bytes."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+import av
+from av.container import InputContainer
+
+# Containers that hold their own streams. Playlists and scripts (hls, dash, concat, sdp, image2, lavfi, ...) can name
+# other files and hosts, so they are not in the list.
+_DEMUXERS = (
+    "mov,matroska,avi,flv,mpegts,mpeg,mpegvideo,m4v,h264,hevc,ivf,ogg,asf,gif,apng,mxf,rm,dv,obu,nut,"
+    "wav,w64,mp3,flac,aac,ac3,eac3,aiff,au,caf,amr,amrnb,amrwb,wv,ape,tta,dts,oma,voc"
+)
+_BUFFER = 1 << 20
+
+
+def open_container(file: BinaryIO) -> InputContainer:
+    """Open a recording from its first byte.
+
+    Raises:
+        av.FFmpegError: it is none of the containers that are read here, or its header is broken.
+    """
+    file.seek(0)
+    return av.open(
+        file,
+        mode="r",
+        options={"format_whitelist": _DEMUXERS, "protocol_whitelist": "none"},
+        buffer_size=_BUFFER,
+        metadata_errors="ignore",
+    )

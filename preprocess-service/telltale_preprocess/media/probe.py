@@ -1,0 +1,108 @@
+"""Tell what an upload is, by its content and never by its name, and refuse early what cannot be worked on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import av
+from PIL import Image
+from telltale_contracts import MediaFacts
+
+from telltale_preprocess.errors import DamagedMedia, EmptyMedia, NotMedia
+from telltale_preprocess.media.container import open_container
+from telltale_preprocess.media.still import exif_rotation, is_animation, open_still, refuse_size
+from telltale_preprocess.media.timeline import Timeline, audio_stream, read_timeline, video_stream
+from telltale_preprocess.settings import Settings
+
+# First bytes of containers that are read here: with them, a file that cannot be opened is damaged, not foreign.
+_MAGIC = (
+    (4, b"ftyp"), (4, b"moov"), (4, b"mdat"), (0, b"\x1aE\xdf\xa3"), (0, b"RIFF"), (0, b"OggS"), (0, b"fLaC"),
+    (0, b"ID3"), (0, b"FLV"), (0, b"\x89PNG"), (0, b"\xff\xd8\xff"), (0, b"GIF8"), (0, b"FORM"), (0, b"caff"),
+    (0, b"\x00\x00\x01\xba"), (0, b"\x30\x26\xb2\x75"), (0, b"II*\x00"), (0, b"MM\x00*"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Still:
+    """A picture, opened but not decoded."""
+
+    facts: MediaFacts
+    picture: Image.Image
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A video (with a timeline), a sound, or both."""
+
+    facts: MediaFacts
+    timeline: Timeline | None
+    has_sound: bool
+
+
+def probe(file: BinaryIO, settings: Settings) -> Still | Recording:
+    """What the file is, and its facts.
+
+    Raises:
+        EmptyMedia, NotMedia, DamagedMedia, ImageTooLarge, ImageTooSmall, MediaTooLong: as their names say.
+    """
+    if not file.seek(0, 2):
+        raise EmptyMedia("The file has 0 bytes.")
+    picture = open_still(file)
+    if picture is not None and not is_animation(picture):
+        return _still(picture, settings)
+    try:
+        return _recording(file, settings)
+    except av.FFmpegError as error:
+        file.seek(0)
+        head = file.read(16)
+        if any(head[place : place + len(magic)] == magic for place, magic in _MAGIC):
+            raise DamagedMedia(f"It begins like media, but its container cannot be read: {error.strerror}.") from error
+        raise NotMedia("Its content is in no format of video, image or sound that is read here.") from error
+
+
+def _still(picture: Image.Image, settings: Settings) -> Still:
+    refuse_size(*picture.size, max_pixels=settings.max_pixels, min_side=settings.min_side)
+    rotation = exif_rotation(picture)
+    width, height = picture.size if rotation % 180 == 0 else picture.size[::-1]
+    container = (picture.format or "unknown").lower()
+    return Still(
+        MediaFacts(kind="image", container=container, width=width, height=height, total_frames=1, rotation=rotation),
+        picture,
+    )
+
+
+def _recording(file: BinaryIO, settings: Settings) -> Recording:
+    with open_container(file) as container:
+        video, audio = video_stream(container), audio_stream(container)
+        if video is None and audio is None:
+            raise NotMedia(f"The {container.format.name} container holds neither picture nor sound.")
+        if video is not None:
+            refuse_size(video.width, video.height, max_pixels=settings.max_pixels, min_side=settings.min_side)
+        facts = {
+            "container": container.format.name,
+            "video_codec": video.codec_context.name if video is not None else None,
+            "width": video.width if video is not None else None,
+            "height": video.height if video is not None else None,
+            "audio_codec": audio.codec_context.name if audio is not None else None,
+            "sample_rate": audio.rate if audio is not None else None,
+            "channels": audio.channels if audio is not None else None,
+        }
+    timeline, duration = read_timeline(file, settings.max_duration_s)
+    if timeline is None:
+        if audio is None:
+            raise DamagedMedia("Its video stream holds no frame.")
+        facts.update(video_codec=None, width=None, height=None)
+        return Recording(MediaFacts(kind="audio", duration_s=duration, **facts), None, has_sound=True)
+    return Recording(
+        MediaFacts(
+            kind="video",
+            duration_s=duration,
+            src_fps=timeline.fps,
+            total_frames=len(timeline.times),
+            variable_frame_rate=timeline.variable,
+            **facts,
+        ),
+        timeline,
+        has_sound=audio is not None,
+    )

@@ -1,0 +1,24 @@
+"""Which moments of a video are looked at."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from telltale_contracts import Sampling
+
+from telltale_preprocess.media.timeline import Timeline
+
+
+def target_frames(timeline: Timeline, sampling: Sampling) -> NDArray[np.int64]:
+    """Indices of the frames wanted, increasing, at most ``sampling.max_frames``.
+
+    With ``fps`` they are at 0, 1/fps, 2/fps, ...; where that would be more than ``max_frames``, and without ``fps``,
+    they are the middles of ``max_frames`` equal stretches, so that the whole clip is covered, not its beginning.
+    """
+    last = float(timeline.times[-1])
+    count = min(sampling.max_frames, len(timeline.times))
+    if sampling.fps is not None and int(last * sampling.fps) + 1 <= sampling.max_frames:
+        moments = np.arange(int(last * sampling.fps) + 1) / sampling.fps
+    else:
+        moments = (np.arange(count) + 0.5) * (last / count)
+    return np.unique([timeline.nearest(moment) for moment in moments])

@@ -1,0 +1,79 @@
+"""Read a still picture with Pillow: upright, 8-bit RGB, whatever it was stored as."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from telltale_preprocess.errors import DamagedMedia, ImageTooLarge, ImageTooSmall
+
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "PPM", "JPEG2000", "TGA", "ICO", "DIB")
+_MOVING = {"GIF", "PNG", "WEBP", "AVIF"}
+
+
+def open_still(file: BinaryIO) -> Image.Image | None:
+    """Open a picture by its header, undecoded; None if it is none that Pillow knows."""
+    file.seek(0)
+    try:
+        return Image.open(file, formats=_FORMATS)
+    except UnidentifiedImageError:
+        return None
+
+
+def is_animation(picture: Image.Image) -> bool:
+    """Whether it has several frames over time; several pages or sizes of one picture are not."""
+    return picture.format in _MOVING and getattr(picture, "n_frames", 1) > 1
+
+
+def refuse_size(width: int, height: int, *, max_pixels: int, min_side: int) -> None:
+    """Judge a picture by its header.
+
+    Raises:
+        ImageTooLarge: it has more than ``max_pixels``.
+        ImageTooSmall: its shorter side is under ``min_side`` pixels.
+    """
+    if width * height > max_pixels:
+        raise ImageTooLarge(
+            f"It is {width} x {height}, {width * height / 1e6:.1f} megapixels; at most {max_pixels / 1e6:.0f} are allowed."
+        )
+    if min(width, height) < min_side:
+        raise ImageTooSmall(f"It is {width} x {height} pixels; at least {min_side} on each side are needed.")
+
+
+def decode_still(picture: Image.Image) -> NDArray[np.uint8]:
+    """The picture as uint8 [height, width, 3], RGB, upright; transparency lies on white, 16 bits become 8.
+
+    Raises:
+        DamagedMedia: its pixels cannot be decoded.
+    """
+    try:
+        picture.load()
+        upright = ImageOps.exif_transpose(picture)
+        return np.asarray(_flatten(upright), dtype=np.uint8)
+    except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError) as error:
+        raise DamagedMedia(
+            f"Its header is that of a {picture.format} picture, but it cannot be decoded: {error}"
+        ) from error
+
+
+def exif_rotation(picture: Image.Image) -> int:
+    """Degrees clockwise that the picture's EXIF orientation asks for, mirroring aside."""
+    return {3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}.get(picture.getexif().get(0x0112, 1), 0)
+
+
+def _flatten(picture: Image.Image) -> Image.Image:
+    if picture.mode.startswith("I"):
+        wide = np.asarray(picture, dtype=np.float64)
+        top = 65535.0 if picture.mode != "I" or wide.max() > 255 else 255.0
+        return Image.fromarray(np.clip(wide * (255.0 / top) + 0.5, 0, 255).astype(np.uint8)).convert("RGB")
+    if picture.mode == "F":
+        grey = np.nan_to_num(np.asarray(picture, dtype=np.float64))
+        span = float(np.ptp(grey)) or 1.0
+        return Image.fromarray(((grey - grey.min()) * (255.0 / span)).astype(np.uint8)).convert("RGB")
+    if picture.has_transparency_data:
+        layer = picture.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+    return picture.convert("RGB")

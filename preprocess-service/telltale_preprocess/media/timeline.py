@@ -1,0 +1,154 @@
+"""When each frame of a video is shown, from one pass over the packets without decoding.
+
+Times come from presentation time stamps: index / fps is off by more than a second on variable frame rate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import av
+import numpy as np
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from telltale_preprocess.errors import DamagedMedia, MediaTooLong
+from telltale_preprocess.media.container import open_container
+
+# Raw streams whose duration libavformat only estimates from the bit rate: their end proves nothing.
+_ESTIMATED = {"mp3", "aac", "ac3", "eac3", "h264", "hevc", "m4v", "mpegvideo", "amr", "dts", "obu"}
+_MIN_SHARE = 0.9
+_DEFAULT_FPS = 25.0
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Frames in presentation order.
+
+    ``times``: float64 [frames], seconds from the first frame, strictly increasing; ``origin``: presentation time of
+    the first frame in seconds; ``keys``: int64, indices of key frames.
+    """
+
+    times: NDArray[np.float64]
+    origin: float
+    keys: NDArray[np.int64]
+    duration_s: float
+
+    @property
+    def fps(self) -> float | None:
+        """Mean frames a second; None for a single frame."""
+        return (len(self.times) - 1) / float(self.times[-1]) if len(self.times) > 1 else None
+
+    @property
+    def variable(self) -> bool:
+        """Whether the distance between frames varies by more than half of its median."""
+        steps = np.diff(self.times)
+        return bool(len(steps) > 1 and np.ptp(steps) > 0.5 * np.median(steps))
+
+    def nearest(self, t: float) -> int:
+        """Index of the frame shown nearest to ``t`` seconds."""
+        after = int(np.clip(np.searchsorted(self.times, t), 1, max(1, len(self.times) - 1)))
+        if len(self.times) == 1:
+            return 0
+        return after if self.times[after] - t < t - self.times[after - 1] else after - 1
+
+
+@dataclass
+class _Packets:
+    times: list[float]
+    keys: list[bool]
+    start: float = float("inf")
+    end: float = 0.0
+
+
+def read_timeline(file: BinaryIO, max_duration_s: float) -> tuple[Timeline | None, float]:
+    """Read all packets once: the video's timeline (None without video) and the duration of the whole, in seconds.
+
+    Raises:
+        MediaTooLong: it lasts longer than ``max_duration_s``.
+        DamagedMedia: it holds no packet, or ends well before the end that its header declares.
+    """
+    with open_container(file) as container:
+        _refuse_long((container.duration or 0) / av.time_base, max_duration_s)
+        video, audio = video_stream(container), audio_stream(container)
+        packets = _collect(container, [stream for stream in (video, audio) if stream is not None])
+        video_index = video.index if video is not None else None
+        declared = {} if container.format.name in _ESTIMATED else _declared(container, video, audio)
+    spans = {index: max(0.0, found.end - found.start) for index, found in packets.items() if found.times}
+    if not spans:
+        raise DamagedMedia("The container is readable, but it holds no frame and no sample.")
+    for index, seconds in declared.items():
+        reached = spans.get(index, 0.0)
+        if reached < _MIN_SHARE * seconds:
+            raise DamagedMedia(f"It declares {seconds:.2f} s but ends after {reached:.2f} s: it was cut off.")
+    total = max(spans.values())
+    _refuse_long(total, max_duration_s)
+    if video_index is None or video_index not in spans:
+        return None, total
+    return _timeline(packets[video_index]), total
+
+
+def video_stream(container: InputContainer) -> VideoStream | None:
+    """The first moving picture; a cover picture that is attached to a sound is none."""
+    for stream in container.streams.video:
+        if not stream.disposition & av.stream.Disposition.attached_pic:
+            return stream
+    return None
+
+
+def audio_stream(container: InputContainer) -> AudioStream | None:
+    """The first sound track."""
+    return container.streams.audio[0] if container.streams.audio else None
+
+
+def _refuse_long(seconds: float, limit: float) -> None:
+    if seconds > limit:
+        raise MediaTooLong(f"It lasts {seconds:.1f} s; at most {limit:.0f} s are allowed.")
+
+
+def _declared(container: InputContainer, video: VideoStream | None, audio: AudioStream | None) -> dict[int, float]:
+    declared = {}
+    for stream in (video, audio):
+        if stream is not None and stream.duration and stream.time_base:
+            declared[stream.index] = float(stream.duration * stream.time_base)
+    single = [stream for stream in (video, audio) if stream is not None]
+    if not declared and container.duration and len(single) == 1:
+        declared[single[0].index] = container.duration / av.time_base
+    return declared
+
+
+def _collect(container: InputContainer, streams: list[VideoStream | AudioStream]) -> dict[int, _Packets]:
+    found = {stream.index: _Packets([], []) for stream in streams}
+    steps = {stream.index: 1 / float(_rate(stream)) for stream in streams}
+    try:
+        for packet in container.demux(*streams):
+            if packet.size == 0:
+                continue
+            mine = found[packet.stream_index]
+            stamp = packet.pts if packet.pts is not None else packet.dts
+            base = packet.time_base
+            time = float(stamp * base) if stamp is not None and base else len(mine.times) * steps[packet.stream_index]
+            length = float(packet.duration * base) if packet.duration and base else 0.0
+            mine.times.append(time)
+            mine.keys.append(packet.is_keyframe)
+            mine.start, mine.end = min(mine.start, time), max(mine.end, time + length)
+    except av.FFmpegError as error:
+        # A cut-off file ends in an error; how much of it was reached is judged by the caller.
+        if not any(packets.times for packets in found.values()):
+            raise DamagedMedia(f"The container is readable, but its content is not: {error.strerror}.") from error
+    return found
+
+
+def _rate(stream: VideoStream | AudioStream) -> float:
+    if isinstance(stream, VideoStream):
+        return float(stream.average_rate or stream.guessed_rate or _DEFAULT_FPS)
+    return float(stream.rate or 1)
+
+
+def _timeline(packets: _Packets) -> Timeline:
+    times, first = np.unique(np.asarray(packets.times), return_index=True)
+    keys = np.flatnonzero(np.asarray(packets.keys)[first])
+    return Timeline(times - times[0], float(times[0]), keys, packets.end - packets.start)

@@ -1,0 +1,176 @@
+"""One upload and one recipe to one TensorBundle: what a worker does for a request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from telltale_contracts import (
+    AudioFacts,
+    BundleMetadata,
+    FaceCrop,
+    Image,
+    Lfcc,
+    LogMel,
+    LogSpectrogram,
+    MediaFacts,
+    Missing,
+    MissingReason,
+    Recipe,
+    Segment,
+    SoundSpec,
+    TensorBundle,
+    Waveform,
+)
+
+from telltale_preprocess.auditory import audio_facts, describe_segments, sound_tensor
+from telltale_preprocess.faces.detector import FaceDetector
+from telltale_preprocess.features.speech import SPEECH_RATE, SpeechDetector
+from telltale_preprocess.media.probe import Recording, Still, probe
+from telltale_preprocess.media.sampling import target_frames
+from telltale_preprocess.media.sound import decode_sound
+from telltale_preprocess.media.still import decode_still
+from telltale_preprocess.media.video import decode_frames
+from telltale_preprocess.settings import Settings
+from telltale_preprocess.stopwatch import Stopwatch
+from telltale_preprocess.visual import VisualCollector
+
+_SOUND = (Waveform, LogSpectrogram, LogMel, Lfcc)
+
+
+@dataclass
+class _Draft:
+    tensors: dict[str, NDArray[np.generic]] = field(default_factory=dict)
+    frame: dict[str, NDArray[np.int32]] = field(default_factory=dict)
+    track: dict[str, NDArray[np.int32]] = field(default_factory=dict)
+    segments: dict[str, tuple[Segment, ...]] = field(default_factory=dict)
+    missing: list[Missing] = field(default_factory=list)
+    audio: AudioFacts | None = None
+
+    def lack(self, specs: list[FaceCrop | Image] | list[SoundSpec], reason: MissingReason, detail: str) -> None:
+        self.missing.extend(Missing(key=spec.key(), reason=reason, detail=detail) for spec in specs)
+
+
+class Preprocessor:
+    """Owns the models; one for each process, used by one thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Load the models.
+
+        Raises:
+            FileNotFoundError: the face detector's model is not in ``settings.assets``.
+        """
+        self._settings = settings
+        self._faces = FaceDetector(
+            settings.assets,
+            side=settings.detection_side,
+            min_score=settings.min_detection_score,
+            max_faces=settings.max_faces,
+        )
+        self._speech = SpeechDetector()
+
+    def close(self) -> None:
+        """Release the models."""
+        self._faces.close()
+
+    def warm(self) -> None:
+        """Pay what the first call of each library costs."""
+        self._faces.detect(np.zeros((360, 640, 3), dtype=np.uint8))
+        tone = np.sin(np.arange(SPEECH_RATE, dtype=np.float32) / 10.0)
+        for spec in (LogSpectrogram(samples=8_000), LogMel(samples=8_000), Lfcc(samples=8_000)):
+            sound_tensor(tone, spec)
+
+    def preprocess(self, file: BinaryIO, recipe: Recipe) -> TensorBundle:
+        """Decode once and produce everything that the recipe lists, or say why it cannot be had.
+
+        Raises:
+            PreprocessError: the media cannot be worked on; the subclass says why.
+        """
+        watch = Stopwatch()
+        with watch.measure("decode"):
+            source = probe(file, self._settings)
+        pictures: list[FaceCrop | Image] = [spec for spec in recipe.inputs if isinstance(spec, FaceCrop | Image)]
+        sounds: list[SoundSpec] = [spec for spec in recipe.inputs if isinstance(spec, _SOUND)]
+        draft = _Draft()
+        collector = VisualCollector(pictures, self._faces, self._settings, watch)
+        facts = source.facts
+        if pictures:
+            facts = self._look(file, source, recipe, collector, watch)
+            self._collect(collector, draft, pictures, facts)
+        if sounds:
+            self._listen(file, source, sounds, draft, watch)
+        steps = np.diff([frame.index for frame in collector.frames])
+        metadata = BundleMetadata(
+            media=facts,
+            frames=tuple(collector.frames),
+            used_step=round(float(np.median(steps))) if len(steps) else None,
+            tracks=collector.tracks(),
+            audio=draft.audio,
+            segments=draft.segments,
+            missing=tuple(draft.missing),
+            timings_ms=watch.timings_ms(),
+        )
+        return TensorBundle(metadata, draft.tensors, draft.frame, draft.track)
+
+    def _look(
+        self, file: BinaryIO, source: Still | Recording, recipe: Recipe, collector: VisualCollector, watch: Stopwatch
+    ) -> MediaFacts:
+        """Show all pictures to the collector; the facts, with the size and rotation of what was really decoded."""
+        if isinstance(source, Still):
+            with watch.measure("decode"):
+                rgb = decode_still(source.picture)
+            collector.look(0, 0.0, rgb)
+            return source.facts.model_copy(update={"height": rgb.shape[0], "width": rgb.shape[1]})
+        if source.timeline is None:
+            return source.facts
+        facts = source.facts
+        pictures = decode_frames(file, source.timeline, target_frames(source.timeline, recipe.sampling))
+        while True:
+            with watch.measure("decode"):
+                picture = next(pictures, None)
+            if picture is None:
+                return facts
+            collector.look(picture.index, picture.t, picture.rgb)
+            height, width = picture.rgb.shape[:2]
+            facts = facts.model_copy(update={"height": height, "width": width, "rotation": picture.rotation})
+
+    @staticmethod
+    def _collect(collector: VisualCollector, draft: _Draft, specs: list[FaceCrop | Image], facts: MediaFacts) -> None:
+        if facts.kind == "audio":
+            draft.lack(specs, "no_picture", f"The {facts.container} file holds sound only.")
+            return
+        for key, items in collector.items.items():
+            if items.pixels:
+                draft.tensors[key] = np.stack(items.pixels)
+                draft.frame[key] = np.asarray(items.frame, dtype=np.int32)
+                draft.track[key] = np.asarray(items.track, dtype=np.int32)
+        draft.missing.extend(collector.missing())
+
+    def _listen(
+        self, file: BinaryIO, source: Still | Recording, specs: list[SoundSpec], draft: _Draft, watch: Stopwatch
+    ) -> None:
+        if isinstance(source, Still) or not source.has_sound:
+            draft.lack(specs, "no_audio", f"The {source.facts.kind} has no sound track.")
+            return
+        with watch.measure("decode"):
+            sounds = decode_sound(file, {SPEECH_RATE, *(spec.sample_rate for spec in specs)})
+        with watch.measure("features"):
+            speech = self._speech.speech_windows(sounds[SPEECH_RATE])
+            draft.audio = audio_facts(sounds[SPEECH_RATE], speech)
+            if draft.audio.speech_s < self._settings.min_speech_s:
+                draft.lack(
+                    specs,
+                    "no_speech",
+                    f"Of {draft.audio.duration_s:.1f} s of sound {draft.audio.speech_s:.1f} s are speech; "
+                    f"at least {self._settings.min_speech_s:.1f} s are needed.",
+                )
+                return
+            for spec in specs:
+                sound, key = sounds[spec.sample_rate], spec.key()
+                draft.tensors[key] = sound_tensor(sound, spec)
+                draft.segments[key] = describe_segments(len(sound), spec, speech)
+                count = len(draft.segments[key])
+                draft.frame[key] = np.arange(count, dtype=np.int32)
+                draft.track[key] = np.full(count, -1, dtype=np.int32)

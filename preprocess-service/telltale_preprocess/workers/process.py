@@ -1,0 +1,114 @@
+"""The service's end of one worker process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from typing import Self
+
+from pydantic import ValidationError
+
+from telltale_preprocess.errors import ErrorMessage, ProcessingFailed
+from telltale_preprocess.settings import Settings
+from telltale_preprocess.workers.messages import HEADER, Answer, Job, Kind, Timings
+
+
+class WorkerDied(Exception):
+    """The process ended, or its connection did, before it answered."""
+
+
+class WorkerProcess:
+    """One process and the socket to it; does one job at a time."""
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self._process = process
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def start(cls, settings: Settings) -> Self:
+        """Start a process and wait until it is warm.
+
+        Must be called from the thread that lives as long as the pool: workers die with the thread that started them.
+
+        Raises:
+            WorkerDied: it ended while it warmed up; its stderr says why.
+            TimeoutError: it was not warm after ``settings.start_timeout_s``.
+        """
+        ours, theirs = socket.socketpair()
+        with theirs:
+            # Not asyncio's subprocess: its watcher may start the child from another thread.
+            process = subprocess.Popen(  # noqa: ASYNC220
+                [sys.executable, "-m", "telltale_preprocess.workers.child", str(theirs.fileno()), str(os.getpid())],
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+                env=os.environ | _environment(settings),
+            )
+        reader, writer = await asyncio.open_connection(sock=ours)
+        worker = cls(process, reader, writer)
+        try:
+            async with asyncio.timeout(settings.start_timeout_s):
+                await worker._read()
+        except BaseException:
+            await worker.stop()
+            raise
+        return worker
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.poll() is None
+
+    async def run(self, job: Job) -> Answer:
+        """Do one job.
+
+        Raises:
+            PreprocessError: the worker's own refusal; the worker may be used again.
+            WorkerDied: it ended in the middle of it.
+        """
+        try:
+            body = job.model_dump_json().encode()
+            self._writer.write(HEADER.pack(Kind.JOB, len(body)) + body)
+            await self._writer.drain()
+        except (ConnectionError, OSError) as error:
+            raise WorkerDied(str(error)) from error
+        kind, body = await self._read()
+        try:
+            if kind is Kind.TIMINGS:
+                timings = Timings.model_validate_json(body)
+                _, bundle = await self._read()
+                return Answer(bundle, timings)
+            message = ErrorMessage.model_validate_json(body)
+        except ValidationError as error:
+            raise ProcessingFailed("A worker answered with something that is no answer.") from error
+        raise message.to_error()
+
+    async def stop(self) -> None:
+        """Kill the process and wait for its end."""
+        self._writer.close()
+        if self.alive:
+            self._process.kill()
+        while self.alive:
+            await asyncio.sleep(0.005)
+
+    async def _read(self) -> tuple[Kind, bytes]:
+        try:
+            kind, length = HEADER.unpack(await self._reader.readexactly(HEADER.size))
+            return Kind(kind), await self._reader.readexactly(length)
+        except (asyncio.IncompleteReadError, ConnectionError, OSError, ValueError) as error:
+            raise WorkerDied(f"worker {self.pid} ended without an answer") from error
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    prefix = str(settings.model_config["env_prefix"])
+    return {f"{prefix}{name}".upper(): str(value) for name, value in settings.model_dump(mode="json").items()}
