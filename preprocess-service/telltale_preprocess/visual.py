@@ -59,9 +59,9 @@ class VisualCollector:
                     for spec in crops:
                         self._keep(spec, cut_face(rgb, face, spec), place, track)
         with self._watch.measure("features"):
-            for spec in self._specs:
-                if isinstance(spec, Image):
-                    self._keep(spec, fit_picture(rgb, spec), place, -1)
+            for whole in self._specs:
+                if isinstance(whole, Image):
+                    self._keep(whole, fit_picture(rgb, whole), place, -1)
 
     def tracks(self) -> tuple[Track, ...]:
         """All tracks so far, numbered by first appearance."""

@@ -31,8 +31,7 @@ def install_problem_handlers(app: FastAPI) -> None:
 async def _preprocess_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, PreprocessError):
         raise error
-    headers = {"Retry-After": _RETRY_AFTER_S} if isinstance(error, Busy) else {}
-    return _answer(request, error.status, error.code, error.title, error.detail, error.hint, headers)
+    return _refusal(request, error, {"Retry-After": _RETRY_AFTER_S} if isinstance(error, Busy) else {})
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
@@ -40,42 +39,41 @@ async def _http_error(request: Request, error: Exception) -> Response:
         raise error
     title = http.HTTPStatus(error.status_code).phrase
     code = title.lower().replace(" ", "_")
-    hint = _HINTS.get(error.status_code, "See the detail.")
-    return _answer(
-        request,
-        error.status_code,
-        code,
-        title,
-        f"{request.method} {request.url.path}: {error.detail}.",
-        hint,
-        error.headers,
+    problem = Problem(
+        type=_type(code),
+        title=title,
+        status=error.status_code,
+        detail=f"{request.method} {request.url.path}: {error.detail}.",
+        code=code,
+        hint=_HINTS.get(error.status_code, "See the detail."),
+        request_id=request_id_of(request.scope),
     )
+    return _answer(problem, error.headers or {})
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     _log.error("request %s failed", request_id_of(request.scope), exc_info=error)
-    fault = ProcessingFailed(f"{type(error).__name__} in the service.")
     # The outermost handler runs outside the middleware that adds the header.
     headers = {HEADER: request_id_of(request.scope)}
-    return _answer(request, fault.status, fault.code, fault.title, fault.detail, fault.hint, headers)
+    return _refusal(request, ProcessingFailed(f"{type(error).__name__} in the service."), headers)
 
 
-def _answer(
-    request: Request,
-    status: int,
-    code: str,
-    title: str,
-    detail: str,
-    hint: str,
-    headers: Mapping[str, str] | None = None,
-) -> Response:
+def _refusal(request: Request, error: PreprocessError, headers: Mapping[str, str]) -> Response:
     problem = Problem(
-        type=f"/errors/{code.replace('_', '-')}",
-        title=title,
-        status=status,
-        detail=detail,
-        code=code,
-        hint=hint,
+        type=_type(error.code),
+        title=error.title,
+        status=error.status,
+        detail=error.detail,
+        code=error.code,
+        hint=error.hint,
         request_id=request_id_of(request.scope),
     )
-    return Response(problem.model_dump_json(), status, dict(headers or {}), Problem.MEDIA_TYPE)
+    return _answer(problem, headers)
+
+
+def _type(code: str) -> str:
+    return f"/errors/{code.replace('_', '-')}"
+
+
+def _answer(problem: Problem, headers: Mapping[str, str]) -> Response:
+    return Response(problem.model_dump_json(), problem.status, dict(headers), Problem.MEDIA_TYPE)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
@@ -64,7 +62,7 @@ def _power(segment: NDArray[np.float32], spec: _Windowed) -> NDArray[np.float64]
     window = np.pad(hann, (left, spec.n_fft - spec.win_length - left))
     frames = sliding_window_view(segment, spec.n_fft)[:: spec.hop_length]
     spectrum = np.fft.rfft(frames * window, axis=1)
-    return cast("NDArray[np.float64]", (spectrum.real**2 + spectrum.imag**2).T)
+    return (spectrum.real**2 + spectrum.imag**2).T
 
 
 def _triangles(corners: NDArray[np.float64], spec: _Windowed) -> NDArray[np.float64]:

@@ -79,30 +79,26 @@ def _recording(file: BinaryIO, settings: Settings) -> Recording:
             raise NotMedia(f"The {container.format.name} container holds neither picture nor sound.")
         if video is not None:
             refuse_size(video.width, video.height, max_pixels=settings.max_pixels, min_side=settings.min_side)
-        facts = {
-            "container": container.format.name,
-            "video_codec": video.codec_context.name if video is not None else None,
-            "width": video.width if video is not None else None,
-            "height": video.height if video is not None else None,
-            "audio_codec": audio.codec_context.name if audio is not None else None,
-            "sample_rate": audio.rate if audio is not None else None,
-            "channels": audio.channels if audio is not None else None,
-        }
+        facts = MediaFacts(
+            kind="video" if video is not None else "audio",
+            container=container.format.name,
+            video_codec=video.codec_context.name if video is not None else None,
+            width=video.width if video is not None else None,
+            height=video.height if video is not None else None,
+            audio_codec=audio.codec_context.name if audio is not None else None,
+            sample_rate=audio.rate if audio is not None else None,
+            channels=audio.channels if audio is not None else None,
+        )
     timeline, duration = read_timeline(file, settings.max_duration_s)
-    if timeline is None:
-        if audio is None:
-            raise DamagedMedia("Its video stream holds no frame.")
-        facts.update(video_codec=None, width=None, height=None)
-        return Recording(MediaFacts(kind="audio", duration_s=duration, **facts), None, has_sound=True)
-    return Recording(
-        MediaFacts(
-            kind="video",
-            duration_s=duration,
-            src_fps=timeline.fps,
-            total_frames=len(timeline.times),
-            variable_frame_rate=timeline.variable,
-            **facts,
-        ),
-        timeline,
-        has_sound=audio is not None,
-    )
+    found: dict[str, str | float | bool | None] = {"duration_s": duration}
+    if timeline is not None:
+        found |= {
+            "src_fps": timeline.fps,
+            "total_frames": len(timeline.times),
+            "variable_frame_rate": timeline.variable,
+        }
+    elif audio is None:
+        raise DamagedMedia("Its video stream holds no frame.")
+    else:
+        found |= {"kind": "audio", "video_codec": None, "width": None, "height": None}
+    return Recording(facts.model_copy(update=found), timeline, has_sound=audio is not None)

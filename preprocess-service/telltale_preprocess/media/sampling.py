@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from telltale_contracts import Sampling
@@ -18,7 +20,7 @@ def target_frames(timeline: Timeline, sampling: Sampling) -> NDArray[np.int64]:
     last = float(timeline.times[-1])
     count = min(sampling.max_frames, len(timeline.times))
     if sampling.fps is not None and int(last * sampling.fps) + 1 <= sampling.max_frames:
-        moments = np.arange(int(last * sampling.fps) + 1) / sampling.fps
+        moments: NDArray[np.floating[Any]] = np.arange(int(last * sampling.fps) + 1) / sampling.fps
     else:
         moments = (np.arange(count) + 0.5) * (last / count)
     return np.unique([timeline.nearest(moment) for moment in moments])

@@ -37,7 +37,8 @@ def refuse_size(width: int, height: int, *, max_pixels: int, min_side: int) -> N
     """
     if width * height > max_pixels:
         raise ImageTooLarge(
-            f"It is {width} x {height}, {width * height / 1e6:.1f} megapixels; at most {max_pixels / 1e6:.0f} are allowed."
+            f"It is {width} x {height}, {width * height / 1e6:.1f} megapixels; "
+            f"at most {max_pixels / 1e6:.0f} are allowed."
         )
     if min(width, height) < min_side:
         raise ImageTooSmall(f"It is {width} x {height} pixels; at least {min_side} on each side are needed.")

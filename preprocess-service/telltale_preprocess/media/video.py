@@ -50,7 +50,7 @@ def decode_frames(file: BinaryIO, timeline: Timeline, targets: NDArray[np.int64]
         stream.codec_context.thread_count = 1
         if sparse:
             stream.codec_context.skip_frame = "NONREF"
-        for index, frame in _nearest(_clean_frames(container, stream, timeline, targets), targets):
+        for index, frame in _nearest(_clean_frames(container, stream, timeline), targets):
             found += 1
             yield Picture(index, float(timeline.times[index]), to_rgb(frame), -frame.rotation % 360)
     if found == 0:
@@ -77,7 +77,7 @@ def _nearest(frames: Iterator[tuple[int, VideoFrame]], targets: NDArray[np.int64
 
 
 def _clean_frames(
-    container: InputContainer, stream: VideoStream, timeline: Timeline, targets: NDArray[np.int64]
+    container: InputContainer, stream: VideoStream, timeline: Timeline
 ) -> Iterator[tuple[int, VideoFrame]]:
     for frame in _decoded(container, stream):
         if not frame.is_corrupt and (frame.pts is not None or len(timeline.times) == 1):

@@ -23,7 +23,7 @@ _MAX_BACKOFF_S = 10.0
 class WorkerPool:
     """Hands jobs to idle workers; at most ``settings.max_queue`` wait."""
 
-    def __init__(self, settings: Settings, *, on_restart: Callable[[str], None] = lambda reason: None) -> None:
+    def __init__(self, settings: Settings, *, on_restart: Callable[[str], None]) -> None:
         """``on_restart`` is told why ("died" or "timeout") each time a worker is lost."""
         self._settings = settings
         self._on_restart = on_restart

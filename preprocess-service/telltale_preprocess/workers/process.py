@@ -98,8 +98,7 @@ class WorkerProcess:
         self._writer.close()
         if self.alive:
             self._process.kill()
-        while self.alive:
-            await asyncio.sleep(0.005)
+        await asyncio.to_thread(self._process.wait)
 
     async def _read(self) -> tuple[Kind, bytes]:
         try:
