@@ -12,20 +12,22 @@ MODELS := .venvs/models/bin/python
 TOOLS := .venvs/tools/bin/python
 SAMPLES := .cache/samples/.made
 
-.PHONY: help demo serve test lint types lock clean python environments torch assets
+.PHONY: help setup demo serve test lint types lock clean python environments torch assets
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
 help:  ## say what there is
 	@sed -nE 's/^([a-z]+):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
-demo: $(SAMPLES)  ## set up, start the stack, judge a genuine clip and its forged twin, stop
+setup: $(SAMPLES)  ## environments, assets and samples, whatever of them is missing
+
+demo: setup  ## set up, start the stack, judge a genuine clip and its forged twin, stop
 	@$(SERVICES) -m telltale_local demo
 
 serve: environments assets  ## the stack in the foreground on HOST:PORT (127.0.0.1:8000); Ctrl-C stops it
 	@exec $(SERVICES) -m telltale_local serve --host $(HOST) --port $(PORT)
 
-test: torch $(SAMPLES)  ## set up what is missing, then lint, types and tests
+test: torch setup  ## set up what is missing, then lint, types and tests
 	@$(SERVICES) scripts/check.py
 
 lint: environments  ## ruff
