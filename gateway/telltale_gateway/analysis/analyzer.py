@@ -133,7 +133,7 @@ def choose(fleet: Fleet, names: Sequence[str] | None) -> tuple[Deployed, ...]:
             close = difflib.get_close_matches(name, fleet.detectors, n=1)
             hint = f"Did you mean {close[0]}? {_known(fleet)}" if close else _known(fleet)
             raise UnknownDetector(f"There is no detector named {name[:80]!r}.", hint)
-    asked = tuple(d for d in fleet.detectors.values() if names is None or d.name in names)
+    asked = tuple(d for name, d in sorted(fleet.detectors.items()) if names is None or name in names)
     if not any(deployed.readiness.ready for deployed in asked):
         raise NoDetectorAvailable(
             "No detector can answer now: "
