@@ -60,7 +60,7 @@ class Preprocessor:
         """Load the models.
 
         Raises:
-            FileNotFoundError: the face detector's model is not in ``settings.assets``.
+            FileNotFoundError: a face detector's model is not in ``settings.assets``.
         """
         self._settings = settings
         self._faces = FaceDetector(
