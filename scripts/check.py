@@ -82,7 +82,7 @@ def run(check: Check) -> Outcome:
         for line in process.stdout:
             say(line.rstrip("\n"))
             if closing := CLOSING.match(line):
-                counted = Counter({what: int(n) for n, what in re.findall(r"(\d+) ([a-z]+)", closing[1])})
+                counted = Counter({what: int(n) for n, what in re.findall(r"(\d+) (error|warning|[a-z]+)", closing[1])})
     return Outcome(check, process.returncode, time.monotonic() - started, counted)
 
 
@@ -91,21 +91,11 @@ def closing_line(outcomes: list[Outcome]) -> str:
     total: Counter[str] = Counter()
     for outcome in outcomes:
         total += outcome.tests
-        if not outcome.passed and not outcome.tests.keys() & {"failed", "error", "errors"}:
-            total["errors"] += 1
-    order = [
-        "failed",
-        "passed",
-        "skipped",
-        "deselected",
-        "xfailed",
-        "xpassed",
-        "warnings",
-        "warning",
-        "errors",
-        "error",
-    ]
-    counts = ", ".join(f"{total[what]} {what}" for what in order if total[what])
+        if not outcome.passed and not outcome.tests.keys() & {"failed", "error"}:
+            total["error"] += 1
+    order = ("failed", "passed", "skipped", "deselected", "xfailed", "xpassed", "warning", "error")
+    plural = {what: "s" if what in {"warning", "error"} and total[what] > 1 else "" for what in order}
+    counts = ", ".join(f"{total[what]} {what}{plural[what]}" for what in order if total[what])
     return f"===== {counts or 'no tests ran'} in {sum(outcome.seconds for outcome in outcomes):.2f}s ====="
 
 
