@@ -1,0 +1,81 @@
+"""The whole stack as a person starts it, and what tests do to it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+
+@dataclass(frozen=True)
+class RunningStack:
+    """``make serve``, with a client to its gateway."""
+
+    process: subprocess.Popen[str]
+    client: httpx.Client
+    repository: Path
+
+    def predict(self, media: Path, **query: str) -> httpx.Response:
+        """POST one file to /predict."""
+        with media.open("rb") as stream:
+            return self.client.post("/predict", files={"file": (media.name, stream)}, params=query)
+
+    def descendants(self, *words: str) -> list[psutil.Process]:
+        """The processes of this stack whose command line holds all the words."""
+        found = []
+        for process in psutil.Process(self.process.pid).children(recursive=True):
+            try:
+                line = " ".join(process.cmdline())
+            except psutil.NoSuchProcess:
+                continue
+            if all(word in line for word in words):
+                found.append(process)
+        return found
+
+    def wait_for_health(self, seconds: float = 60.0) -> None:
+        """Until /health is 200."""
+        self.wait_until(lambda: self.client.get("/health").status_code == 200, seconds, "/health was not 200")
+
+    @staticmethod
+    def wait_until(condition: Callable[[], bool], seconds: float, otherwise: str) -> None:
+        """Poll a condition."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > deadline:
+                pytest.fail(f"{otherwise} within {seconds:g} s")
+            time.sleep(0.1)
+
+
+@contextmanager
+def running_stack(repository: Path, temporary: Path) -> Iterator[RunningStack]:
+    """Start the stack on a free port and stop it by SIGTERM; nothing of it may stay."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    command = [sys.executable, "-m", "telltale_local", "serve", "--port", str(port)]
+    command += ["--model-repository", str(repository)]
+    environment = os.environ | {"TMPDIR": str(temporary)}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        assert "ready" in process.stdout.readline(), "the stack did not start"
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
+            yield RunningStack(process, client, repository)
+    finally:
+        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=60)
+        _, alive = psutil.wait_procs(family, timeout=10)
+        assert alive == [], "processes outlived the stack"
+        assert list(temporary.iterdir()) == [], "the stack left temporary files"

@@ -1,0 +1,165 @@
+"""Servers die while requests run: what their clients see, and that everything comes back by itself."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tests.integration.stack import RunningStack, running_stack
+
+TRITONSERVER = ("tritonserver", "--model-repository")
+STUB = ("triton_python_backend_stub",)
+STANDIN = ("telltale_local.standin",)
+PREPROCESS = ("telltale_preprocess", "--port")
+WORKER = ("multiprocessing", "spawn_main")
+GATEWAY = ("telltale_gateway", "--port")
+
+
+@pytest.fixture(scope="module")
+def fragile(toy_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """A stack of this module's own."""
+    with running_stack(toy_repository, tmp_path_factory.mktemp("fragile")) as running:
+        yield running
+
+
+class Traffic:
+    """Clients that post one file again and again, and what they were answered."""
+
+    def __init__(self, stack: RunningStack, media: Path) -> None:
+        self.answers: list[httpx.Response] = []
+        self.broken: list[httpx.TransportError] = []
+        self._stack = stack
+        self._media = media
+        self._stopped = threading.Event()
+
+    @contextmanager
+    def flowing(self, clients: int = 2) -> Iterator[None]:
+        """Post from several threads while the context lasts."""
+        threads = [threading.Thread(target=self._post) for _ in range(clients)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            self._stopped.set()
+            for thread in threads:
+                thread.join(timeout=120)
+
+    def _post(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                self.answers.append(self._stack.predict(self._media, max_frames="4"))
+            except httpx.TransportError as error:
+                self.broken.append(error)
+                self._stopped.wait(0.2)
+
+    def statuses(self) -> Counter[int]:
+        return Counter(answer.status_code for answer in self.answers)
+
+
+def kill_during_requests(stack: RunningStack, media: Path, words: tuple[str, ...]) -> Traffic:
+    """Kill -9 every process of that description while two clients post; wait until all is well again."""
+    stack.wait_for_health()
+    traffic = Traffic(stack, media)
+    victims = stack.descendants(*words)
+    assert victims, f"no process looks like {words}"
+    with traffic.flowing():
+        stack.wait_until(lambda: len(traffic.answers) >= 4, 60, "no traffic")
+        for victim in victims:
+            victim.kill()
+        psutil.wait_procs(victims, timeout=10)
+        before = len(traffic.answers)
+        stack.wait_until(lambda: len(traffic.answers) > before + 1 or bool(traffic.broken), 60, "no answers after")
+        stack.wait_for_health()
+        healthy_from = len(traffic.answers)
+        stack.wait_until(lambda: len(traffic.answers) >= healthy_from + 4, 60, "no answers once healthy")
+    for answer in traffic.answers:
+        if answer.status_code != 200:
+            assert answer.headers["content-type"] == "application/problem+json", answer.text
+            assert answer.json()["hint"]
+    last = traffic.answers[-1]
+    assert last.status_code == 200, last.text
+    assert not last.json()["degraded"]
+    return traffic
+
+
+@pytest.mark.parametrize("words", [TRITONSERVER, STUB], ids=["tritonserver", "stub"])
+def test_without_triton_the_other_server_still_answers(
+    fragile: RunningStack, media: dict[str, Path], words: tuple[str, ...]
+) -> None:
+    traffic = kill_during_requests(fragile, media["face"], words)
+    assert set(traffic.statuses()) == {200}
+    assert traffic.broken == []
+    for answer in traffic.answers:
+        detectors = {d["name"]: d for d in answer.json()["detectors"]}
+        assert detectors["toy-synthesis"]["status"] == "scored"
+        if answer.json()["degraded"]:
+            assert detectors["toy-face"]["status"] == "failed"
+            assert detectors["toy-face"]["score"] is None
+            assert "face_swap" in answer.json()["untested"]
+
+
+def test_without_tensorflow_serving_the_other_server_still_answers(
+    fragile: RunningStack, media: dict[str, Path]
+) -> None:
+    traffic = kill_during_requests(fragile, media["face"], STANDIN)
+    assert set(traffic.statuses()) == {200}
+    assert any(answer.json()["degraded"] for answer in traffic.answers)
+    for answer in traffic.answers:
+        assert {d["name"]: d["status"] for d in answer.json()["detectors"]}["toy-face"] == "scored"
+
+
+def test_a_preprocess_worker_that_dies_is_replaced(fragile: RunningStack, media: dict[str, Path]) -> None:
+    traffic = kill_during_requests(fragile, media["face"], WORKER)
+    assert set(traffic.statuses()) <= {200, 422, 503}
+    assert traffic.broken == []
+
+
+def test_preprocessing_that_dies_is_a_503_with_retry_after(fragile: RunningStack, media: dict[str, Path]) -> None:
+    traffic = kill_during_requests(fragile, media["face"], PREPROCESS)
+    assert set(traffic.statuses()) <= {200, 503}
+    assert all("Retry-After" in answer.headers for answer in traffic.answers if answer.status_code == 503)
+
+
+def test_a_gateway_that_dies_is_started_again(fragile: RunningStack, media: dict[str, Path]) -> None:
+    fragile.wait_for_health()
+    (gateway,) = fragile.descendants(*GATEWAY)
+    gateway.kill()
+    gateway.wait(timeout=10)
+
+    def back() -> bool:
+        try:
+            return fragile.client.get("/health").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    fragile.wait_until(back, 60, "the gateway was not back")
+    assert fragile.predict(media["still"]).status_code == 200
+
+
+def test_with_both_servers_down_the_answer_is_503(fragile: RunningStack, media: dict[str, Path]) -> None:
+    fragile.wait_for_health()
+    servers = [*fragile.descendants(*TRITONSERVER), *fragile.descendants(*STANDIN)]
+    for server in servers:
+        server.suspend()
+    try:
+        fragile.wait_until(lambda: fragile.client.get("/health").status_code == 503, 60, "/health did not notice")
+        fragile.wait_until(
+            lambda: fragile.client.get("/health").json()["status"] == "unavailable", 60, "/health stayed degraded"
+        )
+        response = fragile.predict(media["still"])
+        assert response.status_code == 503
+        assert response.json()["code"] == "no_detector_available"
+        assert int(response.headers["Retry-After"]) > 0
+    finally:
+        for server in servers:
+            server.resume()
+    fragile.wait_for_health()
+    assert fragile.predict(media["still"]).status_code == 200

@@ -1,0 +1,131 @@
+"""What an operator does to the model repository shows in the answers; what is unsound never answers."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.integration.stack import RunningStack, running_stack
+
+
+@pytest.fixture(scope="module")
+def owned(toy_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """A stack over a repository that these tests may change; each puts back what it found."""
+    repository = shutil.copytree(toy_repository, tmp_path_factory.mktemp("owned") / "model-repository")
+    with running_stack(repository, tmp_path_factory.mktemp("owned-tmp")) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def healthy_again(owned: RunningStack, toy_repository: Path) -> Iterator[None]:
+    yield
+    for name in ("toy-face", "toy-synthesis"):
+        set_live(owned.repository / name, 1)
+        shutil.rmtree(owned.repository / name / "2", ignore_errors=True)
+        shutil.copy(toy_repository / name / "detector.yaml", owned.repository / name / "detector.yaml")
+    owned.wait_for_health()
+
+
+def set_live(detector: Path, version: int) -> None:
+    """Write rollout.yaml by one rename."""
+    fresh = detector / "rollout.yaml.new"
+    fresh.write_text(f"live: {version}\n")
+    fresh.rename(detector / "rollout.yaml")
+
+
+def add_version_2(detector: Path, change: Callable[[dict[str, Any]], None] = lambda _: None) -> None:
+    """A second version of the same bytes, with its card changed."""
+    staged = detector / ".2"
+    shutil.copytree(detector / "1", staged)
+    card = yaml.safe_load((staged / "card.yaml").read_text())
+    card["version"] = 2
+    change(card)
+    (staged / "card.yaml").write_text(yaml.safe_dump(card))
+    staged.rename(detector / "2")
+
+
+def answer_of(stack: RunningStack, media: Path, name: str) -> dict[str, Any]:
+    response = stack.predict(media, max_frames="2")
+    assert response.status_code == 200, response.text
+    detectors: dict[str, dict[str, Any]] = {d["name"]: d for d in response.json()["detectors"]}
+    return detectors[name]
+
+
+def model_of(stack: RunningStack, name: str) -> dict[str, Any]:
+    model: dict[str, Any] = stack.client.get(f"/models/{name}").json()
+    return model
+
+
+@pytest.mark.parametrize("name", ["toy-face", "toy-synthesis"])
+def test_the_live_version_answers_and_an_older_one_can_be_live_again(
+    owned: RunningStack, media: dict[str, Path], name: str
+) -> None:
+    add_version_2(owned.repository / name)
+    for live in (2, 1):
+        set_live(owned.repository / name, live)
+        owned.wait_until(
+            lambda live=live: answer_of(owned, media["still"], name)["version"] == live, 30, f"{live} did not answer"
+        )
+        assert answer_of(owned, media["still"], name)["status"] == "scored"
+
+
+@pytest.mark.parametrize("name", ["toy-face", "toy-synthesis"])
+def test_a_version_that_fails_its_golden_check_never_answers(
+    owned: RunningStack, media: dict[str, Path], name: str
+) -> None:
+    def lie(card: dict[str, Any]) -> None:
+        card["golden"]["scores"] = [1.0 - score / 2 for score in card["golden"]["scores"]]
+
+    add_version_2(owned.repository / name, lie)
+    set_live(owned.repository / name, 2)
+    owned.wait_until(lambda: "golden" in (model_of(owned, name)["reason"] or ""), 30, "the lie was not found")
+    answer = answer_of(owned, media["still"], name)
+    assert answer["status"] == "failed"
+    assert answer["score"] is None
+    assert "golden" in answer["reason"]
+    assert owned.client.get("/health").status_code == 503
+
+
+def test_a_version_with_other_bytes_than_its_card_never_answers(owned: RunningStack, media: dict[str, Path]) -> None:
+    detector = owned.repository / "toy-face"
+    add_version_2(detector)
+    with (detector / "2/model.onnx").open("ab") as model:
+        model.write(b"\0")
+    set_live(detector, 2)
+    owned.wait_until(lambda: 2 in map(int, model_of(owned, "toy-face")["refused"]), 30, "it was not refused")
+    answer = answer_of(owned, media["still"], "toy-face")
+    assert answer["status"] == "failed"
+    assert "model.onnx" in answer["reason"]
+
+
+def test_a_version_that_was_not_measured_on_a_medium_does_not_vote_there(
+    owned: RunningStack, media: dict[str, Path]
+) -> None:
+    def only_video(card: dict[str, Any]) -> None:
+        card["measured"] = [m for m in card["measured"] if m["medium"] == "video"]
+
+    add_version_2(owned.repository / "toy-face", only_video)
+    set_live(owned.repository / "toy-face", 2)
+    owned.wait_until(lambda: model_of(owned, "toy-face")["live"] == 2, 30, "2 was not live")
+    owned.wait_for_health()
+    on_still = answer_of(owned, media["still"], "toy-face")
+    assert on_still["status"] == "not_applicable"
+    assert "never measured on image" in on_still["reason"]
+    assert answer_of(owned, media["face"], "toy-face")["status"] == "scored"
+
+
+def test_a_manifest_whose_tensor_names_are_wrong_fails_and_says_so(owned: RunningStack, media: dict[str, Path]) -> None:
+    manifest = owned.repository / "toy-synthesis/detector.yaml"
+    document = yaml.safe_load(manifest.read_text())
+    document["tensors"]["probability"] = "verisimilitude"
+    manifest.write_text(yaml.safe_dump(document))
+    owned.wait_until(lambda: not model_of(owned, "toy-synthesis")["ready"], 30, "it stayed ready")
+    answer = answer_of(owned, media["still"], "toy-synthesis")
+    assert answer["status"] == "failed"
+    assert "verisimilitude" in answer["reason"]
+    assert answer_of(owned, media["still"], "toy-face")["status"] == "scored"
