@@ -19,6 +19,7 @@ from telltale_contracts import (
     Missing,
     MissingReason,
     Recipe,
+    Sampling,
     Segment,
     SoundSpec,
     TensorBundle,
@@ -97,7 +98,7 @@ class Preprocessor:
         collector = VisualCollector(pictures, self._faces, self._settings, watch)
         facts = source.facts
         if pictures:
-            facts = self._look(file, source, recipe, collector, watch)
+            facts = self._look(file, source, recipe.sampling, collector, watch)
             self._collect(collector, draft, pictures, facts)
         if sounds:
             self._listen(file, source, sounds, draft, watch)
@@ -115,7 +116,12 @@ class Preprocessor:
         return TensorBundle(metadata, draft.tensors, draft.frame, draft.track)
 
     def _look(
-        self, file: BinaryIO, source: Still | Recording, recipe: Recipe, collector: VisualCollector, watch: Stopwatch
+        self,
+        file: BinaryIO,
+        source: Still | Recording,
+        sampling: Sampling,
+        collector: VisualCollector,
+        watch: Stopwatch,
     ) -> MediaFacts:
         """Show all pictures to the collector; the facts, with the size and rotation of what was really decoded."""
         if isinstance(source, Still):
@@ -126,7 +132,9 @@ class Preprocessor:
         if source.timeline is None:
             return source.facts
         facts = source.facts
-        pictures = decode_frames(file, source.timeline, target_frames(source.timeline, recipe.sampling))
+        pictures = decode_frames(
+            file, source.timeline, target_frames(source.timeline, sampling), max_pixels=self._settings.max_pixels
+        )
         while True:
             with watch.measure("decode"):
                 picture = next(pictures, None)
@@ -155,7 +163,11 @@ class Preprocessor:
             draft.lack(specs, "no_audio", f"The {source.facts.kind} has no sound track.")
             return
         with watch.measure("decode"):
-            sounds = decode_sound(file, {SPEECH_RATE, *(spec.sample_rate for spec in specs)})
+            sounds = decode_sound(
+                file,
+                {SPEECH_RATE, *(spec.sample_rate for spec in specs)},
+                max_seconds=self._settings.max_duration_s + 1.0,
+            )
         with watch.measure("features"):
             speech = self._speech.speech_windows(sounds[SPEECH_RATE])
             draft.audio = audio_facts(sounds[SPEECH_RATE], speech)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from av.sidedata.sidedata import Type as SideData
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ _HD_HEIGHT = 720
 
 
 def to_rgb(frame: VideoFrame) -> NDArray[np.uint8]:
-    """The frame as uint8 [height, width, 3], RGB, upright.
+    """The frame as uint8 [height, width, 3], RGB, turned and mirrored as its display matrix asks.
 
     A stream that does not say its matrix is BT.709 from 720 lines on and BT.601 below, as players assume.
     """
@@ -30,10 +31,20 @@ def to_rgb(frame: VideoFrame) -> NDArray[np.uint8]:
         guess = Colorspace.ITU709 if frame.height >= _HD_HEIGHT else Colorspace.ITU601
         matrix = _MATRICES.get(frame.colorspace, guess)
     rgb = frame.reformat(format="rgb24", src_colorspace=matrix, dst_color_range=ColorRange.JPEG, threads=1)
-    return upright(np.asarray(rgb.to_ndarray(), dtype=np.uint8), frame.rotation)
+    picture = np.asarray(rgb.to_ndarray(), dtype=np.uint8)
+    if _mirrored(frame):
+        picture = picture[:, ::-1]
+    return np.ascontiguousarray(np.rot90(picture, -clockwise_rotation(frame) // 90))
 
 
-def upright(picture: NDArray[np.uint8], rotation: int) -> NDArray[np.uint8]:
-    """Turn a picture by ``rotation`` degrees counter-clockwise, as a display matrix asks; to quarter turns only."""
-    turns = round(rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
+def clockwise_rotation(frame: VideoFrame) -> int:
+    """Degrees clockwise, a quarter turn or a multiple of it, by which the frame is to be turned for display."""
+    return round(-frame.rotation / 90) * 90 % 360
+
+
+def _mirrored(frame: VideoFrame) -> bool:
+    matrix = frame.side_data.get(SideData.DISPLAYMATRIX)
+    if matrix is None:
+        return False
+    a, b, _, c, d = np.frombuffer(bytes(matrix), dtype=np.int32)[:5].astype(np.float64)
+    return bool(a * d - b * c < 0)

@@ -22,6 +22,8 @@ _MAGIC = (
     (0, b"\x00\x00\x01\xba"), (0, b"\x30\x26\xb2\x75"), (0, b"II*\x00"), (0, b"MM\x00*"),
 )  # fmt: skip
 
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"mif1"}
+
 
 @dataclass(frozen=True)
 class Still:
@@ -51,14 +53,26 @@ def probe(file: BinaryIO, settings: Settings) -> Still | Recording:
     picture = open_still(file)
     if picture is not None and not is_animation(picture):
         return _still(picture, settings)
+    _refuse_heif(file)
     try:
         return _recording(file, settings)
     except av.FFmpegError as error:
+        if picture is not None:
+            # An animation in a format that only Pillow reads: its first frame.
+            return _still(picture, settings)
         file.seek(0)
         head = file.read(16)
         if any(head[place : place + len(magic)] == magic for place, magic in _MAGIC):
             raise DamagedMedia(f"It begins like media, but its container cannot be read: {error.strerror}.") from error
         raise NotMedia("Its content is in no format of video, image or sound that is read here.") from error
+
+
+def _refuse_heif(file: BinaryIO) -> None:
+    # libavformat opens HEIC, but as one stream for each tile: the picture would silently be its first tile.
+    file.seek(0)
+    head = file.read(12)
+    if head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS:
+        raise NotMedia("It is a HEIC picture, which is not read here; JPEG, PNG, WebP and AVIF are.")
 
 
 def _still(picture: Image.Image, settings: Settings) -> Still:

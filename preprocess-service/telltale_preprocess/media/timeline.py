@@ -48,6 +48,11 @@ class Timeline:
         steps = np.diff(self.times)
         return bool(len(steps) > 1 and np.ptp(steps) > 0.5 * np.median(steps))
 
+    def key_before(self, index: int) -> int:
+        """Index of the last key frame not after ``index``; 0 where the stream names none."""
+        place = int(np.searchsorted(self.keys, index, side="right")) - 1
+        return int(self.keys[place]) if place >= 0 else 0
+
     def nearest(self, t: float) -> int:
         """Index of the frame shown nearest to ``t`` seconds."""
         after = int(np.clip(np.searchsorted(self.times, t), 1, max(1, len(self.times) - 1)))

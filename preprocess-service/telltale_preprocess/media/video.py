@@ -14,18 +14,25 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from telltale_preprocess.errors import DamagedMedia
-from telltale_preprocess.media.colour import to_rgb
+from telltale_preprocess.media.colour import clockwise_rotation, to_rgb
 from telltale_preprocess.media.container import open_container
+from telltale_preprocess.media.still import refuse_size
 from telltale_preprocess.media.timeline import Timeline, video_stream
 
 # Frames that nothing refers to are left out only where a neighbour is near enough: with at least this many frames
 # from one target to the next. Leaving out others, or the loop filter, would change pixels.
 _SPARSE = 4
+# A seek throws away the decoder's state: below this many frames it is cheaper to decode them.
+_WORTH_SEEKING = 30
+# Containers with an index of key frames; in others a seek may land anywhere.
+_INDEXED = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"}
+_MIN_FOUND_SHARE = 0.5
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One decoded frame: uint8 [height, width, 3], RGB, upright; ``t`` in seconds from the first frame."""
+    """One decoded frame: uint8 [height, width, 3], RGB, upright; ``t`` in seconds from the first frame;
+    ``rotation`` in degrees clockwise that were applied."""
 
     index: int
     t: float
@@ -33,58 +40,102 @@ class Picture:
     rotation: int
 
 
-def decode_frames(file: BinaryIO, timeline: Timeline, targets: NDArray[np.int64]) -> Iterator[Picture]:
+def decode_frames(
+    file: BinaryIO, timeline: Timeline, targets: NDArray[np.int64], *, max_pixels: int, min_side: int = 1
+) -> Iterator[Picture]:
     """Yield the frame nearest to each target that decodes cleanly, in order, each frame once.
 
-    Decoding is sequential and skips over to the key frame before a target where one lies between.
+    Decoding is sequential; where a key frame lies far ahead before the next target, it goes on from there.
 
     Raises:
-        DamagedMedia: not one frame could be decoded.
+        DamagedMedia: fewer than half of the targets could be decoded.
+        ImageTooLarge: a frame is larger than ``max_pixels``, whatever the header said.
     """
-    sparse = len(targets) > 0 and len(timeline.times) >= _SPARSE * len(targets)
-    found = 0
+    found: set[int] = set()
     with open_container(file) as container:
         stream = video_stream(container)
         if stream is None:
             raise DamagedMedia("The video stream cannot be opened a second time.")
+        reader = _Reader(container, stream, timeline, spacing=len(timeline.times) / max(1, len(targets)))
+        for target in targets:
+            chosen = reader.nearest(int(target))
+            if chosen is None or chosen.index in found:
+                continue
+            found.add(chosen.index)
+            frame = chosen.frame
+            refuse_size(frame.width, frame.height, max_pixels=max_pixels, min_side=min_side)
+            yield Picture(chosen.index, float(timeline.times[chosen.index]), to_rgb(frame), clockwise_rotation(frame))
+    if len(found) < _MIN_FOUND_SHARE * len(targets) or not found:
+        raise DamagedMedia(
+            f"Of {len(targets)} frames wanted, out of {len(timeline.times)}, only {len(found)} can be decoded."
+        )
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    index: int
+    frame: VideoFrame
+
+
+class _Reader:
+    """Walks forward through a stream, holding the last two decoded frames."""
+
+    def __init__(self, container: InputContainer, stream: VideoStream, timeline: Timeline, *, spacing: float) -> None:
+        self._container = container
+        self._stream = stream
+        self._timeline = timeline
+        self._spacing = spacing
+        self._indexed = container.format.name in _INDEXED
+        self._sparse = self._indexed and spacing >= _SPARSE
         stream.codec_context.thread_count = 1
-        if sparse:
+        if self._sparse:
             stream.codec_context.skip_frame = "NONREF"
-        for index, frame in _nearest(_clean_frames(container, stream, timeline), targets):
-            found += 1
-            yield Picture(index, float(timeline.times[index]), to_rgb(frame), -frame.rotation % 360)
-    if found == 0:
-        raise DamagedMedia(f"None of its {len(timeline.times)} frames can be decoded.")
+        self._frames = self._decode()
+        self._before: _Decoded | None = None
+        self._here: _Decoded | None = None
 
+    def nearest(self, target: int) -> _Decoded | None:
+        """The clean frame nearest to ``target``; targets must not decrease. None when there is none at all."""
+        key = self._timeline.key_before(target)
+        position = self._here.index if self._here is not None else 0
+        if self._indexed and key - position > _WORTH_SEEKING:
+            self._seek(key)
+        chosen = self._walk_to(target)
+        if self._sparse and (chosen is None or abs(chosen.index - target) > self._spacing / 2):
+            # The stream leaves most of its frames without reference: then every frame has to be decoded.
+            self._sparse = False
+            self._stream.codec_context.skip_frame = "DEFAULT"
+            self._seek(key)
+            chosen = self._walk_to(target)
+        return chosen
 
-def _nearest(frames: Iterator[tuple[int, VideoFrame]], targets: NDArray[np.int64]) -> Iterator[tuple[int, VideoFrame]]:
-    wanted = iter(targets)
-    target = next(wanted, None)
-    before: tuple[int, VideoFrame] | None = None
-    given = -1
-    for here in frames:
-        while target is not None and here[0] >= target:
-            chosen = before if before is not None and target - before[0] < here[0] - target else here
-            if chosen[0] != given:
-                given = chosen[0]
-                yield chosen
-            target = next(wanted, None)
-        if target is None:
+    def _walk_to(self, target: int) -> _Decoded | None:
+        while self._here is None or self._here.index < target:
+            following = next(self._frames, None)
+            if following is None:
+                break
+            self._before, self._here = self._here, following
+        near = [frame for frame in (self._before, self._here) if frame is not None]
+        return min(near, key=lambda frame: abs(frame.index - target), default=None)
+
+    def _seek(self, key: int) -> None:
+        base = self._stream.time_base
+        if base is None:
             return
-        before = here
-    if before is not None and target is not None and before[0] != given:
-        yield before
+        moment = self._timeline.origin + float(self._timeline.times[key])
+        self._container.seek(round(moment / base), stream=self._stream)
+        self._before = self._here = None
+        self._frames = self._decode()
+
+    def _decode(self) -> Iterator[_Decoded]:
+        index = -1
+        for frame in _clean_frames(self._container, self._stream):
+            # Streams without time stamps were given one per frame, in order, when their packets were read.
+            index = index + 1 if frame.time is None else self._timeline.nearest(frame.time - self._timeline.origin)
+            yield _Decoded(min(index, len(self._timeline.times) - 1), frame)
 
 
-def _clean_frames(
-    container: InputContainer, stream: VideoStream, timeline: Timeline
-) -> Iterator[tuple[int, VideoFrame]]:
-    for frame in _decoded(container, stream):
-        if not frame.is_corrupt and (frame.pts is not None or len(timeline.times) == 1):
-            yield timeline.nearest((frame.time or 0.0) - timeline.origin), frame
-
-
-def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+def _clean_frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
     # A packet that cannot be decoded spoils its own frames, not the rest of the video.
     packets = container.demux(stream)
     while True:
@@ -93,8 +144,9 @@ def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFr
         except (StopIteration, av.FFmpegError):
             return
         try:
-            yield from stream.decode(packet)
+            decoded = stream.decode(packet)
         except av.EOFError:
             return
         except av.FFmpegError:
             continue
+        yield from (frame for frame in decoded if not frame.is_corrupt)

@@ -29,6 +29,7 @@ class WorkerPool:
         self._on_restart = on_restart
         self._idle: asyncio.Queue[WorkerProcess] = asyncio.Queue()
         self._workers: set[WorkerProcess] = set()
+        self._watching: set[asyncio.Task[None]] = set()
         self._replacing: set[asyncio.Task[None]] = set()
         self._waiting = 0
         self._closed = False
@@ -59,6 +60,9 @@ class WorkerPool:
         for task in self._replacing:
             task.cancel()
         await asyncio.gather(*self._replacing, return_exceptions=True)
+        for task in self._watching:
+            task.cancel()
+        await asyncio.gather(*self._watching, return_exceptions=True)
         await asyncio.gather(*(worker.stop() for worker in self._workers))
         self._workers.clear()
 
@@ -98,11 +102,10 @@ class WorkerPool:
         raise MediaCrashedDecoder(f"{_ATTEMPTS} decoding processes in a row died while working on it.")
 
     async def _take(self) -> WorkerProcess:
-        while True:
-            worker = await self._next_idle()
-            if worker.alive:
-                return worker
-            await self._lose(worker, "died")
+        # A worker that died while idle is already being replaced by its watch.
+        while not (worker := await self._next_idle()).alive:
+            continue
+        return worker
 
     async def _next_idle(self) -> WorkerProcess:
         with suppress(asyncio.QueueEmpty):
@@ -119,7 +122,9 @@ class WorkerPool:
             self._waiting -= 1
 
     async def _lose(self, worker: WorkerProcess, reason: str) -> None:
-        self._workers.discard(worker)
+        if worker not in self._workers:
+            return
+        self._workers.remove(worker)
         self._on_restart(reason)
         self._replace()
         await worker.stop()
@@ -147,3 +152,10 @@ class WorkerPool:
         worker = await WorkerProcess.start(self._settings)
         self._workers.add(worker)
         self._idle.put_nowait(worker)
+        watch = asyncio.create_task(self._watch(worker))
+        self._watching.add(watch)
+        watch.add_done_callback(self._watching.discard)
+
+    async def _watch(self, worker: WorkerProcess) -> None:
+        await worker.ended()
+        await self._lose(worker, "died")

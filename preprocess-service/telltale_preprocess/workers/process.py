@@ -27,6 +27,9 @@ class WorkerProcess:
         self, process: subprocess.Popen[bytes], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         self._process = process
+        self._ended = asyncio.Event()
+        self._pidfd = os.pidfd_open(process.pid)
+        asyncio.get_running_loop().add_reader(self._pidfd, self._on_end)
         self._reader = reader
         self._writer = writer
 
@@ -67,7 +70,7 @@ class WorkerProcess:
     @property
     def alive(self) -> bool:
         """Whether the process still runs."""
-        return self._process.poll() is None
+        return not self._ended.is_set()
 
     async def run(self, job: Job) -> Answer:
         """Do one job.
@@ -98,7 +101,18 @@ class WorkerProcess:
         self._writer.close()
         if self.alive:
             self._process.kill()
-        await asyncio.to_thread(self._process.wait)
+        await self.ended()
+
+    async def ended(self) -> None:
+        """Wait until the process is gone."""
+        await self._ended.wait()
+
+    def _on_end(self) -> None:
+        # The descriptor becomes readable once, when the kernel has ended the process.
+        asyncio.get_running_loop().remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        self._process.wait()
+        self._ended.set()
 
     async def _read(self) -> tuple[Kind, bytes]:
         try:
