@@ -65,11 +65,12 @@ def encode_tensor(array: NDArray[np.generic]) -> TensorProto:
 def decode_tensor(tensor: TensorProto) -> NDArray[np.generic]:
     """A TensorProto as an array: from ``tensor_content``, or from the ``*_val`` field of its type.
 
-    As in TensorFlow, fewer values than elements repeat the last one, and none at all mean zeros. The array is
-    read-only when it comes from ``tensor_content``, because then it is a view of the message's bytes.
+    As in TensorFlow, fewer values than elements repeat the last one, none at all mean zeros, those over are passed
+    over, and integers wrap around in their type. The array is read-only when it comes from ``tensor_content``, because
+    then it is a view of the message's bytes.
 
     Raises:
-        MalformedTensor: the type is not supported, a dimension is unknown, or the values do not fill the shape.
+        MalformedTensor: the type is not supported, a dimension is unknown, or the bytes do not fill the shape.
     """
     dtype = _NUMPY_OF.get(tensor.dtype)
     if dtype is None:
@@ -89,21 +90,15 @@ def decode_tensor(tensor: TensorProto) -> NDArray[np.generic]:
 
 
 def _values(tensor: TensorProto, dtype: np.dtype[np.generic]) -> NDArray[np.generic]:
-    values = getattr(tensor, _VALUES_OF[tensor.dtype])
+    values = np.array(getattr(tensor, _VALUES_OF[tensor.dtype]))
     if tensor.dtype == DataType.DT_HALF:
-        return np.array(values, np.uint16).view(dtype)
-    try:
-        # A list, because numpy checks the range of Python's numbers but not of a repeated field.
-        return np.array(list(values), dtype)
-    except OverflowError as error:
-        raise MalformedTensor(f"a value does not fit {dtype}: {error}") from error
+        return values.astype(np.uint16).view(dtype)
+    return values.astype(dtype)
 
 
 def _filled(values: NDArray[np.generic], count: int, shape: tuple[int, ...]) -> NDArray[np.generic]:
-    if len(values) > count:
-        raise MalformedTensor(f"{len(values)} values do not fit a tensor of shape {list(shape)}")
     filled = np.zeros(count, values.dtype)
-    filled[: len(values)] = values
+    filled[: len(values)] = values[:count]
     if len(values):
         filled[len(values) :] = values[-1]
     return filled.reshape(shape)

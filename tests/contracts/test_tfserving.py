@@ -47,21 +47,24 @@ def test_an_empty_array_and_a_scalar_survive() -> None:
     assert decode_tensor(encode_tensor(np.array(2.5, np.float32))) == np.float32(2.5)
 
 
-def test_values_are_read_from_the_field_of_their_type() -> None:
-    shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=3)])
+THREE = TensorShapeProto(dim=[TensorShapeProto.Dim(size=3)])
 
-    assert decode_tensor(TensorProto(dtype=DataType.DT_FLOAT, tensor_shape=shape, float_val=[1, 2, 3])).tolist() == [
-        1,
-        2,
-        3,
-    ]
-    assert decode_tensor(TensorProto(dtype=DataType.DT_UINT8, tensor_shape=shape, int_val=[7, 8])).tolist() == [7, 8, 8]
-    assert decode_tensor(TensorProto(dtype=DataType.DT_HALF, tensor_shape=shape, half_val=[0x3C00])).tolist() == [
-        1,
-        1,
-        1,
-    ]
-    assert decode_tensor(TensorProto(dtype=DataType.DT_INT64, tensor_shape=shape)).tolist() == [0, 0, 0]
+
+@pytest.mark.parametrize(
+    ("tensor", "values"),
+    [
+        (TensorProto(dtype=DataType.DT_FLOAT, tensor_shape=THREE, float_val=[1, 2, 3]), [1, 2, 3]),
+        (TensorProto(dtype=DataType.DT_UINT8, tensor_shape=THREE, int_val=[7, 8]), [7, 8, 8]),
+        (TensorProto(dtype=DataType.DT_UINT8, tensor_shape=THREE, int_val=[256, 257, 3, 4]), [0, 1, 3]),
+        (TensorProto(dtype=DataType.DT_HALF, tensor_shape=THREE, half_val=[0x3C00]), [1, 1, 1]),
+        (TensorProto(dtype=DataType.DT_INT64, tensor_shape=THREE), [0, 0, 0]),
+        (TensorProto(dtype=DataType.DT_BOOL, tensor_shape=THREE, bool_val=[True, False]), [True, False, False]),
+    ],
+)
+def test_values_are_read_from_the_field_of_their_type_as_tensorflow_does(
+    tensor: TensorProto, values: list[float]
+) -> None:
+    assert decode_tensor(tensor).tolist() == values
 
 
 @pytest.mark.parametrize(
@@ -70,8 +73,6 @@ def test_values_are_read_from_the_field_of_their_type() -> None:
         (TensorProto(dtype=DataType.DT_STRING), "DT_STRING"),
         (TensorProto.FromString(b"\x08\x63"), "type 99"),
         (TensorProto(dtype=DataType.DT_FLOAT, tensor_content=b"123"), "do not fill"),
-        (TensorProto(dtype=DataType.DT_FLOAT, float_val=[1, 2]), "do not fit"),
-        (TensorProto(dtype=DataType.DT_UINT8, int_val=[300]), "does not fit"),
         (TensorProto(dtype=DataType.DT_UINT8, tensor_shape=TensorShapeProto(unknown_rank=True)), "unknown shape"),
     ],
 )
@@ -125,6 +126,9 @@ def test_the_bytes_are_tensorflows_own_and_both_live_in_one_process() -> None:
         array = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
         theirs = tf.make_tensor_proto(array)
         assert encode_tensor(array) == TensorProto.FromString(theirs.SerializeToString())
+        over = type(theirs)(dtype=TheirType.DT_UINT8, int_val=[256, 257, 3, 4])
+        over.tensor_shape.dim.add(size=3)
+        assert tf.io.parse_tensor(over.SerializeToString(), tf.uint8).numpy().tolist() == [0, 1, 3]
         halves = tf.make_tensor_proto([0.5, 0.25], dtype=tf.float16, shape=[2])
         assert decode_tensor(TensorProto.FromString(halves.SerializeToString())).tolist() == [0.5, 0.25]
         for name, number in DataType.items():
