@@ -71,6 +71,7 @@ def read_labels(media: Path, modality: Modality | None = None) -> list[MediaItem
             if row["path"] in seen:
                 raise DataError(f"{where}: {row['path']} is listed a second time.", "List each medium once.")
             seen.add(row["path"])
+            _check(row, where)
             if modality is None or row["modality"] == modality:
                 items.append(_item(media, row, where))
     if not items:
@@ -78,13 +79,16 @@ def read_labels(media: Path, modality: Modality | None = None) -> list[MediaItem
     return items
 
 
-def _item(media: Path, row: Mapping[str, str], where: str) -> MediaItem:
+def _check(row: Mapping[str, str], where: str) -> None:
     empty = [column for column in _COLUMNS if not row[column]]
     if empty:
         raise DataError(f"{where}: no {', '.join(empty)}.", "Fill it in; a group of its own is a valid group.")
     for column, allowed in (("modality", get_args(Modality)), ("label", get_args(Label))):
         if row[column] not in allowed:
             raise DataError(f"{where}: {column} is {row[column]!r}.", f"It must be one of {', '.join(allowed)}.")
+
+
+def _item(media: Path, row: Mapping[str, str], where: str) -> MediaItem:
     path = media / row["path"]
     if not path.is_file():
         raise DataError(f"{where}: {path} is not there.", "Fetch it, or take the line out.")

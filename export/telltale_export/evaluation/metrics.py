@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score, roc_curve
 from telltale_contracts import Interval
 
 Floats = NDArray[np.float64]
@@ -20,8 +19,8 @@ def area_under_roc(scores: Floats, fake: Bools, weights: Floats | None = None) -
     Raises:
         ValueError: only one class is there.
     """
-    _both_classes(fake)
-    return float(roc_auc_score(fake, scores, sample_weight=weights))
+    false_alarm, hit = _roc(scores, fake, weights)
+    return float(np.sum(np.diff(false_alarm) * (hit[1:] + hit[:-1]) / 2.0))
 
 
 def equal_error_rate(scores: Floats, fake: Bools, weights: Floats | None = None) -> float:
@@ -30,8 +29,7 @@ def equal_error_rate(scores: Floats, fake: Bools, weights: Floats | None = None)
     Raises:
         ValueError: only one class is there.
     """
-    _both_classes(fake)
-    false_alarm, hit, _ = roc_curve(fake, scores, sample_weight=weights, drop_intermediate=False)
+    false_alarm, hit = _roc(scores, fake, weights)
     gap = false_alarm - (1.0 - hit)
     # The gap rises from -1 at (0, 0) to 1 at (1, 1): the first point at or above zero closes the crossing.
     above = int(np.argmax(gap >= 0.0))
@@ -84,6 +82,13 @@ def bootstrap_interval(
     return Interval(value=value, low=min(float(low), value), high=max(float(high), value), level=level)
 
 
-def _both_classes(fake: Bools) -> None:
+def _roc(scores: Floats, fake: Bools, weights: Floats | None) -> tuple[Floats, Floats]:
+    # The points of scikit-learn's roc_curve, which spends milliseconds on checks in every one of thousands of draws.
     if not fake.any() or fake.all():
         raise ValueError("real and fake media are both needed")
+    weights = np.ones(len(scores)) if weights is None else weights
+    order = np.argsort(-scores, kind="stable")
+    last_of_tie = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
+    hits = np.cumsum(np.where(fake[order], weights[order], 0.0))[last_of_tie]
+    alarms = np.cumsum(np.where(fake[order], 0.0, weights[order]))[last_of_tie]
+    return np.append(0.0, alarms) / alarms[-1], np.append(0.0, hits) / hits[-1]
