@@ -24,8 +24,8 @@ VICTIMS = {
     "tritonserver": ("tritonserver", "--model-repository"),
     "Triton's Python stub": ("triton_python_backend_stub",),
     "TensorFlow Serving stand-in": ("telltale_local.standin",),
-    "preprocess worker": ("multiprocessing", "spawn_main"),
-    "preprocess-service": ("telltale_preprocess", "--port"),
+    "preprocess worker": ("telltale_preprocess.workers.child",),
+    "preprocess-service": ("-m telltale_preprocess --host",),
     "gateway": ("telltale_gateway", "--port"),
 }
 

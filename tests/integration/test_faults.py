@@ -17,8 +17,8 @@ from tests.integration.stack import RunningStack, running_stack
 TRITONSERVER = ("tritonserver", "--model-repository")
 STUB = ("triton_python_backend_stub",)
 STANDIN = ("telltale_local.standin",)
-PREPROCESS = ("telltale_preprocess", "--port")
-WORKER = ("multiprocessing", "spawn_main")
+PREPROCESS = ("-m telltale_preprocess --host",)
+WORKER = ("telltale_preprocess.workers.child",)
 GATEWAY = ("telltale_gateway", "--port")
 
 

@@ -26,8 +26,9 @@ def healthy_again(owned: RunningStack, toy_repository: Path) -> Iterator[None]:
     yield
     for name in ("toy-face", "toy-synthesis"):
         set_live(owned.repository / name, 1)
-        shutil.rmtree(owned.repository / name / "2", ignore_errors=True)
         shutil.copy(toy_repository / name / "detector.yaml", owned.repository / name / "detector.yaml")
+        owned.wait_until(lambda name=name: model_of(owned, name)["live"] == 1, 30, f"{name} 1 was not live again")
+        shutil.rmtree(owned.repository / name / "2", ignore_errors=True)
     owned.wait_for_health()
 
 

@@ -17,10 +17,10 @@ router = APIRouter(prefix="/models", tags=["models"])
 
 
 class Model(BaseModel):
-    """One detector: what it is, the rollout that is wanted, whether the live version answers, and the cards."""
+    """One detector: what it is, which version answers and whether it can, the rollout that is wanted, and the cards."""
 
     name: str
-    live: int
+    live: int | None
     ready: bool
     reason: str | None
     manifest: DetectorManifest
@@ -53,7 +53,7 @@ def _model(entry: CatalogEntry, fleet: Fleet) -> Model:
     deployed = fleet.detectors.get(entry.manifest.name)
     return Model(
         name=entry.manifest.name,
-        live=entry.rollout.live,
+        live=deployed.version if deployed else None,
         ready=deployed is not None and deployed.readiness.ready,
         reason=deployed.readiness.reason if deployed else "not looked at yet",
         manifest=entry.manifest,
