@@ -38,6 +38,7 @@ from telltale_preprocess.settings import Settings
 from telltale_preprocess.stopwatch import Stopwatch
 from telltale_preprocess.visual import VisualCollector
 
+_FIRST_FRAME = np.zeros(1, dtype=np.int64)
 _SOUND = (Waveform, LogSpectrogram, LogMel, Lfcc)
 
 
@@ -100,6 +101,12 @@ class Preprocessor:
         if pictures:
             facts = self._look(file, source, recipe.sampling, collector, watch)
             self._collect(collector, draft, pictures, facts)
+        elif isinstance(source, Recording) and source.timeline is not None:
+            # Whether it decodes at all, and which way it is turned, only a decoded frame tells.
+            with watch.measure("decode"):
+                frames = decode_frames(file, source.timeline, _FIRST_FRAME, max_pixels=self._settings.max_pixels)
+                first = next(frames)
+                facts = _with_picture(facts, first.rgb, first.rotation)
         if sounds:
             self._listen(file, source, sounds, draft, watch)
         steps = np.diff([frame.index for frame in collector.frames])
@@ -128,7 +135,7 @@ class Preprocessor:
             with watch.measure("decode"):
                 rgb = decode_still(source.picture)
             collector.look(0, 0.0, rgb)
-            return source.facts.model_copy(update={"height": rgb.shape[0], "width": rgb.shape[1]})
+            return _with_picture(source.facts, rgb, source.facts.rotation)
         if source.timeline is None:
             return source.facts
         facts = source.facts
@@ -141,8 +148,7 @@ class Preprocessor:
             if picture is None:
                 return facts
             collector.look(picture.index, picture.t, picture.rgb)
-            height, width = picture.rgb.shape[:2]
-            facts = facts.model_copy(update={"height": height, "width": width, "rotation": picture.rotation})
+            facts = _with_picture(facts, picture.rgb, picture.rotation)
 
     @staticmethod
     def _collect(collector: VisualCollector, draft: _Draft, specs: list[FaceCrop | Image], facts: MediaFacts) -> None:
@@ -186,3 +192,7 @@ class Preprocessor:
                 count = len(draft.segments[key])
                 draft.frame[key] = np.arange(count, dtype=np.int32)
                 draft.track[key] = np.full(count, -1, dtype=np.int32)
+
+
+def _with_picture(facts: MediaFacts, rgb: NDArray[np.uint8], rotation: int) -> MediaFacts:
+    return facts.model_copy(update={"height": rgb.shape[0], "width": rgb.shape[1], "rotation": rotation})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from av.sidedata.sidedata import Type as SideData
+from av.buffer import Buffer
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
@@ -31,10 +31,7 @@ def to_rgb(frame: VideoFrame) -> NDArray[np.uint8]:
         guess = Colorspace.ITU709 if frame.height >= _HD_HEIGHT else Colorspace.ITU601
         matrix = _MATRICES.get(frame.colorspace, guess)
     rgb = frame.reformat(format="rgb24", src_colorspace=matrix, dst_color_range=ColorRange.JPEG, threads=1)
-    picture = np.asarray(rgb.to_ndarray(), dtype=np.uint8)
-    if _mirrored(frame):
-        picture = picture[:, ::-1]
-    return np.ascontiguousarray(np.rot90(picture, -clockwise_rotation(frame) // 90))
+    return np.ascontiguousarray(_oriented(np.asarray(rgb.to_ndarray(), dtype=np.uint8), frame))
 
 
 def clockwise_rotation(frame: VideoFrame) -> int:
@@ -42,9 +39,15 @@ def clockwise_rotation(frame: VideoFrame) -> int:
     return round(-frame.rotation / 90) * 90 % 360
 
 
-def _mirrored(frame: VideoFrame) -> bool:
-    matrix = frame.side_data.get(SideData.DISPLAYMATRIX)
-    if matrix is None:
-        return False
-    a, b, _, c, d = np.frombuffer(bytes(matrix), dtype=np.int32)[:5].astype(np.float64)
-    return bool(a * d - b * c < 0)
+def _oriented(picture: NDArray[np.uint8], frame: VideoFrame) -> NDArray[np.uint8]:
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if not isinstance(matrix, Buffer):
+        return picture
+    # The matrix sends x, y to a x + c y, b x + d y (ISO/IEC 14496-12, 6.2.2); only quarter turns and mirrors are
+    # applied, so only signs matter.
+    a, b, _, c, d = np.frombuffer(bytes(matrix), dtype=np.int32)[:5].tolist()
+    across, down = a, d
+    if abs(b) > abs(a):
+        picture = picture.transpose(1, 0, 2)
+        across, down = c, b
+    return picture[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1]

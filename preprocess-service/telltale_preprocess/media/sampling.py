@@ -17,6 +17,8 @@ def target_frames(timeline: Timeline, sampling: Sampling) -> NDArray[np.int64]:
     With ``fps`` they are at 0, 1/fps, 2/fps, ...; where that would be more than ``max_frames``, and without ``fps``,
     they are the middles of ``max_frames`` equal stretches, so that the whole clip is covered, not its beginning.
     """
+    if sampling.fps is None and len(timeline.times) <= sampling.max_frames:
+        return np.arange(len(timeline.times), dtype=np.int64)
     last = float(timeline.times[-1])
     count = min(sampling.max_frames, len(timeline.times))
     if sampling.fps is not None and int(last * sampling.fps) + 1 <= sampling.max_frames:

@@ -5,13 +5,14 @@ Times come from presentation time stamps: index / fps is off by more than a seco
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import BinaryIO
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.packet import Packet
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -29,13 +30,15 @@ class Timeline:
     """Frames in presentation order.
 
     ``times``: float64 [frames], seconds from the first frame, strictly increasing; ``origin``: presentation time of
-    the first frame in seconds; ``keys``: int64, indices of key frames.
+    the first frame in seconds; ``keys``: int64, indices of key frames; ``stamped``: whether every packet says when
+    it is shown; otherwise the times follow the order of decoding and a frame is known by its place.
     """
 
     times: NDArray[np.float64]
     origin: float
     keys: NDArray[np.int64]
     duration_s: float
+    stamped: bool
 
     @property
     def fps(self) -> float | None:
@@ -63,10 +66,39 @@ class Timeline:
 
 @dataclass
 class _Packets:
-    times: list[float]
-    keys: list[bool]
-    start: float = float("inf")
-    end: float = 0.0
+    """What the packets of one stream say, in decoding order; times in seconds."""
+
+    step: float
+    shown: list[float | None] = field(default_factory=list)
+    decoded: list[float | None] = field(default_factory=list)
+    lengths: list[float] = field(default_factory=list)
+    keys: list[bool] = field(default_factory=list)
+
+    def add(self, packet: Packet[Any]) -> None:
+        base = float(packet.time_base)
+        self.shown.append(None if packet.pts is None else packet.pts * base)
+        self.decoded.append(None if packet.dts is None else packet.dts * base)
+        self.lengths.append((packet.duration or 0) * base)
+        self.keys.append(packet.is_keyframe)
+
+    def times(self) -> tuple[NDArray[np.float64], bool]:
+        """When each packet is shown, and whether they all say so: some containers (AVI) give decoding times only,
+        raw streams nothing at all."""
+        for stamps in (self.shown, self.decoded):
+            if None not in stamps:
+                return np.array(stamps, dtype=np.float64), stamps is self.shown
+        return np.arange(len(self.lengths), dtype=np.float64) * self.step, False
+
+    def span(self) -> float:
+        """Seconds from the first moment to the end of the last."""
+        times, _ = self.times()
+        return float((times + self.lengths).max() - times.min())
+
+    def end(self) -> float:
+        """Seconds until the end of the last moment, from zero or from the first moment, whichever is longer ago: what
+        a container's declared duration counts from differs."""
+        times, _ = self.times()
+        return float((times + self.lengths).max() - min(0.0, times.min()))
 
 
 def read_timeline(file: BinaryIO, max_duration_s: float) -> tuple[Timeline | None, float]:
@@ -82,11 +114,11 @@ def read_timeline(file: BinaryIO, max_duration_s: float) -> tuple[Timeline | Non
         packets = _collect(container, [stream for stream in (video, audio) if stream is not None])
         video_index = video.index if video is not None else None
         declared = {} if container.format.name in _ESTIMATED else _declared(container, video, audio)
-    spans = {index: max(0.0, found.end - found.start) for index, found in packets.items() if found.times}
+    spans = {index: found.span() for index, found in packets.items() if found.lengths}
     if not spans:
         raise DamagedMedia("The container is readable, but it holds no frame and no sample.")
     for index, seconds in declared.items():
-        reached = spans.get(index, 0.0)
+        reached = packets[index].end() if index in spans else 0.0
         if reached < _MIN_SHARE * seconds:
             raise DamagedMedia(f"It declares {seconds:.2f} s but ends after {reached:.2f} s: it was cut off.")
     total = max(spans.values())
@@ -126,23 +158,14 @@ def _declared(container: InputContainer, video: VideoStream | None, audio: Audio
 
 
 def _collect(container: InputContainer, streams: list[VideoStream | AudioStream]) -> dict[int, _Packets]:
-    found = {stream.index: _Packets([], []) for stream in streams}
-    steps = {stream.index: 1 / float(_rate(stream)) for stream in streams}
+    found = {stream.index: _Packets(step=1 / _rate(stream)) for stream in streams}
     try:
         for packet in container.demux(*streams):
-            if packet.size == 0:
-                continue
-            mine = found[packet.stream_index]
-            stamp = packet.pts if packet.pts is not None else packet.dts
-            base = packet.time_base
-            time = float(stamp * base) if stamp is not None and base else len(mine.times) * steps[packet.stream_index]
-            length = float(packet.duration * base) if packet.duration and base else 0.0
-            mine.times.append(time)
-            mine.keys.append(packet.is_keyframe)
-            mine.start, mine.end = min(mine.start, time), max(mine.end, time + length)
+            if packet.size:
+                found[packet.stream_index].add(packet)
     except av.FFmpegError as error:
         # A cut-off file ends in an error; how much of it was reached is judged by the caller.
-        if not any(packets.times for packets in found.values()):
+        if not any(packets.lengths for packets in found.values()):
             raise DamagedMedia(f"The container is readable, but its content is not: {error.strerror}.") from error
     return found
 
@@ -154,6 +177,7 @@ def _rate(stream: VideoStream | AudioStream) -> float:
 
 
 def _timeline(packets: _Packets) -> Timeline:
-    times, first = np.unique(np.asarray(packets.times), return_index=True)
+    stamps, stamped = packets.times()
+    times, first = np.unique(stamps, return_index=True)
     keys = np.flatnonzero(np.asarray(packets.keys)[first])
-    return Timeline(times - times[0], float(times[0]), keys, packets.end - packets.start)
+    return Timeline(times - times[0], float(times[0]), keys, packets.span(), stamped)

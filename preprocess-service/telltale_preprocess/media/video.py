@@ -85,7 +85,7 @@ class _Reader:
         self._stream = stream
         self._timeline = timeline
         self._spacing = spacing
-        self._indexed = container.format.name in _INDEXED
+        self._indexed = container.format.name in _INDEXED and timeline.stamped
         self._sparse = self._indexed and spacing >= _SPARSE
         stream.codec_context.thread_count = 1
         if self._sparse:
@@ -128,14 +128,17 @@ class _Reader:
         self._frames = self._decode()
 
     def _decode(self) -> Iterator[_Decoded]:
-        index = -1
-        for frame in _clean_frames(self._container, self._stream):
-            # Streams without time stamps were given one per frame, in order, when their packets were read.
-            index = index + 1 if frame.time is None else self._timeline.nearest(frame.time - self._timeline.origin)
-            yield _Decoded(min(index, len(self._timeline.times) - 1), frame)
+        last = len(self._timeline.times) - 1
+        for place, frame in enumerate(_all_frames(self._container, self._stream)):
+            if frame.is_corrupt:
+                continue
+            if self._timeline.stamped and frame.time is not None:
+                yield _Decoded(self._timeline.nearest(frame.time - self._timeline.origin), frame)
+            else:
+                yield _Decoded(min(place, last), frame)
 
 
-def _clean_frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+def _all_frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
     # A packet that cannot be decoded spoils its own frames, not the rest of the video.
     packets = container.demux(stream)
     while True:
@@ -149,4 +152,4 @@ def _clean_frames(container: InputContainer, stream: VideoStream) -> Iterator[Vi
             return
         except av.FFmpegError:
             continue
-        yield from (frame for frame in decoded if not frame.is_corrupt)
+        yield from decoded

@@ -1,0 +1,200 @@
+"""Frames: the right ones, at their true times, upright and in true colours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from av.video.stream import VideoStream
+from telltale_contracts import Sampling
+from telltale_preprocess.errors import DamagedMedia, ImageTooLarge
+from telltale_preprocess.media.sampling import target_frames
+from telltale_preprocess.media.timeline import Timeline, read_timeline
+from telltale_preprocess.media.video import Picture, decode_frames
+
+from tests.clips import Picture as Pixels
+from tests.preprocess.coded import coded_picture, read_code, steady, write_coded
+
+
+def decode(path: Path, sampling: Sampling = Sampling(), **limits: int) -> tuple[Timeline, list[Picture]]:
+    """All sampled frames of a file."""
+    with path.open("rb") as file:
+        timeline, _ = read_timeline(file, 600.0)
+        assert timeline is not None
+        targets = target_frames(timeline, sampling)
+        return timeline, list(decode_frames(file, timeline, targets, **{"max_pixels": 10**8} | limits))
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "options"),
+    [
+        ("clip.mp4", "libx264", {"g": "12", "bf": "3"}),
+        ("clip.mkv", "libx264", {"g": "250", "bf": "2"}),
+        ("clip.mov", "libx265", {"x265-params": "log-level=none:keyint=20"}),
+        ("clip.webm", "libvpx-vp9", {"deadline": "realtime", "cpu-used": "8"}),
+        ("clip.avi", "mpeg4", {"g": "12", "bf": "2"}),
+        ("clip.ts", "libx264", {"g": "12", "bf": "2"}),
+        ("clip.h264", "libx264", {"g": "12", "bf": "0"}),
+    ],
+)
+def test_every_frame_carries_its_own_index_in_any_container(
+    tmp_path: Path, name: str, codec: str, options: dict[str, str]
+) -> None:
+    path = write_coded(tmp_path / name, steady(60), codec=codec, options=options)
+    timeline, pictures = decode(path, Sampling(max_frames=60))
+    # libavformat gives the last two frames of this AVI the same time.
+    assert len(timeline.times) == len(pictures) == (59 if name.endswith("avi") else 60)
+    assert [read_code(picture.rgb) for picture in pictures] == [picture.index for picture in pictures]
+
+
+def test_an_animated_gif_is_a_video(tmp_path: Path) -> None:
+    path = write_coded(tmp_path / "clip.gif", steady(20, 10), codec="gif", pixel_format="rgb8")
+    _, pictures = decode(path)
+    assert [read_code(picture.rgb) for picture in pictures] == list(range(20))
+
+
+def test_times_come_from_time_stamps_not_from_a_frame_rate(tmp_path: Path) -> None:
+    times = [0.0, 0.04, 0.08, 0.5, 1.7, 1.74, 3.0]
+    timeline, pictures = decode(write_coded(tmp_path / "clip.mkv", times))
+    assert timeline.variable
+    assert [round(picture.t, 3) for picture in pictures] == times
+    assert [read_code(picture.rgb) for picture in pictures] == list(range(7))
+
+
+def test_a_clip_that_starts_late_starts_at_zero(tmp_path: Path) -> None:
+    _, pictures = decode(write_coded(tmp_path / "clip.mkv", [5.0 + t for t in steady(10)]))
+    assert pictures[0].t == 0.0
+    assert pictures[-1].t == pytest.approx(0.36)
+
+
+def test_leaving_out_unreferenced_frames_changes_no_pixel(tmp_path: Path) -> None:
+    path = write_coded(tmp_path / "clip.mp4", steady(200), options={"g": "250", "bf": "3"})
+    timeline, every = decode(path, Sampling(max_frames=200))
+    _, few = decode(path, Sampling(max_frames=16))
+    whole = {picture.index: picture.rgb for picture in every}
+    targets = target_frames(timeline, Sampling(max_frames=16))
+    assert len(few) == 16
+    for picture, target in zip(few, targets, strict=True):
+        assert read_code(picture.rgb) == picture.index
+        assert abs(picture.index - target) <= 3
+        np.testing.assert_array_equal(picture.rgb, whole[picture.index])
+
+
+def test_long_gaps_are_sought_and_still_exact(tmp_path: Path) -> None:
+    path = write_coded(tmp_path / "clip.mp4", steady(900), options={"g": "40", "bf": "2", "preset": "ultrafast"})
+    timeline, pictures = decode(path, Sampling(max_frames=5))
+    targets = target_frames(timeline, Sampling(max_frames=5))
+    assert [read_code(picture.rgb) for picture in pictures] == [picture.index for picture in pictures]
+    assert max(abs(picture.index - target) for picture, target in zip(pictures, targets, strict=True)) <= 3
+
+
+def test_frames_per_second_are_kept_or_the_whole_clip_is_covered(tmp_path: Path) -> None:
+    path = write_coded(tmp_path / "clip.mp4", steady(100))
+    _, two = decode(path, Sampling(fps=2))
+    assert [picture.t for picture in two] == pytest.approx([0.0, 0.48, 1.0, 1.52, 2.0, 2.52, 3.0, 3.52], abs=0.09)
+    _, capped = decode(path, Sampling(fps=25, max_frames=4))
+    assert [round(picture.t) for picture in capped] == [0, 1, 2, 3]
+
+
+def quarters(number: int) -> Pixels:
+    """Four coloured quarters: red, green above blue, white."""
+    del number
+    picture = np.zeros((96, 160, 3), dtype=np.uint8)
+    picture[:48, :80], picture[:48, 80:] = (200, 30, 30), (30, 200, 30)
+    picture[48:, :80], picture[48:, 80:] = (30, 30, 200), (220, 220, 220)
+    return picture
+
+
+@pytest.mark.parametrize(
+    ("degrees", "mirrored", "expected", "clockwise"),
+    [
+        (0, False, "rgbw", 0),
+        (90, False, "gwrb", 270),
+        (-90, False, "brwg", 90),
+        (180, False, "wbgr", 180),
+        (0, True, "grwb", 0),
+    ],
+)
+def test_display_matrices_are_applied(
+    tmp_path: Path, degrees: int, mirrored: bool, expected: str, clockwise: int
+) -> None:
+    def turn(stream: VideoStream) -> None:
+        stream.set_display_rotation(degrees, hflip=mirrored)
+
+    path = write_coded(tmp_path / "clip.mp4", steady(3), prepare=turn, draw=quarters)
+    _, pictures = decode(path)
+    picture = pictures[0]
+    height, width = picture.rgb.shape[:2]
+    assert (width, height) == ((160, 96) if degrees in (0, 180) else (96, 160))
+    corners = [picture.rgb[y, x] for y in (height // 4, 3 * height // 4) for x in (width // 4, 3 * width // 4)]
+    names = ["w" if corner.min() > 150 else "rgb"[int(corner.argmax())] for corner in corners]
+    assert "".join(names) == expected
+    if not mirrored:
+        assert picture.rotation == clockwise
+
+
+@pytest.mark.parametrize(("matrix", "code"), [("bt709", 1), ("smpte170m", 6)])
+@pytest.mark.parametrize("scale", [1, 8])
+def test_colours_survive_either_matrix(tmp_path: Path, matrix: str, code: int, scale: int) -> None:
+    def draw(number: int) -> Pixels:
+        return np.ascontiguousarray(quarters(number).repeat(scale, axis=0).repeat(scale, axis=1))
+
+    path = tmp_path / "clip.mp4"
+    write_in_matrix(path, draw(0), matrix, code)
+    _, pictures = decode(path)
+    rgb = pictures[0].rgb.astype(int)
+    inside = (slice(8 * scale, 40 * scale), slice(16 * scale, 64 * scale))
+    assert np.abs(rgb[inside] - (200, 30, 30)).max() <= 6
+
+
+def write_in_matrix(path: Path, picture: Pixels, matrix: str, code: int) -> None:
+    """One frame of a picture coded with, and marked as, a matrix."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"crf": "4", "colormatrix": matrix})
+        stream.height, stream.width = picture.shape[:2]
+        stream.pix_fmt = "yuv444p"
+        stream.codec_context.colorspace = code
+        frame = av.VideoFrame.from_ndarray(picture, "rgb24").reformat(
+            format="yuv444p", dst_colorspace={1: 1, 6: 5}[code], src_color_range=2, dst_color_range=1
+        )
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
+@pytest.mark.parametrize(("width", "height"), [(161, 97), (33, 47), (18, 400)])
+def test_odd_sizes_are_kept(tmp_path: Path, width: int, height: int) -> None:
+    path = write_coded(
+        tmp_path / "clip.mkv",
+        steady(3),
+        codec="ffv1",
+        pixel_format="yuv444p",
+        draw=lambda number: coded_picture(number, width, height),
+    )
+    _, pictures = decode(path)
+    assert pictures[0].rgb.shape == (height, width, 3)
+
+
+def test_a_clip_cut_off_names_both_durations(tmp_path: Path) -> None:
+    path = write_coded(tmp_path / "clip.mkv", steady(200))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(DamagedMedia, match=r"declares 8\.0\d* s but ends after [34]\.\d+ s"):
+        decode(path)
+
+
+def test_a_clip_of_noise_is_damaged(tmp_path: Path) -> None:
+    path = write_coded(tmp_path / "clip.mp4", steady(60))
+    content = bytearray(path.read_bytes())
+    start = content.index(b"mdat") + 8
+    end = content.index(b"moov") - 4
+    content[start:end] = np.random.default_rng(3).bytes(end - start)
+    path.write_bytes(content)
+    with pytest.raises(DamagedMedia, match="can be decoded"):
+        decode(path)
+
+
+def test_a_frame_larger_than_allowed_is_refused_whatever_the_header_says(tmp_path: Path) -> None:
+    path = write_coded(tmp_path / "clip.mp4", steady(3))
+    with pytest.raises(ImageTooLarge, match="megapixels"):
+        decode(path, max_pixels=1000)
