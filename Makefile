@@ -58,6 +58,6 @@ torch: python
 assets: environments
 	@$(TOOLS) scripts/assets.py
 
-$(SAMPLES): | environments assets
+$(SAMPLES): $(wildcard export/telltale_export/samples/*.py) | environments assets
 	@$(MODELS) -m telltale_export samples --portrait .cache/assets/astronaut.png --to .cache/samples
 	@touch $@
