@@ -50,7 +50,7 @@ async def _demo(layout: Layout, options: argparse.Namespace) -> int:
 async def _run(layout: Layout, options: argparse.Namespace) -> int:
     plan = Plan(parts=options.only, verbose=options.verbose)
     async with Stack(layout, plan) as stack:
-        return await run_command(options.command, stack.environment)
+        return await run_command(options.command, stack.environment, stack.announce)
 
 
 async def _until_signalled(work: Coroutine[Any, Any, int]) -> int:

@@ -56,7 +56,7 @@ class Child:
         Args:
             spec: what to run.
             log: where its output goes; None leaves it on the supervisor's stderr.
-            announce: told ``+PGID`` when a process group begins and ``-PGID`` when it is gone.
+            announce: told ``+group ID`` when its process group begins and ``-group ID`` when that is gone.
         """
         self._spec = spec
         self._log = log
@@ -139,7 +139,7 @@ class Child:
         finally:
             if output is not None:
                 os.close(output)
-        self._announce(f"+{self._process.pid}")
+        self._announce(f"+group {self._process.pid}")
         return self._process
 
     async def _keep(self, process: asyncio.subprocess.Process) -> None:
@@ -168,7 +168,7 @@ class Child:
         # Workers that outlive their parent would hold its ports and memory.
         await asyncio.to_thread(kill_groups, {process.pid})
         await process.wait()
-        self._announce(f"-{process.pid}")
+        self._announce(f"-group {process.pid}")
 
     def _why(self, what: str) -> str:
         lines = self._log.read_text(errors="replace").splitlines()[-TAIL_LINES:] if self._log else []

@@ -1,14 +1,17 @@
 """A companion process that cleans up after the supervisor, however the supervisor ends.
 
-It reads the process groups of the supervisor's children from its standard input, one ``+PGID`` or ``-PGID`` a line.
-The input ends when the supervisor does, also when it was killed: then the companion kills what is left of the groups
-and removes the run's temporary folder and shared memory.
+It reads from its standard input what runs, one line a change: ``+group ID`` and ``-group ID`` for the servers, each in
+a process group of its own, ``+process ID`` and ``-process ID`` for a command in the foreground. The input ends when the
+supervisor does, also when it was killed: then the companion ends what is left of them and removes the run's temporary
+folder and shared memory.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -18,14 +21,17 @@ from telltale_local._scratch import Scratch
 
 def watch(lines: TextIO, scratch: Scratch) -> None:
     """Follow the supervisor until its end, then clean up."""
-    groups: set[int] = set()
+    running: dict[str, set[int]] = {"group": set(), "process": set()}
     for line in lines:
-        group = int(line[1:])
+        kind, number = line[1:].split()
         if line.startswith("+"):
-            groups.add(group)
+            running[kind].add(int(number))
         else:
-            groups.discard(group)
-    kill_groups(groups)
+            running[kind].discard(int(number))
+    for process in running["process"]:
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGTERM)
+    kill_groups(running["group"])
     scratch.remove()
 
 

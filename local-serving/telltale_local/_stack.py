@@ -108,7 +108,7 @@ class Stack:
         logs = self._scratch.subfolder("logs")
         for part, spec in self._specs():
             log = None if self._plan.verbose else logs / f"{spec.name}.log"
-            self._children[part] = Child(spec, log, self._announce)
+            self._children[part] = Child(spec, log, self.announce)
         try:
             async with asyncio.TaskGroup() as starting:
                 for child in self._children.values():
@@ -138,7 +138,8 @@ class Stack:
         # The companion sees the end of its input and removes what is left; there is one way to clean up, not two.
         await asyncio.to_thread(self._reaper.communicate)
 
-    def _announce(self, line: str) -> None:
+    def announce(self, line: str) -> None:
+        """Tell the companion what begins or ends, so that it can end it should this process be killed."""
         if self._reaper.stdin is None:
             raise RuntimeError("the companion has no standard input")
         try:
