@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,27 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from telltale_contracts import Calibration, DetectorManifest, Provenance, TensorNames, Waveform
-from telltale_export.packaging import VersionDraft
+from telltale_export.packaging import VersionDraft, next_version, write_version
 
 SAMPLES = 400
 WriteOnnx = Callable[..., Path]
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """A repository to publish versions of one detector into."""
+
+    repository: Path
+    manifest: DetectorManifest
+    draft: VersionDraft
+    onnx: WriteOnnx
+
+    def publish(self, artifact: Path, manifest: DetectorManifest | None = None) -> Path:
+        """Write the artefact as the next version."""
+        manifest = manifest or self.manifest
+        return write_version(
+            self.repository, manifest, next_version(self.repository, manifest.name), artifact, self.draft
+        )
 
 
 @pytest.fixture
@@ -68,8 +86,8 @@ def write_onnx(tmp_path: Path) -> WriteOnnx:
         ]
         if opset >= 18:
             nodes[1] = helper.make_node("ReduceMean", ["squared", "axes"], ["power"], keepdims=1)
-        constants = [numpy_helper.from_array(np.float32([divide_by]), "divisor")]
-        constants += [numpy_helper.from_array(np.int64([1]), "axes")] if opset >= 18 else []
+        constants = [numpy_helper.from_array(np.array([divide_by], np.float32), "divisor")]
+        constants += [numpy_helper.from_array(np.array([1], np.int64), "axes")] if opset >= 18 else []
         graph = helper.make_graph(
             nodes,
             "loudness",
@@ -84,3 +102,9 @@ def write_onnx(tmp_path: Path) -> WriteOnnx:
         return path
 
     return write
+
+
+@pytest.fixture
+def publisher(tmp_path: Path, manifest: DetectorManifest, draft: VersionDraft, write_onnx: WriteOnnx) -> Publisher:
+    """An empty repository, and what to publish into it."""
+    return Publisher(tmp_path / "models", manifest, draft, write_onnx)

@@ -10,7 +10,7 @@ from telltale_export.errors import DataError
 
 def outcomes(odds: np.ndarray, seed: int = 0) -> np.ndarray:
     """Which of the items with these true log-odds are fake."""
-    return np.random.default_rng(seed).random(len(odds)) < 1 / (1 + np.exp(-odds))
+    return np.asarray(np.random.default_rng(seed).random(len(odds)) < 1 / (1 + np.exp(-odds)))
 
 
 def test_a_known_distortion_is_undone() -> None:

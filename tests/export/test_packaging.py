@@ -10,29 +10,20 @@ import pytest
 from telltale_contracts import DetectorManifest, Rollout, RolloutEvent, VersionCard, Waveform, artifact_digest
 from telltale_export.errors import PackagingError
 from telltale_export.packaging import (
-    VersionDraft,
     check_onnx,
     check_repository,
-    next_version,
     score_artifact,
     versions,
     write_version,
 )
 
-from .conftest import WriteOnnx
+from .conftest import Publisher
 
 
-def publish(repository: Path, manifest: DetectorManifest, draft: VersionDraft, model: Path) -> Path:
-    return write_version(repository, manifest, next_version(repository, manifest.name), model, draft)
+def test_a_new_detector_is_complete(publisher: Publisher) -> None:
+    folder = publisher.publish(publisher.onnx())
 
-
-def test_a_new_detector_is_complete(
-    tmp_path: Path, manifest: DetectorManifest, draft: VersionDraft, write_onnx: WriteOnnx
-) -> None:
-    repository = tmp_path / "models"
-    folder = publish(repository, manifest, draft, write_onnx())
-
-    assert folder == repository / "loudness" / "1"
+    assert folder == publisher.repository / "loudness" / "1"
     home = sorted(p.relative_to(folder.parent).as_posix() for p in folder.parent.rglob("*") if p.is_file())
     assert home == [
         "1/card.yaml",
@@ -45,20 +36,18 @@ def test_a_new_detector_is_complete(
     ]
     card = VersionCard.from_yaml(folder / "card.yaml")
     assert artifact_digest(card.artifact.files) == card.artifact.sha256
-    power = (draft.golden_inputs.astype(np.float64) ** 2).mean(axis=1)
+    power = (publisher.draft.golden_inputs.astype(np.float64) ** 2).mean(axis=1)
     assert card.golden.scores == pytest.approx(1 / (1 + np.exp(-power)), abs=1e-5)
-    assert DetectorManifest.from_yaml(folder.parent / "detector.yaml") == manifest
+    assert DetectorManifest.from_yaml(folder.parent / "detector.yaml") == publisher.manifest
     assert Rollout.from_yaml(folder.parent / "rollout.yaml") == Rollout(live=1)
     event = RolloutEvent.model_validate_json((folder.parent / "history.jsonl").read_text())
     assert (event.action, event.version) == ("promote", 1)
-    assert [path.name for path in repository.iterdir()] == ["loudness"]
-    assert [report.golden_difference < 1e-6 for report in check_repository(repository)] == [True]
+    assert [path.name for path in publisher.repository.iterdir()] == ["loudness"]
+    assert [report.golden_difference < 1e-6 for report in check_repository(publisher.repository)] == [True]
 
 
-def test_config_says_what_triton_needs(
-    tmp_path: Path, manifest: DetectorManifest, draft: VersionDraft, write_onnx: WriteOnnx
-) -> None:
-    config = (publish(tmp_path / "models", manifest, draft, write_onnx()).parent / "config.pbtxt").read_text()
+def test_config_says_what_triton_needs(publisher: Publisher) -> None:
+    config = (publisher.publish(publisher.onnx()).parent / "config.pbtxt").read_text()
 
     for line in (
         'name: "loudness"',
@@ -72,67 +61,54 @@ def test_config_says_what_triton_needs(
     assert "dynamic_batching" in config
 
 
-def test_another_version_leaves_who_answers_alone(
-    tmp_path: Path, manifest: DetectorManifest, draft: VersionDraft, write_onnx: WriteOnnx
-) -> None:
-    repository = tmp_path / "models"
-    publish(repository, manifest, draft, write_onnx())
-    second = publish(repository, manifest, draft, write_onnx(divide_by=2.0))
+def test_another_version_leaves_who_answers_alone(publisher: Publisher) -> None:
+    publisher.publish(publisher.onnx())
+    second = publisher.publish(publisher.onnx(divide_by=2.0))
 
     assert second.name == "2"
     assert Rollout.from_yaml(second.parent / "rollout.yaml") == Rollout(live=1)
-    assert [report.version for report in check_repository(repository)] == [1, 2]
+    assert [report.version for report in check_repository(publisher.repository)] == [1, 2]
     assert sorted(path.name for path in second.parent.iterdir() if path.is_dir()) == ["1", "2"]
 
 
-def test_an_existing_version_is_never_overwritten(
-    tmp_path: Path, manifest: DetectorManifest, draft: VersionDraft, write_onnx: WriteOnnx
-) -> None:
-    repository = tmp_path / "models"
-    folder = publish(repository, manifest, draft, write_onnx())
+def test_an_existing_version_is_never_overwritten(publisher: Publisher) -> None:
+    folder = publisher.publish(publisher.onnx())
     before = (folder / "card.yaml").read_bytes()
 
     with pytest.raises(PackagingError, match="never changed") as raised:
-        write_version(repository, manifest, 1, write_onnx(divide_by=3.0), draft)
+        write_version(publisher.repository, publisher.manifest, 1, publisher.onnx(divide_by=3.0), publisher.draft)
     assert "version 2" in raised.value.hint
     assert (folder / "card.yaml").read_bytes() == before
 
 
-def test_a_known_detector_keeps_its_input(
-    tmp_path: Path, manifest: DetectorManifest, draft: VersionDraft, write_onnx: WriteOnnx
-) -> None:
-    repository = tmp_path / "models"
-    publish(repository, manifest, draft, write_onnx())
-    other = manifest.model_copy(update={"input": Waveform(samples=800)})
+def test_a_known_detector_keeps_its_input(publisher: Publisher) -> None:
+    publisher.publish(publisher.onnx())
+    other = publisher.manifest.model_copy(update={"input": Waveform(samples=800)})
 
     with pytest.raises(PackagingError, match="another input"):
-        publish(repository, other, draft, write_onnx())
+        publisher.publish(publisher.onnx(), other)
 
 
 @pytest.mark.parametrize("known", [False, True])
 @pytest.mark.parametrize("step", ["check_onnx", "artifact_files", "_publish"])
 def test_a_crash_in_the_middle_leaves_nothing(
-    tmp_path: Path,
-    manifest: DetectorManifest,
-    draft: VersionDraft,
-    write_onnx: WriteOnnx,
+    publisher: Publisher,
     monkeypatch: pytest.MonkeyPatch,
     step: str,
     known: bool,
 ) -> None:
-    repository = tmp_path / "models"
-    repository.mkdir()
+    publisher.repository.mkdir()
     if known:
-        publish(repository, manifest, draft, write_onnx())
-    before = sorted(repository.rglob("*"))
+        publisher.publish(publisher.onnx())
+    before = sorted(publisher.repository.rglob("*"))
 
     def crash(*_: object) -> None:
         raise OSError("no space left on device")
 
     monkeypatch.setattr(versions, step, crash)
     with pytest.raises(OSError, match="no space"):
-        publish(repository, manifest, draft, write_onnx())
-    assert sorted(repository.rglob("*")) == before
+        publisher.publish(publisher.onnx())
+    assert sorted(publisher.repository.rglob("*")) == before
 
 
 @pytest.mark.parametrize(
@@ -146,23 +122,19 @@ def test_a_crash_in_the_middle_leaves_nothing(
     ],
 )
 def test_a_bad_graph_is_refused(
-    tmp_path: Path,
-    manifest: DetectorManifest,
-    draft: VersionDraft,
-    write_onnx: WriteOnnx,
+    publisher: Publisher,
     wrong: dict[str, object],
     message: str,
 ) -> None:
-    model = write_onnx(**wrong)
+    model = publisher.onnx(**wrong)
     with pytest.raises(PackagingError, match=message):
-        publish(tmp_path / "models", manifest, draft, model)
-    assert not list((tmp_path / "models").iterdir())
+        publisher.publish(model)
+    assert not list(publisher.repository.iterdir())
 
 
-def test_a_graph_with_other_names_or_shapes_is_refused(
-    tmp_path: Path, manifest: DetectorManifest, write_onnx: WriteOnnx
-) -> None:
-    model = write_onnx().rename(tmp_path / "model.onnx")
+def test_a_graph_with_other_names_or_shapes_is_refused(tmp_path: Path, publisher: Publisher) -> None:
+    manifest = publisher.manifest
+    model = publisher.onnx().rename(tmp_path / "model.onnx")
     renamed = manifest.model_copy(update={"tensors": manifest.tensors.model_copy(update={"input": "pcm"})})
     with pytest.raises(PackagingError, match="inputs are"):
         check_onnx(model, renamed)
@@ -170,60 +142,52 @@ def test_a_graph_with_other_names_or_shapes_is_refused(
         check_onnx(model, manifest.model_copy(update={"input": Waveform(samples=500)}))
 
 
-def test_a_file_that_is_no_graph_is_refused(tmp_path: Path, manifest: DetectorManifest, draft: VersionDraft) -> None:
+def test_a_file_that_is_no_graph_is_refused(tmp_path: Path, publisher: Publisher) -> None:
     text = tmp_path / "notes.txt"
     text.write_text("no model")
     with pytest.raises(PackagingError, match="not what triton serves"):
-        publish(tmp_path / "models", manifest, draft, text)
+        publisher.publish(text)
 
 
 @pytest.mark.parametrize("file", ["model.onnx", "golden.safetensors"])
-def test_a_changed_file_is_found(
-    tmp_path: Path, manifest: DetectorManifest, draft: VersionDraft, write_onnx: WriteOnnx, file: str
-) -> None:
-    folder = publish(tmp_path / "models", manifest, draft, write_onnx())
+def test_a_changed_file_is_found(publisher: Publisher, file: str) -> None:
+    folder = publisher.publish(publisher.onnx())
     (folder / file).write_bytes((folder / file).read_bytes() + b"\0")
 
     with pytest.raises(PackagingError, match=file):
-        check_repository(tmp_path / "models")
+        check_repository(publisher.repository)
 
 
-def test_golden_scores_that_differ_are_found(
-    tmp_path: Path, manifest: DetectorManifest, draft: VersionDraft, write_onnx: WriteOnnx
-) -> None:
-    folder = publish(tmp_path / "models", manifest, draft, write_onnx())
+def test_golden_scores_that_differ_are_found(publisher: Publisher) -> None:
+    folder = publisher.publish(publisher.onnx())
     card = VersionCard.from_yaml(folder / "card.yaml")
     wrong = card.golden.model_copy(update={"scores": tuple(score + 0.01 for score in card.golden.scores)})
     (folder / "card.yaml").write_text(card.model_copy(update={"golden": wrong}).to_yaml())
 
     with pytest.raises(PackagingError, match="golden scores"):
-        check_repository(tmp_path / "models")
+        check_repository(publisher.repository)
 
 
-def test_a_rollout_that_names_no_version_is_found(
-    tmp_path: Path, manifest: DetectorManifest, draft: VersionDraft, write_onnx: WriteOnnx
-) -> None:
-    folder = publish(tmp_path / "models", manifest, draft, write_onnx())
+def test_a_rollout_that_names_no_version_is_found(publisher: Publisher) -> None:
+    folder = publisher.publish(publisher.onnx())
     (folder.parent / "rollout.yaml").write_text("live: 7\n")
 
     with pytest.raises(PackagingError, match=r"\[7\]"):
-        check_repository(tmp_path / "models")
+        check_repository(publisher.repository)
 
 
-def test_scores_do_not_depend_on_the_batch(
-    tmp_path: Path, manifest: DetectorManifest, draft: VersionDraft, write_onnx: WriteOnnx
-) -> None:
-    folder = publish(tmp_path / "models", manifest, draft, write_onnx())
+def test_scores_do_not_depend_on_the_batch(publisher: Publisher) -> None:
+    folder = publisher.publish(publisher.onnx())
     inputs = np.random.default_rng(0).normal(size=(7, 400)).astype(np.float32)
 
-    one = score_artifact(folder, manifest.tensors, inputs, batch=1)
-    assert score_artifact(folder, manifest.tensors, inputs, batch=3) == pytest.approx(one, abs=1e-6)
+    one = score_artifact(folder, publisher.manifest.tensors, inputs, batch=1)
+    assert score_artifact(folder, publisher.manifest.tensors, inputs, batch=3) == pytest.approx(one, abs=1e-6)
 
 
-def test_a_saved_model_is_published_and_scored(tmp_path: Path, manifest: DetectorManifest, draft: VersionDraft) -> None:
+def test_a_saved_model_is_published_and_scored(tmp_path: Path, publisher: Publisher) -> None:
     import tensorflow as tf  # noqa: PLC0415 - three seconds, for this test only
 
-    served = manifest.model_copy(update={"server": "tfserving"})
+    served = publisher.manifest.model_copy(update={"server": "tfserving"})
     module = tf.Module()
 
     @tf.function(input_signature=[tf.TensorSpec([None, 400], tf.float32, name="waveform")])
@@ -231,11 +195,11 @@ def test_a_saved_model_is_published_and_scored(tmp_path: Path, manifest: Detecto
         return {"probability": tf.sigmoid(tf.reduce_mean(tf.square(waveform), axis=1, keepdims=True))}
 
     tf.saved_model.save(module, str(tmp_path / "saved"), signatures={"serving_default": serve})
-    folder = publish(tmp_path / "models", served, draft, tmp_path / "saved")
+    folder = publisher.publish(tmp_path / "saved", served)
 
     assert (folder / "saved_model.pb").is_file()
     assert not (folder.parent / "config.pbtxt").exists()
-    assert len(check_repository(tmp_path / "models")) == 1
-    wrong = replace(draft, golden_inputs=draft.golden_inputs * np.float32(np.nan))
+    assert len(check_repository(publisher.repository)) == 1
+    wrong = replace(publisher.draft, golden_inputs=publisher.draft.golden_inputs * np.float32(np.nan))
     with pytest.raises(PackagingError, match="nan"):
-        publish(tmp_path / "models", served, wrong, tmp_path / "saved")
+        replace(publisher, draft=wrong).publish(tmp_path / "saved", served)

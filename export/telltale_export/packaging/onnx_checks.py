@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 from telltale_contracts import DetectorManifest
 
@@ -13,9 +13,13 @@ from telltale_export.errors import PackagingError
 from telltale_export.packaging.scoring import score_artifact
 from telltale_export.packaging.tensors import item_shape, item_type
 
+if TYPE_CHECKING:
+    import onnx
+
 MAX_OPSET = 17
 MAX_IR = 9
-_TYPES = {"uint8": onnx.TensorProto.UINT8, "float32": onnx.TensorProto.FLOAT}
+_FLOAT, _UINT8 = 1, 2  # onnx.TensorProto.DataType; onnx itself is imported when a file is checked
+_TYPES = {"uint8": _UINT8, "float32": _FLOAT}
 _AGREEMENT = 1e-4
 
 
@@ -29,6 +33,8 @@ def check_onnx(path: Path, manifest: DetectorManifest) -> tuple[int, ...]:
     Raises:
         PackagingError: it fails one of these; the message says which.
     """
+    import onnx  # noqa: PLC0415 - heavy
+
     model = onnx.load(str(path))
     try:
         onnx.checker.check_model(model, full_check=True)
@@ -71,7 +77,7 @@ def _check_signature(graph: onnx.GraphProto, manifest: DetectorManifest) -> tupl
         )
     output = outputs[manifest.tensors.probability].type.tensor_type
     dims = tuple(dim.dim_value for dim in output.shape.dim[1:])
-    if output.elem_type != onnx.TensorProto.FLOAT or dims not in ((), (1,)):
+    if output.elem_type != _FLOAT or dims not in ((), (1,)):
         raise PackagingError(
             f"{manifest.tensors.probability} is type {output.elem_type}, dimensions {dims} beside the batch.",
             "The graph must answer one float32 P(fake) for each item: [N] or [N, 1].",

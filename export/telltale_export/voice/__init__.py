@@ -1,0 +1,1 @@
+"""voice-vocoder: a detector of vocoded and synthetic speech."""

@@ -1,0 +1,103 @@
+"""From scores to the card: calibration that expects new channels, and the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from telltale_contracts import Calibration, Measurement
+
+from telltale_export.calibration import fit_platt, logit
+from telltale_export.data import MediaItem
+from telltale_export.evaluation import ScoredSet, Terms, measure
+from telltale_export.voice.bank import UNTOUCHED
+from telltale_export.voice.crossfit import ScoredSound
+
+_UNIT = "file under one treatment, mean log-odds of its 4 s segments"
+_TREATED = "each file through {rounds} random rooms, equalisers, noises and codecs (mp3, AAC, Opus; its group alike)"
+
+
+def calibrate(
+    items: Sequence[MediaItem], by_fold: Mapping[str, Sequence[ScoredSound]], allowed: set[int], what: str
+) -> Calibration:
+    """Platt scaling of segments' raw scores, each by a network that never heard that segment's source.
+
+    Every fold counts alike, in it both classes alike, and in a class every file alike: the prior is one half.
+
+    Args:
+        items: all items.
+        by_fold: scores by the network of each fold.
+        allowed: indices of the items to fit on.
+        what: the sounds, for the card.
+    """
+    raw, fake, weight, files = [], [], [], 0
+    for scored in by_fold.values():
+        chosen = [sound for sound in scored if sound.item in allowed]
+        counts = {label: sum(items[sound.item].label == label for sound in chosen) for label in ("real", "fake")}
+        if not all(counts.values()):
+            continue
+        files += len(chosen)
+        for sound in chosen:
+            item = items[sound.item]
+            raw.append(sound.raw)
+            fake.append(np.full(len(sound.raw), item.fake))
+            weight.append(np.full(len(sound.raw), 1.0 / (len(sound.raw) * counts[item.label])))
+    # The targets against overconfidence should see the number of files, not of segments.
+    weights = np.concatenate(weight)
+    scores, labels = np.concatenate(raw), np.concatenate(fake)
+    return fit_platt(scores, labels, f"{len(scores)} segments of {files} treated files: {what}", weights)
+
+
+def file_scores(calibration: Calibration, sounds: Sequence[ScoredSound]) -> NDArray[np.float64]:
+    """Calibrated P(fake) of whole files [N]: the mean of their segments' log-odds, as the gateway aggregates them."""
+    odds = [np.mean(calibration.slope * logit(sound.raw) + calibration.intercept) for sound in sounds]
+    return np.asarray(1.0 / (1.0 + np.exp(-np.array(odds))))
+
+
+def measure_test(
+    items: Sequence[MediaItem], sounds: Sequence[ScoredSound], calibration: Calibration, rounds: int, seed: int
+) -> tuple[Measurement, ...]:
+    """The version itself on the test groups: treated files by family, and untouched files as a whole."""
+    treated = [sound for sound in sounds if sound.treatment != UNTOUCHED]
+    untouched = [sound for sound in sounds if sound.treatment == UNTOUCHED]
+    split = "test groups of sources that were trained on; "
+    return (
+        *_measure(items, treated, calibration, split + _TREATED.format(rounds=rounds), seed),
+        _measure(items, untouched, calibration, split + "files as published", seed)[0],
+    )
+
+
+def measure_new_sources(
+    items: Sequence[MediaItem], by_fold: Mapping[str, Sequence[ScoredSound]], rounds: int, seed: int
+) -> tuple[Measurement, ...]:
+    """Leave-one-source-out: all folds together by family, then each fold.
+
+    These are other networks than the version, trained alike but without the source; each fold's scores are
+    calibrated on the other folds.
+    """
+    treated = {name: [sound for sound in scored if sound.treatment != UNTOUCHED] for name, scored in by_fold.items()}
+    everything, scores = [], []
+    each = []
+    for name, scored in treated.items():
+        others = {other: sounds for other, sounds in treated.items() if other != name}
+        calibration = calibrate(items, others, set(range(len(items))), "the other folds")
+        everything += scored
+        scores.append(file_scores(calibration, scored))
+        split = f"leave-one-source-out, {name}; {_TREATED.format(rounds=rounds)}"
+        each.append(_measure(items, scored, calibration, split, seed)[0])
+    terms = Terms(
+        medium="speech",
+        split=f"leave-one-source-out, all folds; {_TREATED.format(rounds=rounds)}",
+        unit=_UNIT,
+        seed=seed,
+    )
+    pooled = measure(ScoredSet.of([items[sound.item] for sound in everything], np.concatenate(scores)), terms)
+    return (*pooled, *each)
+
+
+def _measure(
+    items: Sequence[MediaItem], sounds: Sequence[ScoredSound], calibration: Calibration, split: str, seed: int
+) -> tuple[Measurement, ...]:
+    scored = ScoredSet.of([items[sound.item] for sound in sounds], file_scores(calibration, sounds))
+    return measure(scored, Terms(medium="speech", split=split, unit=_UNIT, seed=seed))

@@ -1,0 +1,144 @@
+"""How a version of voice-vocoder is made, from labelled sounds to a folder in the model repository."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from telltale_contracts import Calibration, Measurement, Provenance
+
+from telltale_export.data import MediaItem, Split, read_labels, split_by_group
+from telltale_export.evaluation import worst_family
+from telltale_export.packaging import VersionDraft, next_version, score_artifact, write_version
+from telltale_export.voice.bank import UNTOUCHED, SoundBank, fill_bank, held_out_sounds
+from telltale_export.voice.crossfit import Scorer, leave_source_out, score_sounds, source_folds
+from telltale_export.voice.detector import manifest
+from telltale_export.voice.golden import GOLDEN_SOURCE, golden_inputs
+from telltale_export.voice.measuring import calibrate, measure_new_sources, measure_test
+from telltale_export.voice.network import VoiceNetwork
+from telltale_export.voice.onnx_export import export_onnx
+from telltale_export.voice.training import Progress, TrainingPlan, train_network
+
+_LIMITS = (
+    """Copies of a recorded sentence by a neural vocoder (HiFi-GAN and its like) are told from the recording little \
+better than by chance when the recording's channel is new; text-to-speech is caught more often.""",
+    """Knows English read aloud, one speaker at a time; music, song, several voices at once and other languages were \
+never measured.""",
+    """Sources that publish one class only (genuine LibriSpeech, forged Tortoise) cannot be balanced: what separates \
+those two channels may be part of their figures on the test groups.""",
+    "A segment with little speech is scored like any other; its score then says little.",
+)
+
+
+@dataclass(frozen=True)
+class VoiceRun:
+    """What the command line decides."""
+
+    media: Path
+    repository: Path
+    plan: TrainingPlan
+    rounds: int = 2
+
+    def command(self) -> str:
+        """The command that repeats it, without the folders of this machine."""
+        return (
+            f"python -m telltale_export train voice-vocoder --media MEDIA --to REPOSITORY --steps {self.plan.steps} "
+            f"--pairs {self.plan.pairs} --rounds {self.rounds} --seed {self.plan.seed}"
+        )
+
+
+def train_version(run: VoiceRun, progress: Progress) -> Path:
+    """Train, calibrate, measure and publish; the new version's folder.
+
+    Raises:
+        DataError: the labels or media are not as documented.
+        PackagingError: the version may not be published.
+    """
+    items = read_labels(run.media, "audio")
+    split = split_by_group(items, seed=run.plan.seed)
+    progress(split.description)
+    bank = fill_bank(items)
+    sounds = list(held_out_sounds(bank, run.rounds, seed=run.plan.seed + 1000))
+    test = {item.path for item in split.test}
+    allowed = [index for index, item in enumerate(items) if item.path not in test]
+
+    folds = source_folds(items, allowed)
+    by_fold = leave_source_out(bank, sounds, folds, run.plan, progress)
+    what = "not of the test groups, untouched and re-encoded, scored by networks that never heard their source"
+    calibration = calibrate(items, by_fold, set(allowed), what)
+
+    progress("the version:")
+    network = train_network(bank, allowed, run.plan, progress)
+    with tempfile.TemporaryDirectory() as folder:
+        artifact = export_onnx(network, Path(folder))
+        tested = [sound for sound in sounds if items[sound.item].path in test]
+        scored = score_sounds(artifact_scorer(artifact.parent), tested)
+        measured = (
+            *measure_test(items, scored, calibration, run.rounds, run.plan.seed),
+            *measure_new_sources(items, by_fold, run.rounds, run.plan.seed),
+        )
+        draft = VersionDraft(
+            provenance=_provenance(run, items, split, network),
+            measured=measured,
+            calibration=calibration,
+            golden_inputs=golden_inputs(),
+            golden_source=GOLDEN_SOURCE,
+            limits=(*_worst(measured), *_LIMITS),
+        )
+        version = next_version(run.repository, manifest().name)
+        return write_version(run.repository, manifest(), version, artifact, draft)
+
+
+def evaluate_version(
+    version_dir: Path, media: Path, calibration: Calibration, rounds: int, seed: int
+) -> tuple[Measurement, ...]:
+    """Measure a published version on labelled sounds, all of which must be new to it."""
+    items = read_labels(media, "audio")
+    bank: SoundBank = fill_bank(items, codecs=False)
+    sounds = list(held_out_sounds(bank, rounds, seed))
+    return measure_test(items, score_sounds(artifact_scorer(version_dir), sounds), calibration, rounds, seed)
+
+
+def artifact_scorer(version_dir: Path) -> Scorer:
+    """A version's artefact as a function of segments."""
+    return lambda waveforms: score_artifact(version_dir, manifest().tensors, waveforms)
+
+
+def _worst(measured: Sequence[Measurement]) -> tuple[str, ...]:
+    lines = []
+    for start, words in (("test groups", "On the test groups"), ("leave-one-source-out", "On a source left out")):
+        worst = worst_family(m for m in measured if m.split.startswith(start) and UNTOUCHED not in m.split)
+        if worst is not None and worst.auc is not None:
+            lines.append(
+                f"{words} the worst family is {worst.family}: AUC {worst.auc.value:.2f} "
+                f"[{worst.auc.low:.2f}, {worst.auc.high:.2f}]."
+            )
+    return tuple(lines)
+
+
+def _provenance(run: VoiceRun, items: Sequence[MediaItem], split: Split, network: VoiceNetwork) -> Provenance:
+    trained = (*split.training, *split.calibration)
+    data = []
+    for source in sorted({item.source for item in items}):
+        mine = [item for item in trained if item.source == source]
+        labels = Counter(item.label for item in mine)
+        licences = ", ".join(sorted({item.licence for item in mine}))
+        groups = len({item.group for item in mine})
+        data.append(f"{source}: {labels['real']} genuine, {labels['fake']} forged, {groups} groups; {licences}")
+    return Provenance(
+        architecture="log spectrogram in the graph (512/400/160), each bin's mean over time taken off; light CNN with "
+        "max-feature-map; mean and deviation over time; logistic",
+        framework=f"torch {torch.__version__}, exported to ONNX",
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        initialised_from="random",
+        command=run.command(),
+        seed=run.plan.seed,
+        data=tuple(data),
+        split=f"{split.description}. Trained on training and calibration groups; calibrated on the same groups by "
+        "networks that never heard their source, so that the probability expects a new channel.",
+        output_convention="sigmoid of the network's logit is P(fake); forged is class 1 from the start",
+    )
