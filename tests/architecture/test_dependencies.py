@@ -16,8 +16,12 @@ from .conftest import PACKAGES, Source
 LOCKS = ("services", "checks", "triton", "models", "torch", "torch-cpu", "tools")
 PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(\S+)")
 SERVICES = tuple(package for package in PACKAGES if not package.startswith("export/"))
-# They run in the models environment, or inside Triton's stub.
-ELSEWHERE = {"tensorflow", "keras", "onnxruntime", "triton_python_backend_utils"}
+# What the models environment has and the services' has not, by the name of its module.
+IN_MODELS = {name: [name] for name in ("keras", "onnx", "onnxruntime", "torch", "tqdm")} | {
+    "tensorflow": ["tensorflow-cpu"]
+}
+# The stub brings it.
+INSIDE_TRITON = {"triton_python_backend_utils"}
 
 
 def _requirements(lock: Path) -> list[str]:
@@ -28,7 +32,7 @@ def _requirements(lock: Path) -> list[str]:
 
 def _pins(lock: Path) -> dict[str, str]:
     matches = [PIN.match(line) for line in _requirements(lock)]
-    return {re.sub(r"[-_.]+", "-", m[1]).lower(): m[2] for m in matches if m}
+    return {_canonical(m[1]): m[2] for m in matches if m}
 
 
 @pytest.mark.parametrize("name", LOCKS)
@@ -71,11 +75,29 @@ def test_what_services_import_is_locked_for_services(root: Path, sources: list[S
     for source in sources:
         if not source.name.startswith(SERVICES):
             continue
-        for module in _imported(source.tree) - ELSEWHERE:
-            names = {re.sub(r"[-_.]+", "-", name).lower() for name in distributions.get(module, ["(not installed)"])}
+        for module in _imported(source.tree) - IN_MODELS.keys() - INSIDE_TRITON:
+            names = {_canonical(name) for name in distributions.get(module, ["(not installed)"])}
             if not names & locked.keys():
                 astray.add(f"{source.name} imports {module} ({', '.join(sorted(names))})")
     assert sorted(astray) == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_room_declares_what_it_imports(root: Path, sources: list[Source], package: str) -> None:
+    project = tomllib.loads((root / package.partition("/")[0] / "pyproject.toml").read_text())["project"]
+    optional = [name for names in project.get("optional-dependencies", {}).values() for name in names]
+    declared = {_canonical(re.split(r"[\[=<>; ]", name)[0]) for name in [*project["dependencies"], *optional]}
+    distributions = {**packages_distributions(), **IN_MODELS}
+    imported = {
+        module for source in sources if source.name.startswith(package) for module in _imported(source.tree)
+    } - INSIDE_TRITON
+    assert imported
+    undeclared = {m for m in imported if not {_canonical(name) for name in distributions.get(m, [m])} & declared}
+    assert undeclared == set()
+
+
+def _canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _imported(tree: ast.Module) -> set[str]:
