@@ -1,0 +1,1 @@
+"""Samples to try Telltale on, made from one public-domain portrait and a speech synthesiser."""
