@@ -48,7 +48,7 @@ def self_blend(face: Picture, points: Points, random: np.random.Generator) -> Bl
         source = lose_detail(source, random)
     source, warp = displace(source, random)
     mask = blend_mask(points, face.shape[0], random)
-    mask = cv2.remap(mask, *warp, cv2.INTER_LINEAR)
+    mask = np.asarray(cv2.remap(mask, *warp, cv2.INTER_LINEAR), dtype=np.float32)
     return compose(source, target, mask)
 
 
@@ -63,9 +63,9 @@ def cross_blend(face: Picture, points: Points, other: Picture, others: Points, r
     size = face.shape[0]
     index = np.array(mesh.OVAL + mesh.EYES + mesh.NOSE + mesh.LIPS)
     affine, _ = cv2.estimateAffine2D(others[index], points[index], method=cv2.LMEDS)
-    source = cv2.warpAffine(other, affine, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    moved = cv2.warpAffine(other, affine, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     inside = polygon(points[list(mesh.OVAL)], size) > 0.5
-    source = match_colour(source, face, inside, float(random.uniform(0.7, 1.0)))
+    source = match_colour(np.asarray(moved, dtype=np.uint8), face, inside, float(random.uniform(0.7, 1.0)))
     if random.random() < 0.4:
         source = lose_detail(source, random)
     mask = blend_mask(points, size, random, ratio=1.0)
@@ -93,7 +93,8 @@ def change_view(face: Picture, random: np.random.Generator) -> Picture:
         hsv = cv2.cvtColor(changed, cv2.COLOR_RGB2HSV).astype(np.float32)
         hsv[:, :, 0] = (hsv[:, :, 0] + random.uniform(-6, 6) * strength) % 180
         hsv[:, :, 1:] *= 1.0 + random.uniform(-0.25, 0.25, 2).astype(np.float32) * strength
-        changed = cv2.cvtColor(np.clip(hsv, 0, 255).astype(np.uint8), cv2.COLOR_HSV2RGB)
+        rgb = cv2.cvtColor(np.clip(hsv, 0, 255).astype(np.uint8), cv2.COLOR_HSV2RGB)
+        changed = np.asarray(rgb, dtype=np.uint8)
     if random.random() < 0.5:
         soften = random.random() < 0.5
         changed = lose_detail(changed, random) if soften else sharpen(changed, float(random.uniform(0.2, 0.8)))
@@ -156,7 +157,7 @@ def blend_mask(points: Points, size: int, random: np.random.Generator, ratio: fl
     amplitude = float(random.uniform(0.003, 0.02)) * size
     grid_x, grid_y = np.meshgrid(np.arange(size, dtype=np.float32), np.arange(size, dtype=np.float32))
     bent_x, bent_y = grid_x + wobble(size, 6, amplitude, random), grid_y + wobble(size, 6, amplitude, random)
-    plane = cv2.remap(plane, bent_x, bent_y, cv2.INTER_LINEAR)
+    plane = np.asarray(cv2.remap(plane, bent_x, bent_y, cv2.INTER_LINEAR), dtype=np.float32)
     sigma = float(size * np.exp(random.uniform(np.log(0.004), np.log(0.045))))
     soft = cv2.GaussianBlur(plane, (0, 0), sigma)
     if random.random() < 0.5:

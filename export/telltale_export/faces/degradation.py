@@ -68,17 +68,20 @@ def encode_h264(frames: Sequence[Picture], crf: int) -> list[Picture]:
     decoder.thread_count = 1
     decoded = [frame for packet in packets for frame in decoder.decode(packet)]
     decoded += decoder.decode(None)
-    return [frame.to_ndarray(format="rgb24") for frame in decoded]
+    return [np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8) for frame in decoded]
+
+
+def encode_jpeg(picture: Picture, quality: int) -> Picture:
+    """A picture through JPEG of that quality (1 to 100) and back."""
+    done, coded = cv2.imencode(".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    decoded = cv2.imdecode(coded, cv2.IMREAD_COLOR) if done else None
+    if decoded is None:
+        raise RuntimeError("OpenCV could not write a JPEG")
+    return np.ascontiguousarray(decoded[:, :, ::-1], dtype=np.uint8)
 
 
 def _jpeg(quality: int) -> Step:
-    def step(picture: Picture) -> Picture:
-        done, coded = cv2.imencode(".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-        if not done:
-            raise RuntimeError("OpenCV could not write a JPEG")
-        return np.ascontiguousarray(cv2.imdecode(coded, cv2.IMREAD_COLOR)[:, :, ::-1])
-
-    return step
+    return lambda picture: encode_jpeg(picture, quality)
 
 
 def _scale(factor: float, interpolation: int) -> Step:

@@ -85,18 +85,19 @@ def train(shop: Workshop, report: Report) -> Path:
     calibration = _calibrate(net, faces, members["calibration"])
     measured = _measure(net, faces, members["test"], calibration)
     report(table(measured))
+    golden = golden_pictures(shop.portrait, MARGIN, SIZE)
     draft = VersionDraft(
         provenance=provenance(
             shop, trained, items, [faces.faces[index] for index in members["training"]], split.description
         ),
         measured=measured,
         calibration=calibration,
-        golden_inputs=golden_pictures(shop.portrait, MARGIN, SIZE),
+        golden_inputs=golden,
         golden_source=SOURCE,
         limits=LIMITS,
     )
     with tempfile.TemporaryDirectory() as folder:
-        artifact = export_onnx(net, Path(folder), manifest().tensors, draft.golden_inputs)
+        artifact = export_onnx(net, Path(folder), manifest().tensors, golden)
         return write_version(shop.repository, manifest(), next_version(shop.repository, NAME), artifact, draft)
 
 

@@ -98,16 +98,17 @@ def train(shop: Workshop, report: Report, cross_images: int = 0) -> Path:
         limits = (*limits, *_across_sources(shop, faces, parts, cross_images, report))
     report(table(measured))
     learned = [faces.faces[index] for index in parts.training]
+    golden = golden_pictures(shop.portrait, MARGIN, SIZE)
     draft = VersionDraft(
         provenance=provenance(shop, trained, items, learned, split.description),
         measured=measured,
         calibration=calibration,
-        golden_inputs=golden_pictures(shop.portrait, MARGIN, SIZE),
+        golden_inputs=golden,
         golden_source=SOURCE,
         limits=limits,
     )
     with tempfile.TemporaryDirectory() as folder:
-        artifact = export_saved_model(net, Path(folder) / "model", manifest().tensors, draft.golden_inputs)
+        artifact = export_saved_model(net, Path(folder) / "model", manifest().tensors, golden)
         return write_version(shop.repository, manifest(), next_version(shop.repository, NAME), artifact, draft)
 
 

@@ -59,7 +59,8 @@ def _walk(random: np.random.Generator, side: int) -> list[NDArray[np.float64]]:
     zoom = random.uniform(-0.05, 0.05) if side else 0.0
     maps = []
     for step in np.linspace(-0.5, 0.5, FRAMES):
-        view = np.array(cv2.getRotationMatrix2D((side / 2, side / 2), 0.0, 1.0 + zoom * step))
+        turn = cv2.getRotationMatrix2D((side / 2, side / 2), 0.0, 1.0 + zoom * step)
+        view = np.array(turn, dtype=np.float64)
         view[:, 2] += drift * step
         maps.append(view)
     return maps

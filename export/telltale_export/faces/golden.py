@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from telltale_export.faces.degradation import encode_jpeg
 from telltale_export.samples.portrait import BOX, forge, read_portrait
 
 SOURCE = "crops of a public-domain portrait (Eileen Collins, NASA; as scikit-image carries it), of its blend, and noise"
@@ -21,7 +22,7 @@ def golden_pictures(portrait: Path, margin: float, size: int) -> NDArray[np.uint
     """
     genuine = read_portrait(portrait)
     faces = [_crop(picture, margin, size) for picture in (genuine, forge(genuine).forged)]
-    worse = [cv2.imdecode(cv2.imencode(".jpg", face, [cv2.IMWRITE_JPEG_QUALITY, 50])[1], -1)[:, ::-1] for face in faces]
+    worse = [np.ascontiguousarray(encode_jpeg(face, 50)[:, ::-1]) for face in faces]
     grey = np.full((size, size, 3), 128, np.uint8)
     noise = np.random.default_rng(0).integers(0, 256, (size, size, 3), dtype=np.uint8)
     return np.stack([*faces, *worse, grey, noise]).astype(np.uint8)

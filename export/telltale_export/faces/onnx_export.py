@@ -46,7 +46,8 @@ def export_onnx(net: FaceNet, folder: Path, tensors: TensorNames, probe: NDArray
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / ONNX_FILE
-    served = ServedFaceNet(net).eval().to(memory_format=torch.contiguous_format)
+    served = ServedFaceNet(net).eval()
+    served.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     with warnings.catch_warnings():
         # The newer exporter needs onnxscript and writes opset 18; this one writes what older servers read.
         warnings.simplefilter("ignore", category=DeprecationWarning)

@@ -79,7 +79,8 @@ def fit(
         snapshot_every: in steps.
     """
     torch.manual_seed(options.seed)
-    net.train().to(memory_format=torch.channels_last)
+    net.train()
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(net)
     steps = max(1, options.images // options.batch)
     optimiser = torch.optim.AdamW(_groups(net, options.weight_decay), lr=options.learning_rate)
@@ -95,7 +96,7 @@ def fit(
             logits = net(torch.from_numpy(batch.pictures))
         loss, ranked = _loss(logits.float(), batch, options.pair_weight)
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(net.parameters(), 2.0)
         optimiser.step()
         _follow(average, net, min(options.decay, (1 + step) / (10 + step)))

@@ -48,7 +48,7 @@ def forge(portrait: NDArray[np.uint8]) -> Blend:
     source = cv2.resize(small, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC).astype(np.float32)
     source = (source - 128) * 1.08 + 128 + np.array([4, 9, 14], np.float32)
     grow = cv2.getRotationMatrix2D(middle, 1.5, 1.04)
-    grow[:, 2] += (1.5, -1.0)
+    grow[:, 2] += np.array([1.5, -1.0])
     shown = np.clip(source, 0, 255).astype(np.uint8)
     moved = cv2.warpAffine(shown, grow, (SIDE, SIDE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     outline = np.array(OUTLINE, np.float32)

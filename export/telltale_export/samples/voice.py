@@ -33,14 +33,14 @@ def write_voice(espeak: Path, path: Path, sentence: str = SENTENCE) -> None:
     library = ctypes.CDLL(str(libraries[0]))
     pcm = bytearray()
 
-    @ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
     def collect(samples: Any, count: int, _events: Any) -> int:
         if samples:
             pcm.extend(ctypes.string_at(samples, count * 2))
         return 0
 
+    callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)(collect)
     rate = library.espeak_Initialize(_SYNCHRONOUS, 0, str(espeak).encode(), 0)
-    library.espeak_SetSynthCallback(collect)
+    library.espeak_SetSynthCallback(callback)
     text = sentence.encode() + b"\0"
     if (
         rate <= 0
