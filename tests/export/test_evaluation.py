@@ -158,6 +158,13 @@ def test_genuine_media_alone_have_only_a_false_alarm_rate() -> None:
     assert worst_family([everything]) is None
 
 
+def test_log_loss_weighs_the_classes_alike() -> None:
+    rows = [(0.25, "bonafide", "a", "1"), (0.5, "vits", "a", "1"), (0.5, "vits", "a", "2"), (0.5, "vits", "a", "3")]
+    note = measure(scored(*rows), TERMS)[0].note
+    assert note is not None
+    assert f"{-(np.log(0.75) + np.log(0.5)) / 2:.3f};" in note
+
+
 def test_scores_must_fit_their_items() -> None:
     with pytest.raises(ValueError, match="finite"):
         scored((float("nan"), "bonafide", "a", "1"))

@@ -69,12 +69,12 @@ class Terms:
 
 
 def measure(scored: ScoredSet, terms: Terms) -> tuple[Measurement, ...]:
-    """The whole held-out set first, then each family of fakes, in the order of their names.
+    """The whole held-out set first, with its log loss as a note, then each family of fakes, in the order of names.
 
     A family stands against the genuine media of its own sources where there are any, so that a difference between
     sources does not pass for skill; otherwise against all genuine media, and the note says so.
     """
-    measured = [_one(scored, ALL_FAMILIES, None, terms)]
+    measured = [_one(scored, ALL_FAMILIES, _log_loss(scored), terms)]
     for family in sorted(set(scored.families[scored.fake].tolist())):
         of_family = scored.fake & (scored.families == family)
         siblings = ~scored.fake & np.isin(scored.sources, scored.sources[of_family])
@@ -128,6 +128,14 @@ def _one(scored: ScoredSet, family: str, note: str | None, terms: Terms) -> Meas
         false_alarm_rate=_rounded(alarms),
         note=note,
     )
+
+
+def _log_loss(scored: ScoredSet) -> str | None:
+    if not scored.fake.any() or scored.fake.all():
+        return None
+    right = np.clip(np.where(scored.fake, scored.scores, 1.0 - scored.scores), 1e-6, 1.0)
+    loss = -(np.log(right[scored.fake]).mean() + np.log(right[~scored.fake]).mean()) / 2.0
+    return f"log loss with both classes weighed alike: {loss:.3f}; answering 0.5 always would give 0.693"
 
 
 def _rounded(interval: Interval | None) -> Interval | None:
