@@ -84,7 +84,7 @@ class Child:
         started = time.monotonic()
         process = await self._spawn()
         deadline = time.monotonic() + READY_WITHIN_S
-        while not await self._spec.ready():
+        while not await self._spec.ready() or process.returncode is not None:
             if process.returncode is not None:
                 raise CannotStart(self._why(f"ended with {_ending(process.returncode)} before it answered"))
             if time.monotonic() > deadline:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 from contextlib import ExitStack
 
+from telltale_local._layout import CannotStart
+
 LOOPBACK = "127.0.0.1"
 
 
@@ -18,3 +20,18 @@ def free_ports(count: int) -> list[int]:
         for each in sockets:
             each.bind((LOOPBACK, 0))
         return [each.getsockname()[1] for each in sockets]
+
+
+def require_free(host: str, port: int) -> None:
+    """Make sure that a server can listen there.
+
+    Without this the server that has the port would be taken for ours, because it answers.
+
+    Raises:
+        CannotStart: somebody listens there already, or the address is not of this machine.
+    """
+    try:
+        # SO_REUSEADDR on POSIX, so that connections of an earlier run that are still closing do not count.
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError as error:
+        raise CannotStart(f"cannot listen on {host} port {port}: {error}; choose another HOST or PORT") from error

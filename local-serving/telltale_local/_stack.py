@@ -14,7 +14,7 @@ from typing import Literal, Self, get_args
 from telltale_local._child import Child, ChildSpec
 from telltale_local._layout import CannotStart, Layout
 from telltale_local._own_services import gateway_child, preprocess_child, url_of
-from telltale_local._ports import LOOPBACK, free_ports
+from telltale_local._ports import LOOPBACK, free_ports, require_free
 from telltale_local._scratch import Scratch
 from telltale_local._tfserving import TfServingPorts, tfserving_child
 from telltale_local._triton import TritonPorts, triton_child
@@ -105,6 +105,8 @@ class Stack:
 
     async def _start(self) -> None:
         self._layout.require(self._layout.model_repository, "the model repository")
+        if "gateway" in self._plan.parts:
+            require_free(self._plan.host, self._gateway_port)
         logs = self._scratch.subfolder("logs")
         for part, spec in self._specs():
             log = None if self._plan.verbose else logs / f"{spec.name}.log"

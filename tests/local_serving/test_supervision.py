@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -148,3 +149,16 @@ def test_an_unknown_part_is_refused_with_the_known_ones() -> None:
 
     assert done.returncode == 2
     assert "unknown redis; there are preprocess, triton, tfserving, gateway" in done.stderr
+
+
+def test_a_port_that_is_taken_is_said_before_anything_is_started(toy_repository: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        command = [sys.executable, "-m", "telltale_local", "serve", "--port", port]
+        command += ["--model-repository", str(toy_repository)]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"Telltale cannot start: cannot listen on 127.0.0.1 port {port}: ")
+    assert done.stderr.endswith("choose another HOST or PORT\n")
