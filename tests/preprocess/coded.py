@@ -37,7 +37,7 @@ def write_coded(
     codec: str = "libx264",
     options: dict[str, str] | None = None,
     pixel_format: str = "yuv420p",
-    prepare: Callable[[VideoStream], None] = lambda stream: None,
+    prepare: Callable[[VideoStream], None] = lambda _: None,
     draw: Callable[[int], Picture] = coded_picture,
 ) -> Path:
     """A video of ``len(times)`` frames shown at those seconds, on a clock of 1/1000 s where the container allows."""

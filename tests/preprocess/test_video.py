@@ -18,12 +18,12 @@ from tests.clips import Picture as Pixels
 from tests.preprocess.coded import coded_picture, read_code, steady, write_coded
 
 
-def decode(path: Path, sampling: Sampling = Sampling(), **limits: int) -> tuple[Timeline, list[Picture]]:
+def decode(path: Path, sampling: Sampling | None = None, **limits: int) -> tuple[Timeline, list[Picture]]:
     """All sampled frames of a file."""
     with path.open("rb") as file:
         timeline, _ = read_timeline(file, 600.0)
         assert timeline is not None
-        targets = target_frames(timeline, sampling)
+        targets = target_frames(timeline, sampling or Sampling())
         return timeline, list(decode_frames(file, timeline, targets, **{"max_pixels": 10**8} | limits))
 
 

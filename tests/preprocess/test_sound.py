@@ -1,0 +1,112 @@
+"""Sound: its length, its level, its segments; and what is sound although a picture is attached."""
+
+from __future__ import annotations
+
+import io
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from telltale_contracts import Image, Recipe, Waveform
+from telltale_preprocess.features.segments import cut_segments, segment_starts
+from telltale_preprocess.media.sound import decode_sound
+from telltale_preprocess.pipeline import Preprocessor
+
+from tests import clips
+
+
+def write_sound(path: Path, channels: np.ndarray, rate: int, codec: str) -> Path:
+    """A sound file of one or two channels; ``channels`` is float32 [channels, samples]."""
+    layout = "mono" if len(channels) == 1 else "stereo"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.layout = layout
+        resampler = av.AudioResampler(format=stream.codec_context.format, layout=layout, rate=rate)
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(channels, dtype=np.float32), "fltp", layout)
+        frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
+        for part in resampler.resample(frame):
+            container.mux(stream.encode(part))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "rate"),
+    [
+        ("a.wav", "pcm_s16le", 16_000),
+        ("a.wav", "pcm_f32le", 8_000),
+        ("a.flac", "flac", 44_100),
+        ("a.mp3", "libmp3lame", 44_100),
+        ("a.m4a", "aac", 48_000),
+        ("a.ogg", "libopus", 48_000),
+    ],
+)
+def test_level_and_length_survive_every_codec_and_rate(tmp_path: Path, name: str, codec: str, rate: int) -> None:
+    path = write_sound(tmp_path / name, clips.tone(2.0, rate)[None], rate, codec)
+    with path.open("rb") as file:
+        sounds = decode_sound(file, [16_000, 24_000], max_seconds=10.0)
+    for asked, sound in sounds.items():
+        assert sound.dtype == np.float32
+        assert len(sound) / asked == pytest.approx(2.0, abs=0.08)
+        middle = sound[asked // 2 : -asked // 2]
+        assert np.sqrt(np.mean(middle**2)) == pytest.approx(0.3 / np.sqrt(2), rel=0.05)
+
+
+@pytest.mark.parametrize("codec", ["pcm_s16le", "pcm_f32le"])
+def test_channels_are_averaged_whatever_the_sample_format(tmp_path: Path, codec: str) -> None:
+    left = clips.tone(1.0) * 3
+    path = write_sound(tmp_path / "a.wav", np.stack([left, np.zeros_like(left)]), 16_000, codec)
+    with path.open("rb") as file:
+        sound = decode_sound(file, [16_000], max_seconds=10.0)[16_000]
+    np.testing.assert_allclose(sound, left / 2, atol=1e-3)
+
+
+def test_a_cover_picture_makes_no_video(tmp_path: Path, preprocessor: Preprocessor, voice: clips.Sound) -> None:
+    plain = write_sound(tmp_path / "plain.mp3", voice[None], 16_000, "libmp3lame").read_bytes()
+    cover = io.BytesIO()
+    Pillow.fromarray(clips.portrait()).save(cover, "JPEG")
+    picture = b"\0image/jpeg\0\3\0" + cover.getvalue()
+    frame = b"APIC" + len(picture).to_bytes(4, "big") + b"\0\0" + picture
+    size = bytes(len(frame) >> shift & 127 for shift in (21, 14, 7, 0))
+    tagged = io.BytesIO(b"ID3\3\0\0" + size + frame + plain)
+    with av.open(tagged) as container:
+        assert len(container.streams.video) == 1
+    recipe = Recipe(inputs=(Image(size=64), Waveform(samples=16_000)))
+    metadata = preprocessor.preprocess(tagged, recipe).metadata
+    assert metadata.media.kind == "audio"
+    assert metadata.media.video_codec is None
+    assert [missing.reason for missing in metadata.missing] == ["no_picture"]
+
+
+@pytest.mark.parametrize(
+    ("total", "overlap", "expected"),
+    [
+        (500, 0.0, [0]),
+        (1000, 0.0, [0]),
+        (1499, 0.0, [0]),
+        (1500, 0.0, [0, 500]),
+        (3000, 0.0, [0, 1000, 2000]),
+        (2000, 0.5, [0, 500, 1000]),
+        (2300, 0.5, [0, 500, 1000, 1300]),
+    ],
+)
+def test_segments_cover_the_sound(total: int, overlap: float, expected: list[int]) -> None:
+    spec = Waveform(samples=1000, overlap=overlap)
+    assert segment_starts(total, spec).tolist() == expected
+
+
+def test_too_many_segments_are_thinned_evenly() -> None:
+    starts = segment_starts(100_000, Waveform(samples=1000, max_segments=5))
+    assert starts.tolist() == [0, 25_000, 50_000, 74_000, 99_000]
+
+
+def test_a_short_sound_is_filled_as_asked() -> None:
+    sound = np.arange(1, 401, dtype=np.float32)
+    start = np.zeros(1, dtype=np.int64)
+    repeated = cut_segments(sound, start, Waveform(samples=1000))[0]
+    np.testing.assert_array_equal(repeated, np.concatenate([sound, sound, sound[:200]]))
+    silent = cut_segments(sound, start, Waveform(samples=1000, pad="zero"))[0]
+    np.testing.assert_array_equal(silent, np.concatenate([sound, np.zeros(600, np.float32)]))
