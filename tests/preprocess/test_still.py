@@ -47,7 +47,8 @@ def difference(decoded: clips.Picture, expected: clips.Picture) -> float:
 )
 def test_colour_modes(mode: str, kind: str, tolerance: float) -> None:
     portrait = Image.fromarray(clips.portrait())
-    decoded = decode_still(stored(portrait.convert(mode), kind))
+    converted = portrait.quantize() if mode == "P" else portrait.convert(mode)
+    decoded = decode_still(stored(converted, kind))
     assert difference(decoded, clips.portrait()) <= tolerance
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import BinaryIO
 
 import numpy as np
@@ -24,8 +27,13 @@ def open_still(file: BinaryIO) -> Image.Image | None:
 
 
 def is_animation(picture: Image.Image) -> bool:
-    """Whether it has several frames over time; several pages or sizes of one picture are not."""
-    return picture.format in _MOVING and getattr(picture, "n_frames", 1) > 1
+    """Whether it has several frames over time; several pages or sizes of one picture are not.
+
+    Raises:
+        DamagedMedia: its frames cannot be counted.
+    """
+    with _damage(picture):
+        return picture.format in _MOVING and getattr(picture, "n_frames", 1) > 1
 
 
 def refuse_size(width: int, height: int, *, max_pixels: int, min_side: int) -> None:
@@ -50,19 +58,30 @@ def decode_still(picture: Image.Image) -> NDArray[np.uint8]:
     Raises:
         DamagedMedia: its pixels cannot be decoded.
     """
-    try:
+    with _damage(picture):
         picture.load()
-        upright = ImageOps.exif_transpose(picture)
-        return np.asarray(_flatten(upright), dtype=np.uint8)
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError) as error:
-        raise DamagedMedia(
-            f"Its header is that of a {picture.format} picture, but it cannot be decoded: {error}"
-        ) from error
+        return np.asarray(_flatten(ImageOps.exif_transpose(picture)), dtype=np.uint8)
 
 
 def exif_rotation(picture: Image.Image) -> int:
-    """Degrees clockwise that the picture's EXIF orientation asks for, mirroring aside."""
-    return {3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}.get(picture.getexif().get(0x0112, 1), 0)
+    """Degrees clockwise that the picture's EXIF orientation asks for, mirroring aside.
+
+    Raises:
+        DamagedMedia: it cannot be read so far; some formats keep it behind the pixels.
+    """
+    with _damage(picture):
+        return {3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}.get(picture.getexif().get(0x0112, 1), 0)
+
+
+@contextmanager
+def _damage(picture: Image.Image) -> Iterator[None]:
+    # Pillow's readers let through whatever their parsing stumbles over.
+    try:
+        yield
+    except (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, ArithmeticError, struct.error) as error:
+        raise DamagedMedia(
+            f"Its header is that of a {picture.format} picture, but it cannot be decoded: {error}"
+        ) from error
 
 
 def _flatten(picture: Image.Image) -> Image.Image:
