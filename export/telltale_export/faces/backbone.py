@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from telltale_export.errors import DataError, ExportError
 
 CONVOLUTIONS = 52
+_CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 
 
 class UnfitBackbone(ExportError):
@@ -42,24 +43,21 @@ def read_backbone(path: Path) -> list[FoldedConvolution]:
         raise DataError(f"There is no backbone at {path}.", "Give MobileNetV2 1.0 as .tflite with --backbone.")
     interpreter = _interpreter(path)
     tensors = {tensor["index"]: tensor for tensor in interpreter.get_tensor_details()}
-    found = []
-    for operation in interpreter._get_ops_details():  # noqa: SLF001 - the order of operations is told nowhere else
-        if operation["op_name"] in ("CONV_2D", "DEPTHWISE_CONV_2D"):
-            _, weight, bias = operation["inputs"]
-            depthwise = operation["op_name"] == "DEPTHWISE_CONV_2D"
-            found.append(
-                FoldedConvolution(
-                    _torch_order(_dequantised(interpreter, tensors[weight]), depthwise),
-                    _dequantised(interpreter, tensors[bias]),
-                    depthwise,
-                )
-            )
-    if len(found) != CONVOLUTIONS + 1 or found[0].weight.shape != (32, 3, 3, 3) or found[51].weight.shape[0] != 1280:
+    operations = [o for o in interpreter._get_ops_details() if o["op_name"] in _CONVOLUTIONS]  # noqa: SLF001
+    kernels = [tensors[operation["inputs"][1]] for operation in operations]
+    shapes = [tuple(kernel["shape"].tolist()) for kernel in kernels]
+    if len(shapes) != CONVOLUTIONS + 1 or shapes[0] != (32, 3, 3, 3) or {k["dtype"] for k in kernels} != {np.int8}:
         raise UnfitBackbone(
-            f"{path.name} has {len(found)} convolutions; MobileNetV2 1.0 has {CONVOLUTIONS + 1}.",
+            f"{path.name} has {len(shapes)} convolutions; MobileNetV2 1.0 has {CONVOLUTIONS + 1}, of int8.",
             "Give tf2_mobilenet_v2_1.0_224_ptq.tflite.",
         )
-    return found[:CONVOLUTIONS]
+    found = []
+    for operation, kernel in zip(operations[:CONVOLUTIONS], kernels, strict=False):
+        depthwise = operation["op_name"] == "DEPTHWISE_CONV_2D"
+        weight = _torch_order(_dequantised(interpreter, kernel), depthwise)
+        bias = _dequantised(interpreter, tensors[operation["inputs"][2]])
+        found.append(FoldedConvolution(weight, bias, depthwise))
+    return found
 
 
 def pooled_features(path: Path, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -1,0 +1,155 @@
+"""Blends and degradations: repeatable, confined to their mask, and the same for both halves of a pair."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from telltale_export.faces.blending import Blend, compose, cross_blend, self_blend
+from telltale_export.faces.chips import CHIP, FaceSet, cut, scaled
+from telltale_export.faces.degradation import draw_degradation, encode_h264
+from telltale_export.faces.films import blend_films
+from telltale_export.faces.generated import GeneratedFaces
+from telltale_export.faces.pairs import SIZE, BlendPairs
+
+Picture = NDArray[np.uint8]
+SIDE = 240
+
+
+def _blend(kind: str, chip: Picture, points: NDArray[np.float32], seed: int) -> Blend:
+    face, mesh = scaled(chip, points, SIDE)
+    random = np.random.default_rng(seed)
+    if kind == "self":
+        return self_blend(face, mesh, random)
+    mirrored = mesh * np.float32([-1, 1]) + np.float32([SIDE, 0])
+    return cross_blend(face, mesh, np.ascontiguousarray(face[:, ::-1]), mirrored, random)
+
+
+@pytest.mark.parametrize("kind", ["self", "cross"])
+@pytest.mark.parametrize("seed", range(6))
+def test_a_blend_changes_the_face_and_nothing_outside_its_mask(
+    kind: str, seed: int, chip: Picture, points: NDArray[np.float32]
+) -> None:
+    blend = _blend(kind, chip, points, seed)
+
+    outside = blend.mask == 0
+    assert 0.3 < outside.mean() < 0.99
+    np.testing.assert_array_equal(blend.forged[outside], blend.genuine[outside])
+    assert np.abs(blend.forged.astype(int) - blend.genuine)[blend.mask > 0.4].mean() > 0.5
+    corner = SIDE // 16
+    assert outside[:corner].all()
+    assert outside[-corner:].all()
+
+
+@pytest.mark.parametrize("kind", ["self", "cross"])
+def test_the_same_seed_gives_the_same_blend_and_another_another(
+    kind: str, chip: Picture, points: NDArray[np.float32]
+) -> None:
+    first, second, other = (_blend(kind, chip, points, seed) for seed in (3, 3, 4))
+
+    np.testing.assert_array_equal(first.forged, second.forged)
+    np.testing.assert_array_equal(first.genuine, second.genuine)
+    assert (first.forged != other.forged).any()
+
+
+def test_a_full_mask_takes_the_source_and_an_empty_one_the_target(chip: Picture) -> None:
+    source = np.ascontiguousarray(chip[:, ::-1])
+    mask = np.zeros(chip.shape[:2], np.float32)
+    mask[:100] = 1.0
+
+    forged = compose(source, chip, mask).forged
+
+    np.testing.assert_array_equal(forged[:100], source[:100])
+    np.testing.assert_array_equal(forged[100:], chip[100:])
+
+
+@pytest.mark.parametrize("codec", ["none", "jpeg", "h264"])
+def test_a_degradation_does_the_same_to_whatever_it_is_given(codec: str, chip: Picture) -> None:
+    picture = np.ascontiguousarray(chip[:256, :256])
+    for seed in range(8):
+        degrade = draw_degradation(np.random.default_rng(seed), codec)
+        np.testing.assert_array_equal(degrade(picture), degrade(picture.copy()))
+        assert degrade.names == draw_degradation(np.random.default_rng(seed), codec).names
+        assert (degrade.names[-1:] == (codec,)) == (codec != "none")
+
+
+def test_a_degradation_does_not_grow_with_the_picture_before_it(chip: Picture) -> None:
+    """A pair's halves are degraded one after the other: nothing of the first may reach the second."""
+    degrade = draw_degradation(np.random.default_rng(1), "h264")
+    alone = degrade(chip)
+    degrade(np.zeros_like(chip))
+    np.testing.assert_array_equal(degrade(chip), alone)
+
+
+def test_h264_keeps_the_picture_and_loses_more_at_a_higher_crf(chip: Picture) -> None:
+    frames = [np.roll(chip, shift, axis=1) for shift in range(3)]
+
+    errors = []
+    for crf in (18, 34):
+        coded = encode_h264(frames, crf)
+        assert [frame.shape for frame in coded] == [chip.shape] * 3
+        errors.append(float(np.abs(coded[-1].astype(int) - frames[-1]).mean()))
+
+    assert errors[0] < errors[1] < 12
+
+
+def test_a_crop_of_a_chip_is_the_crop_of_the_picture(portrait: Picture) -> None:
+    """Same centre, same side, same scaling as preprocessing's face_crop, up to the chip's own scaling."""
+    side, x, y = 220, 60, 20
+    whole = round(side * CHIP.margin)
+    chip = cv2.resize(portrait[y : y + whole, x : x + whole], (CHIP.size, CHIP.size), interpolation=cv2.INTER_AREA)
+    inner = round(side * 1.1)
+    start = round(whole / 2 - inner / 2)
+    direct = cv2.resize(
+        portrait[y + start : y + start + inner, x + start : x + start + inner], (160, 160), interpolation=cv2.INTER_AREA
+    )
+
+    crop = cut(np.asarray(chip, np.uint8), 1.1, 160)
+
+    assert crop.shape == (160, 160, 3)
+    assert np.abs(crop.astype(int) - direct).mean() < 1.0
+
+
+def test_batches_are_repeatable_paired_and_balanced(faces: FaceSet) -> None:
+    first, again = (next(BlendPairs(faces, [0, 1], 5).batches(8)) for _ in range(2))
+
+    np.testing.assert_array_equal(first.pictures, again.pictures)
+    assert first.pictures.shape == (8, SIZE, SIZE, 3)
+    assert first.targets.tolist() == [0] * 4 + [1] * 4
+    assert first.paired
+    between = np.abs(first.pictures[:4].astype(int) - first.pictures[4:]).mean(axis=(1, 2, 3))
+    strangers = np.abs(first.pictures[:4].astype(int) - np.roll(first.pictures[4:], 1, axis=0)).mean(axis=(1, 2, 3))
+    assert (between > 0).all()
+    assert between.mean() < strangers.mean()
+
+
+def test_the_rim_of_a_crop_does_not_tell_a_blend(faces: FaceSet) -> None:
+    """Padding, resampling and compression of a pair are one and the same, so where no mask reaches they agree."""
+    pairs = BlendPairs(faces, [0, 1], 5)
+    rim = np.ones((SIZE, SIZE), bool)
+    rim[3:-3, 3:-3] = False
+
+    differences = [
+        float(np.abs(genuine[rim].astype(int) - forged[rim]).mean())
+        for genuine, forged in (pairs.draw("none") for _ in range(24))
+    ]
+
+    assert float(np.median(differences)) < 1.0
+
+
+def test_generated_and_genuine_faces_are_treated_alike(faces: FaceSet) -> None:
+    """The same picture under both labels must come out the same: nothing but the picture may tell them apart."""
+    genuine = [GeneratedFaces(faces, [0, 2], seed).draw(0) for seed in range(4)]
+    generated = [GeneratedFaces(faces, [0, 2], seed).draw(2) for seed in range(4)]
+
+    np.testing.assert_array_equal(np.stack(genuine), np.stack(generated))
+
+
+def test_films_are_twins(faces: FaceSet) -> None:
+    genuine, forged = blend_films(faces, [0], 1.1, 160, np.random.default_rng(2))
+
+    assert genuine.shape == forged.shape == (4, 160, 160, 3)
+    between = np.abs(genuine.astype(int) - forged).mean(axis=(1, 2, 3))
+    assert (between > 0.2).all()
+    assert (between < 30).all()

@@ -1,0 +1,113 @@
+"""Faces come from a running preprocess-service: training sees what serving sees."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from telltale_contracts import FaceCrop
+from telltale_export.__main__ import main
+from telltale_export.data import MediaItem
+from telltale_export.errors import DataError
+from telltale_export.faces.chips import CHIP, FRAMES, FaceSet, cut, gather
+from telltale_export.faces.mesh import FaceMesh
+
+ROOT = Path(__file__).parents[3]
+ASSETS = ROOT / ".cache/assets"
+PYTHON = ROOT / ".venvs/services/bin/python"
+SERVED = FaceCrop(size=160, margin=1.1)
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[str]:
+    """A preprocess-service of its own, gone afterwards."""
+    if not PYTHON.is_file():
+        pytest.skip("needs the environment of the services, .venvs/services")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen([PYTHON, "-m", "telltale_preprocess", "--port", str(port)], cwd=ROOT)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _wait(url, process)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 90
+    while time.monotonic() < until:
+        assert process.poll() is None, "the preprocess-service did not start"
+        try:
+            if httpx.get(f"{url}/health", timeout=5).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass  # not listening yet
+        time.sleep(0.2)
+    raise AssertionError("the preprocess-service did not become ready")
+
+
+@pytest.fixture(scope="module")
+def items(tmp_path_factory: pytest.TempPathFactory) -> list[MediaItem]:
+    """The portrait, its clip, and a file that is no picture."""
+    folder = tmp_path_factory.mktemp("media")
+    assert main(["samples", "--portrait", str(ASSETS / "astronaut.png"), "--to", str(folder)]) == 0
+    shutil.copyfile(folder / "voice-synthetic.wav", folder / "not-a-picture.png")
+    return [
+        MediaItem(folder / name, "video" if name.endswith("mp4") else "image", "real", "camera", "tests", name, "none")
+        for name in ("portrait.png", "genuine.mp4", "not-a-picture.png")
+    ]
+
+
+@pytest.fixture(scope="module")
+def gathered(service: str, items: list[MediaItem], tmp_path_factory: pytest.TempPathFactory) -> FaceSet:
+    """Their faces."""
+    mesh = FaceMesh(ASSETS / "face_landmark.tflite")
+    return gather(items, [SERVED], service, mesh, tmp_path_factory.mktemp("cache"))
+
+
+def test_each_sampled_frame_gives_one_face(gathered: FaceSet) -> None:
+    assert [face.group for face in gathered.faces] == ["portrait.png"] + ["genuine.mp4"] * FRAMES
+    frames = [face.frame for face in gathered.faces[1:]]
+    assert frames == sorted(set(frames))
+    assert gathered.chips.shape == (1 + FRAMES, CHIP.size, CHIP.size, 3)
+    assert np.isfinite(gathered.points).all()
+    assert max(face.outside(1.1) for face in gathered.faces) == 0.0
+    assert gathered.faces[0].side == pytest.approx(103, abs=4)
+
+
+def test_a_crop_cut_for_training_is_the_crop_that_is_served(gathered: FaceSet) -> None:
+    served = gathered.served[SERVED.key()]
+
+    for chip, crop in zip(gathered.chips, served, strict=True):
+        error, looser = (
+            np.abs(cut(chip, margin, SERVED.size).astype(int) - crop).mean() for margin in (SERVED.margin, 1.15)
+        )
+        # Scaled twice and rounded to whole pixels, but the same place and size.
+        assert error < 5.0
+        assert error < 0.6 * looser
+
+
+def test_the_second_time_nobody_is_asked(items: list[MediaItem], service: str, tmp_path: Path) -> None:
+    mesh = FaceMesh(ASSETS / "face_landmark.tflite")
+    first = gather(items[:1], [SERVED], service, mesh, tmp_path)
+
+    again = gather(items[:1], [SERVED], "http://127.0.0.1:9", mesh, tmp_path)
+
+    np.testing.assert_array_equal(first.chips, again.chips)
+    assert first.faces == again.faces
+
+
+def test_without_the_service_the_caller_is_told_what_to_start(items: list[MediaItem], tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="does not answer") as raised:
+        gather(items[:1], [], "http://127.0.0.1:9", FaceMesh(ASSETS / "face_landmark.tflite"), tmp_path)
+    assert "telltale_preprocess" in raised.value.hint
