@@ -54,15 +54,16 @@ def medium_of(deployed: Deployed, bundle: TensorBundle) -> Medium:
 
 async def score(deployed: Deployed, bundle: TensorBundle, timeout_s: float) -> Outcome:
     """Ask one detector; whatever goes wrong with its server becomes the outcome "failed", never a number."""
-    if not deployed.readiness.ready or deployed.backend is None or deployed.card is None:
-        return Outcome(deployed, "failed", deployed.readiness.reason)
+    # What does not apply is no failure, whatever state its server is in.
     key = deployed.manifest.input.key()
     for missing in bundle.metadata.missing:
         if missing.key == key:
             return Outcome(deployed, "not_applicable", missing.detail, missing.reason)
     medium = medium_of(deployed, bundle)
-    if not deployed.card.measured_on(medium):
+    if deployed.card is not None and not deployed.card.measured_on(medium):
         return Outcome(deployed, "not_applicable", f"version {deployed.version} was never measured on {medium}")
+    if not deployed.readiness.ready or deployed.backend is None or deployed.card is None:
+        return Outcome(deployed, "failed", deployed.readiness.reason)
     tensor = bundle.tensors.get(key)
     if tensor is None or tensor.shape[0] == 0:
         return Outcome(deployed, "failed", "preprocessing gave no tensor for it, and no reason")
