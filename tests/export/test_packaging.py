@@ -34,6 +34,7 @@ def test_a_new_detector_is_complete(publisher: Publisher) -> None:
         "history.jsonl",
         "rollout.yaml",
     ]
+    assert all(path.stat().st_mode & 0o444 == 0o444 for path in folder.parent.rglob("*"))
     card = VersionCard.from_yaml(folder / "card.yaml")
     assert artifact_digest(card.artifact.files) == card.artifact.sha256
     power = (publisher.draft.golden_inputs.astype(np.float64) ** 2).mean(axis=1)
