@@ -28,10 +28,13 @@ class Aggregation(Contract):
 
     Over the frames of one face track, or the segments of one sound: "mean_log_odds", or "top_mean_log_odds", the mean
     over the highest ``top_share`` of them. Over the tracks: the highest, because one forged person is enough.
+
+    Segments of sound count when at least ``min_speech`` of them is speech; where none is, the one with the most does.
     """
 
     items: Literal["mean_log_odds", "top_mean_log_odds"] = "mean_log_odds"
     top_share: float = Field(default=1.0, gt=0.0, le=1.0)
+    min_speech: float = Field(default=0.25, ge=0.0, le=1.0)
 
 
 class DetectorManifest(Contract):

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
-from telltale_contracts import Missing, TensorBundle
-from telltale_gateway.analysis.scoring import score
+from telltale_contracts import Missing, Segment, TensorBundle
+from telltale_gateway.analysis.scoring import counted_items, score
 from telltale_gateway.rollout import Readiness
 
 from .outcomes import deployed, metadata
@@ -27,3 +28,18 @@ async def test_a_medium_that_the_card_does_not_list_is_not_voted_on_and_is_no_fa
     assert outcome.status == "not_applicable"
     assert outcome.reason == "version 1 was never measured on video"
     assert not outcome.absent
+
+
+@pytest.mark.parametrize(
+    ("speech", "counted"),
+    [([0.9, 0.0, 0.3, 0.1], [0, 2]), ([0.1, 0.2, 0.0], [1]), ([1.0], [0]), ([0.0, 0.0], [0, 1])],
+)
+def test_only_segments_in_which_somebody_speaks_count(speech: list[float], counted: list[int]) -> None:
+    voice = deployed("voice", "voice")
+    key = voice.manifest.input.key()
+    items = len(speech)
+    index, no_track = np.arange(items, dtype=np.int32), np.full(items, -1, np.int32)
+    segments = tuple(Segment(start=i, end=i + 1, speech=share) for i, share in enumerate(speech))
+    facts = metadata("audio").model_copy(update={"segments": {key: segments}})
+    bundle = TensorBundle(facts, {key: np.zeros((items, 16_000), np.float32)}, {key: index}, {key: no_track})
+    assert list(counted_items(voice, bundle)) == counted

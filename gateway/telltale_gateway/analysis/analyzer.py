@@ -14,7 +14,7 @@ from telltale_gateway.analysis.media import MediaSource
 from telltale_gateway.analysis.options import AnalysisOptions
 from telltale_gateway.analysis.preprocess import PreprocessClient
 from telltale_gateway.analysis.progress import Listener, Progress, ignore
-from telltale_gateway.analysis.report import Scored, Timings, compose
+from telltale_gateway.analysis.report import Timings, compose
 from telltale_gateway.analysis.scoring import Outcome, score
 from telltale_gateway.analysis.verdict import Verdict
 from telltale_gateway.errors import AnalysisTimeout, NoDetectorAvailable, NothingToAnalyse, UnknownDetector
@@ -87,12 +87,11 @@ class Analyzer:
         listener(Progress("fuse", 1, 1))
         total_ms = (time.perf_counter() - started) * 1000.0
         timings = Timings(media.upload_ms, preprocess_ms, fuse_ms, total_ms + media.upload_ms)
-        scored = Scored(outcomes, bundle.frame, bundle.track)
         return compose(
             media=media,
             sha256=sha256,
             metadata=bundle.metadata,
-            scored=scored,
+            outcomes=outcomes,
             judgement=judgement,
             judge=self._judge,
             options=options,

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
 from telltale_contracts import BundleMetadata, FaceCrop, Image, Server, SoundSpec
 
 from telltale_gateway.analysis.explanation import explain
@@ -36,39 +34,18 @@ class Timings:
     total_ms: float
 
 
-@dataclass(frozen=True)
-class Scored:
-    """The bundle's indices beside the outcomes, for looking up what was said of one part."""
-
-    outcomes: Sequence[Outcome]
-    frame: Mapping[str, NDArray[np.int32]]
-    track: Mapping[str, NDArray[np.int32]]
-
-    def of_items(self, spec: type[FaceCrop | Image]) -> dict[tuple[int, int], dict[str, float]]:
-        """For each (frame, track): what each detector of that kind of input said of it."""
-        parts: dict[tuple[int, int], dict[str, float]] = {}
-        for outcome in self.outcomes:
-            if outcome.aggregated is None or not isinstance(outcome.deployed.manifest.input, spec):
-                continue
-            items = zip(self.frame[outcome.key], self.track[outcome.key], outcome.aggregated.items, strict=True)
-            for frame, track, score in items:
-                parts.setdefault((int(frame), int(track)), {})[outcome.deployed.name] = score
-        return parts
-
-
 def compose(
     *,
     media: MediaSource,
     sha256: str,
     metadata: BundleMetadata,
-    scored: Scored,
+    outcomes: Sequence[Outcome],
     judgement: Judgement,
     judge: Judge,
     options: AnalysisOptions,
     timings: Timings,
 ) -> Verdict:
     """The Verdict."""
-    outcomes = scored.outcomes
     score = judgement.fused.score
     return Verdict(
         id=uuid.uuid4().hex,
@@ -83,9 +60,9 @@ def compose(
         forgeries=dict(judgement.fused.forgeries),
         untested=judgement.untested,
         detectors=tuple(_detector(outcome, judgement) for outcome in outcomes),
-        frame_samples=_frames(metadata, scored, judge),
-        tracks=_tracks(metadata, scored, judge),
-        audio_segments=_segments(metadata, scored, judge),
+        frame_samples=_frames(metadata, outcomes, judge),
+        tracks=_tracks(metadata, outcomes, judge),
+        audio_segments=_segments(metadata, outcomes, judge),
         explanation=explain(judgement, outcomes, heatmaps_asked=options.explain),
         degraded=any(outcome.status == "failed" for outcome in outcomes),
         version=",".join(f"{o.deployed.name}:{o.deployed.version}" for o in outcomes if o.status == "scored"),
@@ -114,34 +91,32 @@ def _detector(outcome: Outcome, judgement: Judgement) -> DetectorResult:
     )
 
 
-def _frames(metadata: BundleMetadata, scored: Scored, judge: Judge) -> tuple[FrameSample, ...]:
-    of_faces, of_pictures = scored.of_items(FaceCrop), scored.of_items(Image)
+def _frames(metadata: BundleMetadata, outcomes: Sequence[Outcome], judge: Judge) -> tuple[FrameSample, ...]:
+    of_faces, of_pictures = _item_scores(outcomes, FaceCrop), _item_scores(outcomes, Image)
     samples = []
     for index, frame in enumerate(metadata.frames):
         faces = tuple(
             FaceScore(
                 track=track.track,
                 box=seen.box,
-                score=judge.fuse_part(scored.outcomes, of_faces.get((index, track.track), {})),
+                score=judge.fuse_part(outcomes, of_faces.get((index, track.track), {})),
             )
             for track in metadata.tracks
             for seen in track.observations
             if seen.frame == index
         )
-        whole = [
-            s for (f, _), parts in of_pictures.items() if f == index for s in [judge.fuse_part(scored.outcomes, parts)]
-        ]
+        whole = [s for (f, _), parts in of_pictures.items() if f == index for s in [judge.fuse_part(outcomes, parts)]]
         scores = [s for s in [*(face.score for face in faces), *whole] if s is not None]
         samples.append(FrameSample(t=frame.t, score=max(scores, default=None), faces=faces))
     return tuple(samples)
 
 
-def _tracks(metadata: BundleMetadata, scored: Scored, judge: Judge) -> tuple[TrackScore, ...]:
+def _tracks(metadata: BundleMetadata, outcomes: Sequence[Outcome], judge: Judge) -> tuple[TrackScore, ...]:
     answers = []
     for track in metadata.tracks:
         scores = {
             outcome.deployed.name: outcome.aggregated.tracks[track.track]
-            for outcome in scored.outcomes
+            for outcome in outcomes
             if outcome.aggregated is not None
             and isinstance(outcome.deployed.manifest.input, FaceCrop)
             and track.track in outcome.aggregated.tracks
@@ -150,7 +125,7 @@ def _tracks(metadata: BundleMetadata, scored: Scored, judge: Judge) -> tuple[Tra
         answers.append(
             TrackScore(
                 track=track.track,
-                score=judge.fuse_part(scored.outcomes, scores),
+                score=judge.fuse_part(outcomes, scores),
                 first_t=min(times),
                 last_t=max(times),
                 frames=len(track.observations),
@@ -160,21 +135,41 @@ def _tracks(metadata: BundleMetadata, scored: Scored, judge: Judge) -> tuple[Tra
     return tuple(answers)
 
 
-def _segments(metadata: BundleMetadata, scored: Scored, judge: Judge) -> tuple[AudioSegment, ...]:
+def _segments(metadata: BundleMetadata, outcomes: Sequence[Outcome], judge: Judge) -> tuple[AudioSegment, ...]:
     spans: dict[tuple[float, float], dict[str, float]] = {}
-    for outcome in scored.outcomes:
-        if outcome.aggregated is None or not isinstance(outcome.deployed.manifest.input, SoundSpec):
+    for outcome in outcomes:
+        if not isinstance(outcome.deployed.manifest.input, SoundSpec) or outcome.key not in metadata.segments:
             continue
         segments = metadata.segments[outcome.key]
-        for index, score in zip(scored.frame[outcome.key], outcome.aggregated.items, strict=True):
+        for index, _, score in _scored_items(outcome):
             segment = segments[int(index)]
             spans.setdefault((segment.start, segment.end), {})[outcome.deployed.name] = score
     answers = []
     for (start, end), scores in sorted(spans.items()):
-        fused = judge.fuse_part(scored.outcomes, scores)
+        fused = judge.fuse_part(outcomes, scores)
         if fused is not None:
             answers.append(AudioSegment(start=start, end=end, score=fused))
     return tuple(answers)
+
+
+def _scored_items(outcome: Outcome) -> list[tuple[int, int, float]]:
+    """Frame (or segment), track and calibrated score of each item; none where the detector did not score."""
+    if outcome.aggregated is None or outcome.items is None:
+        return []
+    return [
+        (int(frame), int(track), score)
+        for frame, track, score in zip(outcome.items.frame, outcome.items.track, outcome.aggregated.items, strict=True)
+    ]
+
+
+def _item_scores(outcomes: Sequence[Outcome], spec: type[FaceCrop | Image]) -> dict[tuple[int, int], dict[str, float]]:
+    """For each (frame, track): what each detector of that kind of input said of it."""
+    parts: dict[tuple[int, int], dict[str, float]] = {}
+    for outcome in outcomes:
+        if isinstance(outcome.deployed.manifest.input, spec):
+            for frame, track, score in _scored_items(outcome):
+                parts.setdefault((frame, track), {})[outcome.deployed.name] = score
+    return parts
 
 
 def _timings(metadata: BundleMetadata, outcomes: Sequence[Outcome], timings: Timings) -> dict[str, float]:

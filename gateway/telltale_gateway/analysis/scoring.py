@@ -6,6 +6,8 @@ import logging
 import time
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from telltale_contracts import Medium, MissingReason, SoundSpec, TensorBundle
 
 from telltale_gateway.analysis.aggregation import Aggregated, aggregate
@@ -21,8 +23,16 @@ _ABSENT: frozenset[MissingReason] = frozenset({"no_face", "no_audio", "no_speech
 
 
 @dataclass(frozen=True)
+class Items:
+    """The items that a detector scored: the frame (of a sound, the segment) and the face track of each, int32 [N]."""
+
+    frame: NDArray[np.int32]
+    track: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """What one detector said. ``aggregated`` is there exactly when ``status`` is "scored".
+    """What one detector said. ``aggregated`` and ``items`` are there exactly when ``status`` is "scored".
 
     ``absent``: the media holds nothing that this detector's forgery could be in.
     """
@@ -32,6 +42,7 @@ class Outcome:
     reason: str | None = None
     missing: MissingReason | None = None
     aggregated: Aggregated | None = None
+    items: Items | None = None
     latency_ms: float | None = None
 
     @property
@@ -67,15 +78,27 @@ async def score(deployed: Deployed, bundle: TensorBundle, timeout_s: float) -> O
     tensor = bundle.tensors.get(key)
     if tensor is None or tensor.shape[0] == 0:
         return Outcome(deployed, "failed", "preprocessing gave no tensor for it, and no reason")
+    counted = counted_items(deployed, bundle)
+    items = Items(bundle.frame[key][counted], bundle.track[key][counted])
     started = time.perf_counter()
     call = ModelCall(deployed.name, deployed.version, deployed.manifest.tensors, timeout_s)
     try:
-        raw = await infer_in_batches(deployed.backend, call, tensor, deployed.manifest.max_batch)
+        raw = await infer_in_batches(deployed.backend, call, tensor[counted], deployed.manifest.max_batch)
     except BackendError as error:
         _log.warning("%s %d failed: %s", deployed.name, deployed.version, error)
         return Outcome(deployed, "failed", str(error), latency_ms=_since(started))
-    aggregated = aggregate(raw, bundle.track[key], deployed.card.calibration, deployed.manifest.aggregation)
-    return Outcome(deployed, "scored", aggregated=aggregated, latency_ms=_since(started))
+    aggregated = aggregate(raw, items.track, deployed.card.calibration, deployed.manifest.aggregation)
+    return Outcome(deployed, "scored", aggregated=aggregated, items=items, latency_ms=_since(started))
+
+
+def counted_items(deployed: Deployed, bundle: TensorBundle) -> NDArray[np.intp]:
+    """Which items of its tensor a detector is asked about: all, but of a sound only those in which somebody speaks."""
+    key = deployed.manifest.input.key()
+    if not isinstance(deployed.manifest.input, SoundSpec):
+        return np.arange(bundle.tensors[key].shape[0])
+    segments = bundle.metadata.segments[key]
+    speech = np.array([segments[index].speech for index in bundle.frame[key]])
+    return np.flatnonzero(speech >= min(deployed.manifest.aggregation.min_speech, speech.max()))
 
 
 def _since(started: float) -> float:
