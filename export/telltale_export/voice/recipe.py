@@ -115,7 +115,8 @@ def _weaknesses(measured: Sequence[Measurement]) -> tuple[str, ...]:
         if worst is not None and worst.auc is not None:
             lines.append(
                 f"{words} the worst family is {worst.family}: AUC {worst.auc.value:.2f} "
-                f"[{worst.auc.low:.2f}, {worst.auc.high:.2f}], {worst.n_fake} forged and {worst.n_real} genuine treated files."
+                f"[{worst.auc.low:.2f}, {worst.auc.high:.2f}], {worst.n_fake} forged and {worst.n_real} genuine "
+                "treated files."
             )
         chance = [m.family for m in mine if m.family != ALL_FAMILIES and m.auc and m.auc.value < _NEAR_CHANCE]
         if chance:
