@@ -34,12 +34,16 @@ class Deadlines(_Group):
 
 
 class Fusion(_Group):
-    """P(fake) before any evidence, how it is shared among forgeries (equally when not said), and the labels."""
+    """P(fake) before any evidence, how it is shared among forgeries (equally when not said), and the labels.
+
+    The uncertain band is where the evidence outweighs neither explanation by a factor of three, "not worth more than a
+    bare mention" (Kass and Raftery 1995).
+    """
 
     prior_fake: Probability = 0.5
     shares: dict[Forgery, Share] = Field(default_factory=dict)
     threshold: Probability = 0.5
-    uncertain: tuple[Probability, Probability] = (0.4, 0.6)
+    uncertain: tuple[Probability, Probability] = (0.25, 0.75)
     min_face_quality: float = Field(default=0.2, ge=0.0, le=1.0)
     contradiction: float = Field(default=0.8, gt=0.5, lt=1.0)
 

@@ -85,6 +85,11 @@ def failed(name: str, forgery: Forgery) -> Outcome:
     return Outcome(deployed(name, forgery), "failed", "triton does not answer")
 
 
+def unmeasured(name: str, forgery: Forgery) -> Outcome:
+    """A detector whose version was never measured on the medium."""
+    return Outcome(deployed(name, forgery), "not_applicable", "never measured on video", unmeasured=True)
+
+
 def metadata(kind: MediaKind = "video", *, quality: float = 0.8, sound: bool = True) -> BundleMetadata:
     """One face in one frame, unless it is sound alone."""
     seen = FaceObservation(

@@ -5,9 +5,9 @@ from telltale_gateway.analysis.explanation import explain
 from telltale_gateway.analysis.fusion import RivalForgeries
 from telltale_gateway.analysis.judgement import Judge, LabelRules
 
-from .outcomes import failed, metadata, missing, scored
+from .outcomes import failed, metadata, missing, scored, unmeasured
 
-RULES = LabelRules(threshold=0.5, uncertain=(0.4, 0.6), min_face_quality=0.2, contradiction=0.8)
+RULES = LabelRules(threshold=0.5, uncertain=(0.25, 0.75), min_face_quality=0.2, contradiction=0.8)
 JUDGE = Judge(RivalForgeries(0.5, {}), RULES)
 
 
@@ -36,7 +36,7 @@ def test_one_blurred_little_face_is_too_little_whatever_the_score() -> None:
 
 
 def test_a_blurred_face_does_not_hold_back_a_clear_voice() -> None:
-    outcomes = [scored("blend", "face_swap", 0.3), scored("voice", "voice", 0.98)]
+    outcomes = [scored("blend", "face_swap", 0.3), scored("voice", "voice", 0.99)]
     assert JUDGE.judge(outcomes, metadata(quality=0.05)).label == "fake"
 
 
@@ -72,6 +72,13 @@ def test_a_face_too_poor_to_judge_is_another_matter_than_none() -> None:
     judgement = JUDGE.judge(outcomes, metadata())
     assert "face_swap" in judgement.in_question
     assert "face_swap" in judgement.untested
+
+
+def test_a_forgery_that_no_detector_knows_on_this_medium_has_no_share_and_is_untested() -> None:
+    judgement = JUDGE.judge([scored("blend", "face_swap", 0.1), unmeasured("synthesis", "face_synthesis")], metadata())
+    assert judgement.in_question == ("face_swap",)
+    assert judgement.fused.score == pytest.approx(0.1)
+    assert "face_synthesis" in judgement.untested
 
 
 def test_what_no_detector_tests_is_listed_too() -> None:

@@ -27,6 +27,7 @@ async def test_a_medium_that_the_card_does_not_list_is_not_voted_on_and_is_no_fa
     outcome = await score(replace(deployed("blend", "face_swap"), readiness=DOWN), TensorBundle(metadata()), 1.0)
     assert outcome.status == "not_applicable"
     assert outcome.reason == "version 1 was never measured on video"
+    assert outcome.unmeasured
     assert not outcome.absent
 
 

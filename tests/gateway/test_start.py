@@ -39,4 +39,4 @@ def test_a_missing_setting_is_named_as_the_variable_it_is(
 
 def test_a_threshold_outside_the_uncertain_band_is_refused() -> None:
     with pytest.raises(ValueError, match="outside the uncertain band"):
-        Fusion(threshold=0.7)
+        Fusion(threshold=0.8)

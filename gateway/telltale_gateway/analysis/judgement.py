@@ -123,8 +123,12 @@ def evidence_of(outcome: Outcome, score: float | None = None) -> Evidence | None
 
 
 def forgeries_in_question(outcomes: Sequence[Outcome]) -> tuple[Forgery, ...]:
-    """The forgeries of the detectors asked that this media can carry, whether or not they could be tested."""
-    return tuple(dict.fromkeys(o.deployed.manifest.forgery for o in outcomes if not o.absent))
+    """The forgeries that share the prior: this media can carry them, and there is a detector that knows this medium.
+
+    One whose detector failed, or found only faces that cannot be judged, stays. One that no detector asked knows on
+    this medium is in the same case as one without any detector: it has no share, and is listed as untested.
+    """
+    return tuple(dict.fromkeys(o.deployed.manifest.forgery for o in outcomes if not o.absent and not o.unmeasured))
 
 
 def carried(outcomes: Sequence[Outcome], metadata: BundleMetadata) -> tuple[Forgery, ...]:

@@ -34,13 +34,14 @@ class Items:
 class Outcome:
     """What one detector said. ``aggregated`` and ``items`` are there exactly when ``status`` is "scored".
 
-    ``absent``: the media holds nothing that this detector's forgery could be in.
+    ``unmeasured``: it says nothing because its version was never measured on this medium.
     """
 
     deployed: Deployed
     status: Status
     reason: str | None = None
     missing: MissingReason | None = None
+    unmeasured: bool = False
     aggregated: Aggregated | None = None
     items: Items | None = None
     latency_ms: float | None = None
@@ -72,7 +73,8 @@ async def score(deployed: Deployed, bundle: TensorBundle, timeout_s: float) -> O
             return Outcome(deployed, "not_applicable", missing.detail, missing.reason)
     medium = medium_of(deployed, bundle)
     if deployed.card is not None and not deployed.card.measured_on(medium):
-        return Outcome(deployed, "not_applicable", f"version {deployed.version} was never measured on {medium}")
+        reason = f"version {deployed.version} was never measured on {medium}"
+        return Outcome(deployed, "not_applicable", reason, unmeasured=True)
     if not deployed.readiness.ready or deployed.backend is None or deployed.card is None:
         return Outcome(deployed, "failed", deployed.readiness.reason)
     tensor = bundle.tensors.get(key)
