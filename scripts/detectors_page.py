@@ -36,14 +36,16 @@ def read_detectors(repository: Path) -> list[Detector]:
 
 def summary(detectors: list[Detector]) -> str:
     """The table for README.md: each detector's live version, and what it was measured to be worth."""
-    rows = ["| detector | tests for | served by | measured on | AUC | EER |", "|---|---|---|---|---|---|"]
+    rows = ["| detector | tests for | on | held out | genuine / forged | AUC | EER |", "|---|---|---|---|---|---|---|"]
     for detector in detectors:
         manifest, card = detector.manifest, detector.card
-        who = (f"`{manifest.name}` {card.version}", _words(manifest.forgery), manifest.server)
+        who = (f"`{manifest.name}` {card.version} ({manifest.server})", _words(manifest.forgery))
         whole = [m for m in card.measured if m.family == "all" and m.auc is not None]
-        rows += [_row(*who, f"{m.medium}: {_counts(m)}", _interval(m.auc), _interval(m.eer)) for m in whole]
+        for m in whole:
+            size = f"{m.n_real} / {m.n_fake} in {m.n_groups} groups"
+            rows.append(_row(*who, m.medium, m.split, size, _interval(m.auc), _interval(m.eer)))
         if not whole:
-            rows.append(_row(*who, "nothing yet", "-", "-"))
+            rows.append(_row(*who, "-", "nothing yet", "-", "-", "-"))
     return "\n".join(rows) + "\n"
 
 
