@@ -55,11 +55,7 @@ def main() -> int:
 
 def outage(url: str, stack: int, name: str, media: bytes, *, clients: int) -> str:
     """Kill what the words describe during requests; one line of what happened."""
-    victims = [
-        p
-        for p in psutil.Process(stack).children(recursive=True)
-        if all(w in " ".join(p.cmdline()) for w in VICTIMS[name])
-    ]
+    victims = [p for p in psutil.Process(stack).children(recursive=True) if all(w in line(p) for w in VICTIMS[name])]
     seen: Counter[str] = Counter()
     stop = threading.Event()
 
@@ -88,6 +84,14 @@ def outage(url: str, stack: int, name: str, media: bytes, *, clients: int) -> st
         thread.join()
     health = f"/health not 200 after {noticed:.1f} s, 200 again after {back:.1f} s" if noticed else "/health stayed 200"
     return f"{name:28} {len(victims)} killed; {health}; answers: {dict(seen)}"
+
+
+def line(process: psutil.Process) -> str:
+    """Its command line; nothing of one that has ended meanwhile."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
 
 
 def watch_health(url: str, killed: float) -> tuple[float | None, float]:
