@@ -11,18 +11,14 @@ from telltale_contracts import MediaFacts
 
 from telltale_preprocess.errors import DamagedMedia, EmptyMedia, NotMedia
 from telltale_preprocess.media.container import open_container
+from telltale_preprocess.media.magic import begins_like_media, is_plain_text
 from telltale_preprocess.media.still import exif_rotation, is_animation, open_still, refuse_size
 from telltale_preprocess.media.timeline import Timeline, audio_stream, read_timeline, video_stream
 from telltale_preprocess.settings import Settings
 
-# First bytes of containers that are read here: with them, a file that cannot be opened is damaged, not foreign.
-_MAGIC = (
-    (4, b"ftyp"), (4, b"moov"), (4, b"mdat"), (0, b"\x1aE\xdf\xa3"), (0, b"RIFF"), (0, b"OggS"), (0, b"fLaC"),
-    (0, b"ID3"), (0, b"FLV"), (0, b"\x89PNG"), (0, b"\xff\xd8\xff"), (0, b"GIF8"), (0, b"FORM"), (0, b"caff"),
-    (0, b"\x00\x00\x01\xba"), (0, b"\x30\x26\xb2\x75"), (0, b"II*\x00"), (0, b"MM\x00*"),
-)  # fmt: skip
-
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"mif1"}
+_AVIF_BRANDS = {b"avif", b"avis"}
+_HEAD = 4096
 
 
 @dataclass(frozen=True)
@@ -51,26 +47,30 @@ def probe(file: BinaryIO, settings: Settings) -> Still | Recording:
     if not file.seek(0, 2):
         raise EmptyMedia("The file has 0 bytes.")
     picture = open_still(file)
+    file.seek(0)
+    head = file.read(_HEAD)
+    if is_plain_text(head):
+        raise NotMedia("It is plain text, in no format of video, image or sound that is read here.")
     if picture is not None and not is_animation(picture):
         return _still(picture, settings)
-    _refuse_heif(file)
+    _refuse_heif(head)
     try:
         return _recording(file, settings)
+    except NotMedia as error:
+        if head[4:8] == b"ftyp" and head[8:12] in _AVIF_BRANDS:
+            raise DamagedMedia("It begins like an AVIF picture, but is cut off before the picture.") from error
+        raise
     except av.FFmpegError as error:
         if picture is not None:
             # An animation in a format that only Pillow reads: its first frame.
             return _still(picture, settings)
-        file.seek(0)
-        head = file.read(16)
-        if any(head[place : place + len(magic)] == magic for place, magic in _MAGIC):
+        if begins_like_media(head):
             raise DamagedMedia(f"It begins like media, but its container cannot be read: {error.strerror}.") from error
         raise NotMedia("Its content is in no format of video, image or sound that is read here.") from error
 
 
-def _refuse_heif(file: BinaryIO) -> None:
+def _refuse_heif(head: bytes) -> None:
     # libavformat opens HEIC, but as one stream for each tile: the picture would silently be its first tile.
-    file.seek(0)
-    head = file.read(12)
     if head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS:
         raise NotMedia("It is a HEIC picture, which is not read here; JPEG, PNG, WebP and AVIF are.")
 

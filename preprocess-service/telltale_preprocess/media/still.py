@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from telltale_preprocess.errors import DamagedMedia, ImageTooLarge, ImageTooSmall
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "PPM", "JPEG2000", "TGA", "ICO", "DIB")
 _MOVING = {"GIF", "PNG", "WEBP", "AVIF"}
 
+# What Pillow's readers let through when their parsing stumbles; memory that runs out is not the picture's damage.
+_STUMBLES = (
+    OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, ArithmeticError, RuntimeError, AttributeError,
+    AssertionError, struct.error, zlib.error,
+)  # fmt: skip
+
 
 def open_still(file: BinaryIO) -> Image.Image | None:
-    """Open a picture by its header, undecoded; None if it is none that Pillow knows."""
+    """Open a picture by its header, undecoded; None if it is none that Pillow can read the header of.
+
+    Many a reader takes two letters for its own and fails on the rest, so a failure here says nothing yet.
+    """
     file.seek(0)
     try:
         return Image.open(file, formats=_FORMATS)
-    except UnidentifiedImageError:
+    except _STUMBLES:
         return None
 
 
@@ -75,10 +85,9 @@ def exif_rotation(picture: Image.Image) -> int:
 
 @contextmanager
 def _damage(picture: Image.Image) -> Iterator[None]:
-    # Pillow's readers let through whatever their parsing stumbles over.
     try:
         yield
-    except (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, ArithmeticError, struct.error) as error:
+    except _STUMBLES as error:
         raise DamagedMedia(
             f"Its header is that of a {picture.format} picture, but it cannot be decoded: {error}"
         ) from error
