@@ -5,11 +5,13 @@
       UnknownDetector          400  a detector was asked for that does not exist
       BadUpload                400  the body is not one multipart upload with a part named file
       UnknownModel             404  no detector of that name
+      UploadTimeout            408  the upload took too long to arrive
       UploadTooLarge           413  the upload is larger than the limit
       NothingToAnalyse         422  no detector found anything in the media that it could look at
       UpstreamProblem          any  preprocessing refused the media; its problem is passed on
       PreprocessUnavailable    503  preprocessing cannot be reached
       NoDetectorAvailable      503  every detector that could have answered is down
+      Busy                     503  as many analyses run as are allowed
       AnalysisTimeout          504  the deadline passed
 
 Each carries its status, a stable code, and a hint that says what to do.
@@ -25,12 +27,14 @@ __all__ = [
     "AnalysisTimeout",
     "BadParameter",
     "BadUpload",
+    "Busy",
     "NoDetectorAvailable",
     "NothingToAnalyse",
     "PreprocessUnavailable",
     "TelltaleError",
     "UnknownDetector",
     "UnknownModel",
+    "UploadTimeout",
     "UploadTooLarge",
     "UpstreamProblem",
 ]
@@ -86,6 +90,12 @@ class UnknownModel(TelltaleError):
     status, code, title = 404, "unknown_model", "Unknown model"
 
 
+class UploadTimeout(TelltaleError):
+    """The upload took too long to arrive."""
+
+    status, code, title = 408, "upload_timeout", "Upload timed out"
+
+
 class UploadTooLarge(TelltaleError):
     """The upload is larger than the limit."""
 
@@ -135,6 +145,12 @@ class NoDetectorAvailable(TelltaleError):
     """Every detector that could have answered is down."""
 
     status, code, title = 503, "no_detector_available", "No detector available"
+
+
+class Busy(TelltaleError):
+    """As many analyses run as are allowed."""
+
+    status, code, title = 503, "busy", "Busy"
 
 
 class AnalysisTimeout(TelltaleError):

@@ -12,7 +12,7 @@ from telltale_contracts import Server
 from telltale_gateway.analysis import Analyzer, PreprocessClient
 from telltale_gateway.analysis.fusion import RivalForgeries
 from telltale_gateway.analysis.judgement import Judge, LabelRules
-from telltale_gateway.rollout import GoldenProbe, Reconciler
+from telltale_gateway.rollout import GoldenProbe, Reconciler, Rhythm
 from telltale_gateway.serving import Backend, TensorFlowServing, Triton
 from telltale_gateway.settings import Settings
 from telltale_gateway.telemetry import Telemetry
@@ -42,8 +42,11 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             settings.model_repository,
             backends,
             GoldenProbe(settings.deadlines.probe_s),
-            interval_s=settings.reconcile.interval_s,
-            probe_interval_s=settings.reconcile.probe_interval_s,
+            Rhythm(
+                interval_s=settings.reconcile.interval_s,
+                probe_interval_s=settings.reconcile.probe_interval_s,
+                linger_s=settings.deadlines.analysis_s,
+            ),
         )
         analyzer = Analyzer(
             reconciler,
@@ -51,6 +54,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             _judge(settings),
             deadline_s=settings.deadlines.analysis_s,
             inference_timeout_s=settings.deadlines.inference_s,
+            concurrent=settings.limits.concurrent_analyses,
         )
         loop = asyncio.create_task(reconciler.run(), name="reconcile")
         stack.push_async_callback(_stop, loop)
@@ -60,11 +64,23 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
 def _backends(settings: Settings) -> list[Backend]:
     backends: list[Backend] = []
     if settings.triton_url:
-        backends.append(Triton(settings.triton_url, load_timeout_s=settings.deadlines.load_s))
+        backends.append(
+            Triton(
+                settings.triton_url,
+                repository=settings.model_repository,
+                load_timeout_s=settings.deadlines.load_s,
+                slots=settings.limits.batches_per_server,
+            )
+        )
     if settings.tfserving_target:
         root = settings.tfserving_model_root or settings.model_repository.absolute()
         backends.append(
-            TensorFlowServing(settings.tfserving_target, model_root=root, load_timeout_s=settings.deadlines.load_s)
+            TensorFlowServing(
+                settings.tfserving_target,
+                model_root=root,
+                load_timeout_s=settings.deadlines.load_s,
+                slots=settings.limits.batches_per_server,
+            )
         )
     return backends
 

@@ -21,13 +21,18 @@ class Limits(_Group):
     """What is refused before anything is done with it."""
 
     upload_bytes: int = Field(default=100_000_000, ge=1)
+    concurrent_analyses: int = Field(default=16, ge=1, description="more are told to come back")
+    batches_per_server: int = Field(default=8, ge=1, description="batches that one server is given at once")
 
 
 class Deadlines(_Group):
     """Seconds that each wait may take."""
 
-    analysis_s: float = Field(default=120.0, gt=0.0)
-    preprocess_s: float = Field(default=90.0, gt=0.0)
+    upload_s: float = Field(default=300.0, gt=0.0)
+    analysis_s: float = Field(default=180.0, gt=0.0)
+    preprocess_s: float = Field(
+        default=130.0, gt=0.0, description="longer than preprocessing itself may queue and work, so that it can say why"
+    )
     inference_s: float = Field(default=30.0, gt=0.0)
     load_s: float = Field(default=60.0, gt=0.0)
     probe_s: float = Field(default=10.0, gt=0.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import numpy as np
 from telltale_contracts import (
     Aggregation,
     Artifact,
@@ -26,7 +27,7 @@ from telltale_contracts import (
 )
 from telltale_gateway.analysis.aggregation import Aggregated
 from telltale_gateway.analysis.scoring import Outcome
-from telltale_gateway.rollout import Deployed, Readiness
+from telltale_gateway.rollout import Deployed, Readiness, Release
 
 IDENTITY = Calibration(slope=1.0, intercept=0.0, prior=0.5, n=100, fitted_on="nothing: the identity")
 
@@ -64,7 +65,8 @@ def deployed(name: str, forgery: Forgery, *, weight: float = 1.0, min_items: int
         calibration=IDENTITY,
         golden=Golden(scores=(0.5,), source="none"),
     )
-    return Deployed(manifest, 1, card, None, Readiness(ready=True, reason=None))
+    release = Release(card, np.zeros((1, 4), np.float32))
+    return Deployed(manifest, 1, release, None, Readiness(ready=True, reason=None))
 
 
 def scored(
@@ -72,7 +74,7 @@ def scored(
 ) -> Outcome:
     """A detector that gave every item the same score."""
     detector = deployed(name, forgery, weight=weight, min_items=min_items)
-    return Outcome(detector, "scored", aggregated=Aggregated(score, score, (score,) * items, {0: score}))
+    return Outcome(detector, "scored", aggregated=Aggregated(score, score, (score,) * items, {0: score}, 0))
 
 
 def missing(name: str, forgery: Forgery, reason: MissingReason) -> Outcome:

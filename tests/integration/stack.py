@@ -7,7 +7,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,6 +57,42 @@ class RunningStack:
             if time.monotonic() > deadline:
                 pytest.fail(f"{otherwise} within {seconds:g} s")
             time.sleep(0.1)
+
+
+class Traffic:
+    """Clients that post one file again and again, and what they were answered."""
+
+    def __init__(self, stack: RunningStack, media: Path) -> None:
+        self.answers: list[httpx.Response] = []
+        self.broken: list[httpx.TransportError] = []
+        self._stack = stack
+        self._media = media
+        self._stopped = threading.Event()
+
+    @contextmanager
+    def flowing(self, clients: int = 2) -> Iterator[None]:
+        """Post from several threads while the context lasts."""
+        threads = [threading.Thread(target=self._post) for _ in range(clients)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            self._stopped.set()
+            for thread in threads:
+                thread.join(timeout=120)
+
+    def _post(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                self.answers.append(self._stack.predict(self._media, max_frames="4"))
+            except httpx.TransportError as error:
+                self.broken.append(error)
+                self._stopped.wait(0.2)
+
+    def statuses(self) -> Counter[int]:
+        """How often each status was answered."""
+        return Counter(answer.status_code for answer in self.answers)
 
 
 @contextmanager

@@ -20,13 +20,14 @@ class Aggregated:
     """The scores of one detector on one upload, all P(fake).
 
     ``items`` are calibrated and in the bundle's order; ``tracks`` hold the score of each face track, under NO_TRACK
-    that of items that belong to none.
+    that of items that belong to none. ``decisive`` is the track that gave ``raw`` and ``score``.
     """
 
     raw: float
     score: float
     items: tuple[float, ...]
     tracks: Mapping[int, float]
+    decisive: int
 
 
 def aggregate(
@@ -41,7 +42,7 @@ def aggregate(
         by_track[track] = _over_items([items[i] for i in where], rule)
         raw_by_track[track] = _over_items([float(raw[i]) for i in where], rule)
     decisive = max(by_track, key=lambda track: by_track[track])
-    return Aggregated(raw_by_track[decisive], by_track[decisive], items, by_track)
+    return Aggregated(raw_by_track[decisive], by_track[decisive], items, by_track, decisive)
 
 
 def _over_items(scores: Sequence[float], rule: Aggregation) -> float:

@@ -17,7 +17,7 @@ from telltale_gateway.analysis.progress import Listener, Progress, ignore
 from telltale_gateway.analysis.report import Timings, compose
 from telltale_gateway.analysis.scoring import Outcome, score
 from telltale_gateway.analysis.verdict import Verdict
-from telltale_gateway.errors import AnalysisTimeout, NoDetectorAvailable, NothingToAnalyse, UnknownDetector
+from telltale_gateway.errors import AnalysisTimeout, Busy, NoDetectorAvailable, NothingToAnalyse, UnknownDetector
 from telltale_gateway.rollout import Deployed, Fleet, Reconciler
 
 _RETRY_AFTER_S = 3
@@ -43,12 +43,15 @@ class Analyzer:
         *,
         deadline_s: float,
         inference_timeout_s: float,
+        concurrent: int,
     ) -> None:
         self._reconciler = reconciler
         self._preprocess = preprocess
         self._judge = judge
         self._deadline_s = deadline_s
         self._inference_timeout_s = inference_timeout_s
+        self._concurrent = concurrent
+        self._running = 0
 
     async def analyze(
         self, media: MediaSource, options: AnalysisOptions, *, request_id: str, listener: Listener = ignore
@@ -60,11 +63,35 @@ class Analyzer:
             UpstreamProblem: the media is not media, damaged, too large or too long.
             NothingToAnalyse: no detector found anything that it could look at.
             NoDetectorAvailable: none of the detectors that apply could answer.
+            Busy: as many analyses run as are allowed.
             PreprocessUnavailable: preprocessing cannot be reached.
             AnalysisTimeout: the deadline passed.
         """
+        fleet = self._reconciler.fleet
+        asked = choose(fleet, options.names)
+        if self._running >= self._concurrent:
+            raise Busy(
+                f"{self._running} analyses are running, as many as are allowed.",
+                "Send the same request again in a few seconds.",
+                retry_after_s=_RETRY_AFTER_S,
+            )
+        self._running += 1
+        try:
+            return await self._analyze(media, options, fleet, asked, request_id=request_id, listener=listener)
+        finally:
+            self._running -= 1
+
+    async def _analyze(
+        self,
+        media: MediaSource,
+        options: AnalysisOptions,
+        fleet: Fleet,
+        asked: Sequence[Deployed],
+        *,
+        request_id: str,
+        listener: Listener,
+    ) -> Verdict:
         started = time.perf_counter()
-        asked = choose(self._reconciler.fleet, options.names)
         try:
             async with asyncio.timeout(self._deadline_s):
                 listener(Progress("preprocess", 0, 1))
@@ -96,6 +123,7 @@ class Analyzer:
             judge=self._judge,
             options=options,
             timings=timings,
+            unreadable=[name for name in fleet.unreadable if options.names is None or name in options.names],
         )
 
     async def _score_all(
@@ -128,15 +156,15 @@ def choose(fleet: Fleet, names: Sequence[str] | None) -> tuple[Deployed, ...]:
     if names is not None and not names:
         raise UnknownDetector("The list of detectors is empty.", _known(fleet))
     for name in names or ():
-        if fleet.complete and name not in fleet.detectors:
-            close = difflib.get_close_matches(name, fleet.detectors, n=1)
+        if fleet.expected is not None and name not in fleet.expected:
+            close = difflib.get_close_matches(name, fleet.expected, n=1)
             hint = f"Did you mean {close[0]}? {_known(fleet)}" if close else _known(fleet)
             raise UnknownDetector(f"There is no detector named {name[:80]!r}.", hint)
     asked = tuple(d for name, d in sorted(fleet.detectors.items()) if names is None or name in names)
     if not any(deployed.readiness.ready for deployed in asked):
         raise NoDetectorAvailable(
             "No detector can answer now: "
-            + ("; ".join(f"{d.name}: {d.readiness.reason}" for d in asked) or "the model servers are starting."),
+            + ("; ".join(_states(fleet, asked, names)) or "the model servers are starting."),
             "Send the same request again in a few seconds; GET /health says when detectors are back.",
             retry_after_s=_RETRY_AFTER_S,
         )
@@ -171,5 +199,10 @@ def _sentence(outcome: Outcome) -> str:
     return text if text.endswith(".") else f"{text}."
 
 
+def _states(fleet: Fleet, asked: Sequence[Deployed], names: Sequence[str] | None) -> list[str]:
+    unreadable = [f"{name}: {why}" for name, why in fleet.unreadable.items() if names is None or name in names]
+    return [f"{deployed.name}: {deployed.readiness.reason}" for deployed in asked] + unreadable
+
+
 def _known(fleet: Fleet) -> str:
-    return f"Live detectors: {', '.join(sorted(fleet.detectors)) or 'none'}."
+    return f"There are: {', '.join(sorted(fleet.expected or ())) or 'none'}."

@@ -102,9 +102,13 @@ class Judge:
         items = len(outcome.aggregated.items) if outcome.aggregated else 0
         if items < manifest.min_items:
             return f"{manifest.name} could look at {items} items only, {manifest.min_items} are needed."
-        best = max((track.quality for track in metadata.tracks), default=1.0)
-        if isinstance(manifest.input, FaceCrop) and best < self.rules.min_face_quality:
-            return f"The best face has a quality of {best:.2f}, {self.rules.min_face_quality:g} is needed."
+        decisive = outcome.aggregated.decisive if outcome.aggregated else None
+        quality = next((track.quality for track in metadata.tracks if track.track == decisive), 1.0)
+        if isinstance(manifest.input, FaceCrop) and quality < self.rules.min_face_quality:
+            return (
+                f"The face that decides for {manifest.name} has a quality of {quality:.2f}, "
+                f"{self.rules.min_face_quality:g} is needed."
+            )
         return None
 
 

@@ -41,6 +41,10 @@ class PreprocessClient:
                 data={"recipe": recipe.model_dump_json()},
                 headers={"X-Request-ID": request_id},
             )
+        except (httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise PreprocessUnavailable(
+                "Preprocessing cannot be reached.", _HINT, retry_after_s=_RETRY_AFTER_S
+            ) from error
         except httpx.TimeoutException as error:
             raise AnalysisTimeout(
                 f"Preprocessing took longer than {self._timeout_s:g} s.",

@@ -44,8 +44,9 @@ def compose(
     judge: Judge,
     options: AnalysisOptions,
     timings: Timings,
+    unreadable: Sequence[str],
 ) -> Verdict:
-    """The Verdict."""
+    """The Verdict; ``unreadable`` names detectors that should have been asked, and could not even be read."""
     score = judgement.fused.score
     return Verdict(
         id=uuid.uuid4().hex,
@@ -64,7 +65,7 @@ def compose(
         tracks=_tracks(metadata, outcomes, judge),
         audio_segments=_segments(metadata, outcomes, judge),
         explanation=explain(judgement, outcomes, heatmaps_asked=options.explain),
-        degraded=any(outcome.status == "failed" for outcome in outcomes),
+        degraded=bool(unreadable) or any(outcome.status == "failed" for outcome in outcomes),
         version=",".join(f"{o.deployed.name}:{o.deployed.version}" for o in outcomes if o.status == "scored"),
         latency_ms=timings.total_ms,
         timings_ms=_timings(metadata, outcomes, timings),

@@ -44,7 +44,7 @@ class FaceScore(_Answer):
 
 
 class FrameSample(_Answer):
-    """One frame that was looked at; its score is that of its most suspicious face."""
+    """One frame that was looked at; its score is that of its most suspicious part, face or whole picture."""
 
     t: float
     score: float | None

@@ -15,7 +15,10 @@ router = APIRouter(tags=["status"])
 
 
 class DetectorHealth(BaseModel):
-    """One live detector: whether its last real inference gave the golden scores, and how long ago that was."""
+    """One live detector: whether its last real inference gave the golden scores, and how long ago that was.
+
+    ``reason``: why it is not ready, or why another version answers than rollout.yaml wants.
+    """
 
     name: str
     version: int
@@ -51,7 +54,7 @@ async def health(services: ServicesDep, settings: SettingsDep, response: Respons
                 server=deployed.manifest.server,
                 ready=readiness.ready and not stale,
                 checked_s_ago=round(min(readiness.age_s, 1e6), 3),
-                reason=f"no inference in the last {stale_after:g} s" if stale else readiness.reason,
+                reason=f"no inference in the last {stale_after:g} s" if stale else deployed.refused or readiness.reason,
             )
         )
     preprocess = await services.preprocess.alive()

@@ -10,6 +10,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 REQUEST_ID_HEADER = "X-Request-ID"
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SANE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -44,7 +45,8 @@ class RequestContext:
     @staticmethod
     def _count(scope: Scope, status: int, seconds: float) -> None:
         telemetry = scope["app"].state.services.telemetry
-        # The route's pattern, never the path: a path is the caller's to choose, and each would be a new series.
+        # The route's pattern, never the path, and no made-up method: each would be a new series of the caller's choice.
         route = getattr(scope.get("route"), "path", "unmatched")
-        telemetry.requests.labels(scope["method"], route, str(status)).inc()
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        telemetry.requests.labels(method, route, str(status)).inc()
         telemetry.request_seconds.labels(route).observe(seconds)

@@ -55,7 +55,7 @@ def _model(entry: CatalogEntry, fleet: Fleet) -> Model:
         name=entry.manifest.name,
         live=deployed.version if deployed else None,
         ready=deployed is not None and deployed.readiness.ready,
-        reason=deployed.readiness.reason if deployed else "not looked at yet",
+        reason=(deployed.refused or deployed.readiness.reason) if deployed else "not looked at yet",
         manifest=entry.manifest,
         rollout=entry.rollout,
         cards={version: release.card for version, release in entry.releases.items()},

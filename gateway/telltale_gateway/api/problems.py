@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from telltale_contracts import Problem
 
+from telltale_gateway.api.middleware import REQUEST_ID_HEADER
 from telltale_gateway.errors import BadParameter, TelltaleError
 
 _log = logging.getLogger(__name__)
@@ -60,7 +61,9 @@ def install_problem_handlers(app: FastAPI) -> None:
             "The analysis failed for a reason of its own, not the media's.",
             "Try again; if it stays, report it with the request_id.",
         )
-        return _answer(problem.problem(_request_id(request)))
+        # Starlette answers this outside every middleware, so the request's id is put on here.
+        request_id = _request_id(request)
+        return _answer(problem.problem(request_id), {REQUEST_ID_HEADER: request_id} if request_id else None)
 
 
 def _answer(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:

@@ -5,6 +5,7 @@ What is larger than a megabyte waits in an unlinked temporary file, so nothing s
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Any
@@ -13,10 +14,11 @@ from fastapi import Depends, Request
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
+from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
 from telltale_gateway.analysis import MediaSource
-from telltale_gateway.errors import BadUpload, UploadTooLarge
+from telltale_gateway.errors import BadUpload, UploadTimeout, UploadTooLarge
 
 _FRAMING = 65_536
 _MAX_FILENAME = 255
@@ -47,6 +49,7 @@ async def upload(request: Request) -> AsyncIterator[MediaSource]:
 
     Raises:
         UploadTooLarge: more arrived than the limit allows, or more was announced.
+        UploadTimeout: it had not arrived when the deadline passed.
         BadUpload: there is no part named file, or more than one, or the body is not multipart.
     """
     started = time.perf_counter()
@@ -57,19 +60,28 @@ async def upload(request: Request) -> AsyncIterator[MediaSource]:
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         raise BadUpload("The body is not multipart/form-data.", _HINT)
     limited = Request(request.scope, _Limited(request, limit + _FRAMING))
+    deadline = request.app.state.settings.deadlines.upload_s
     try:
-        async with limited.form(max_files=1, max_fields=4) as form:
-            file = form.get("file")
-            if not isinstance(file, UploadFile):
-                raise BadUpload("There is no file part named file.", _HINT)
-            if (file.size or 0) > limit:
-                raise UploadTooLarge(limit)
-            name = (file.filename or "")[:_MAX_FILENAME] or None
-            elapsed = (time.perf_counter() - started) * 1000.0
-            yield MediaSource(file.file, name, elapsed)
+        async with asyncio.timeout(deadline):
+            form = await limited.form(max_files=1, max_fields=4)
+    except TimeoutError as error:
+        raise UploadTimeout(f"It had not arrived after {deadline:g} s.", "Send it over a faster line.") from error
+    except ClientDisconnect as error:
+        raise BadUpload("The connection was closed before the upload was complete.", _HINT) from error
     except (MultiPartException, HTTPException) as error:
         reason = error.message if isinstance(error, MultiPartException) else error.detail
         raise BadUpload(f"The multipart body cannot be read: {reason}", _HINT) from error
+    try:
+        file = form.get("file")
+        if not isinstance(file, UploadFile):
+            raise BadUpload("There is no file part named file.", _HINT)
+        if (file.size or 0) > limit:
+            raise UploadTooLarge(limit)
+        name = (file.filename or "")[:_MAX_FILENAME] or None
+        elapsed = (time.perf_counter() - started) * 1000.0
+        yield MediaSource(file.file, name, elapsed)
+    finally:
+        await form.close()
 
 
 class _Limited:

@@ -3,7 +3,7 @@
 from telltale_gateway.rollout.catalog import Catalog, CatalogEntry, Release, read_catalog
 from telltale_gateway.rollout.fleet import Deployed, Fleet, Readiness
 from telltale_gateway.rollout.probe import GoldenProbe
-from telltale_gateway.rollout.reconcile import Reconciler
+from telltale_gateway.rollout.reconcile import Reconciler, Rhythm
 
 __all__ = [
     "Catalog",
@@ -14,5 +14,6 @@ __all__ = [
     "Readiness",
     "Reconciler",
     "Release",
+    "Rhythm",
     "read_catalog",
 ]

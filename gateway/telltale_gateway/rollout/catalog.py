@@ -49,7 +49,11 @@ class CatalogEntry:
 
 @dataclass(frozen=True)
 class Catalog:
-    """All detectors of a repository; ``unreadable`` names folders that claim to be one, and why they are none."""
+    """All detectors of a repository.
+
+    ``unreadable`` says of folders that claim to be one why they cannot be read; where one could be read before, its
+    entry is the last that could.
+    """
 
     entries: Mapping[str, CatalogEntry]
     unreadable: Mapping[str, str]
@@ -60,7 +64,8 @@ class UnsoundVersion(ValueError):
 
 
 def read_catalog(repository: Path, known: Catalog | None = None) -> Catalog:
-    """Read a repository. Versions never change once they are there, so those already ``known`` are not read again.
+    """Read a repository. Versions never change once they are there, so those already ``known`` are not read again,
+    and stay known while their folder does.
 
     Raises:
         OSError: the repository itself cannot be listed.
@@ -70,10 +75,13 @@ def read_catalog(repository: Path, known: Catalog | None = None) -> Catalog:
     for folder in sorted(repository.iterdir()):
         if not (folder / MANIFEST_FILE).is_file():
             continue
+        before = known.entries.get(folder.name) if known else None
         try:
-            entries[folder.name] = _read_entry(folder, known.entries.get(folder.name) if known else None)
+            entries[folder.name] = _read_entry(folder, before)
         except (OSError, ValueError, yaml.YAMLError) as error:
             unreadable[folder.name] = _sentence(error)
+            if before is not None:
+                entries[folder.name] = before
     return Catalog(entries, unreadable)
 
 
@@ -82,11 +90,12 @@ def _read_entry(folder: Path, known: CatalogEntry | None) -> CatalogEntry:
     if manifest.name != folder.name:
         raise ValueError(f"{MANIFEST_FILE} names the detector {manifest.name}, its folder {folder.name}")
     rollout = Rollout.from_yaml(folder / ROLLOUT_FILE)
-    releases: dict[int, Release] = {}
+    if rollout.canary or rollout.shadow:
+        raise ValueError(f"{ROLLOUT_FILE} asks for a canary or a shadow, which this gateway does not serve")
+    releases = {v: release for v, release in known.releases.items() if (folder / str(v)).is_dir()} if known else {}
     unsound: dict[int, str] = {}
     for version in rollout.served():
-        if known and version in known.releases:
-            releases[version] = known.releases[version]
+        if version in releases:
             continue
         try:
             releases[version] = _read_release(folder / str(version), manifest.name, version)
@@ -106,7 +115,7 @@ def _read_release(folder: Path, detector: str, version: int) -> Release:
     if changed or artifact_digest(files) != card.artifact.sha256:
         raise UnsoundVersion(f"files are not those that its card describes: {', '.join(changed) or 'digest'}")
     golden = load_file(folder / GOLDEN_FILE).get("input")
-    if golden is None or golden.shape[0] != len(card.golden.scores):
+    if golden is None or golden.ndim == 0 or golden.shape[0] != len(card.golden.scores):
         raise UnsoundVersion(f"{GOLDEN_FILE} does not hold one input for each of the card's golden scores")
     return Release(card, golden)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from telltale_contracts import DetectorManifest, VersionCard
 
+from telltale_gateway.rollout.catalog import Release
 from telltale_gateway.serving import Backend
 
 
@@ -27,35 +28,48 @@ class Readiness:
 
 @dataclass(frozen=True)
 class Deployed:
-    """One detector with the version that answers for it; no card or backend where there is none to be had."""
+    """One detector with the version that answers for it; no release or backend where there is none to be had.
+
+    ``refused``: why the version that rollout.yaml wants does not answer in place of this one.
+    """
 
     manifest: DetectorManifest
     version: int
-    card: VersionCard | None
+    release: Release | None
     backend: Backend | None
     readiness: Readiness
+    refused: str | None = None
 
     @property
     def name(self) -> str:
         """The detector's name."""
         return self.manifest.name
 
+    @property
+    def card(self) -> VersionCard | None:
+        """The card of the version that answers."""
+        return self.release.card if self.release else None
+
 
 @dataclass(frozen=True)
 class Fleet:
-    """A snapshot: one request sees one fleet from its start to its end."""
+    """A snapshot: one request sees one fleet from its start to its end.
+
+    ``expected`` names every detector of the repository, also those of which nothing is known yet; None before the
+    repository was first read. ``unreadable`` says of those that cannot be read what is wrong with them.
+    """
 
     detectors: Mapping[str, Deployed] = field(default_factory=dict)
     servers: Mapping[str, bool] = field(default_factory=dict)
     unreadable: Mapping[str, str] = field(default_factory=dict)
-    complete: bool = False
+    expected: frozenset[str] | None = None
 
     @property
     def ready(self) -> bool:
         """Whether every detector that is to answer can."""
         return (
-            self.complete
-            and bool(self.detectors)
+            bool(self.detectors)
+            and self.expected == frozenset(self.detectors)
             and not self.unreadable
             and all(detector.readiness.ready for detector in self.detectors.values())
         )

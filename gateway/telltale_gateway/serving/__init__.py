@@ -7,6 +7,7 @@ from telltale_gateway.serving.backend import (
     BackendTimeout,
     BackendUnavailable,
     ModelCall,
+    Versions,
 )
 from telltale_gateway.serving.batching import infer_in_batches
 from telltale_gateway.serving.tfserving import TensorFlowServing
@@ -21,5 +22,6 @@ __all__ = [
     "ModelCall",
     "TensorFlowServing",
     "Triton",
+    "Versions",
     "infer_in_batches",
 ]

@@ -35,12 +35,15 @@ class BackendTimeout(BackendError):
 
 @dataclass(frozen=True)
 class ModelCall:
-    """Which graph is asked, what its tensors are called, and how long the answer may take."""
+    """Which graph is asked, what its tensors are called, and how long the answer may take once it is sent."""
 
     model: str
     version: int
     tensors: TensorNames
     timeout_s: float
+
+
+Versions = frozenset[int]
 
 
 class Backend(Protocol):
@@ -63,17 +66,20 @@ class Backend(Protocol):
         """
         ...
 
-    async def serve(self, wanted: Mapping[str, tuple[int, ...]]) -> None:
-        """Have the server load these versions of these models, and return once it has.
+    async def serve(self, wanted: Mapping[str, Versions]) -> Mapping[str, str]:
+        """Have the server load these versions of these models and unload their others; return once it has tried.
 
-        Versions that are loaded already stay as they are.
+        A version that is loaded and still wanted goes on serving all the while.
+
+        Returns:
+            Why, for each model of which a wanted version could not be loaded.
 
         Raises:
-            BackendError: it could not be done; what was served before still is.
+            BackendError: the server cannot be told at all.
         """
         ...
 
-    async def revive(self, model: str, versions: tuple[int, ...]) -> None:
+    async def revive(self, model: str, versions: Versions) -> None:
         """Load a model afresh whose versions are reported as loaded but do not answer.
 
         Raises:
@@ -100,6 +106,8 @@ def as_probabilities(model: str, scores: NDArray[np.generic], items: int) -> NDA
     Raises:
         BackendRefused: it is something else; the answer is not used.
     """
+    if not np.issubdtype(scores.dtype, np.floating):
+        raise BackendRefused(f"{model} answered a tensor of {scores.dtype}, not of floating point")
     flat = np.asarray(scores, dtype=np.float32).reshape(-1)
     if scores.ndim > 2 or flat.shape[0] != items:
         raise BackendRefused(f"{model} answered a tensor of shape {scores.shape} for {items} items")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
 import numpy as np
+from google.protobuf import json_format, text_format
 from numpy.typing import NDArray
 from telltale_contracts import Server
+from tritonclient.grpc.model_config_pb2 import ModelConfig
 from tritonclient.http.aio import InferenceServerClient, InferInput, InferRequestedOutput
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
@@ -21,48 +24,69 @@ from telltale_gateway.serving.backend import (
     BackendTimeout,
     BackendUnavailable,
     ModelCall,
+    Versions,
     as_probabilities,
 )
 
+CONFIG_FILE = "config.pbtxt"
+
 _POLL_S = 0.05
+_STATUS_TIMEOUT_S = 5.0
+_RETRY_AFTER_S = 5.0
 
 
 class Triton:
-    """One Triton server in explicit model-control mode. Made inside a running event loop."""
+    """One Triton server in explicit model-control mode. Made inside a running event loop.
+
+    ``repository`` is the model repository as the gateway sees it, for each model's config.pbtxt. At most ``slots``
+    batches are with the server at once; others wait here, where waiting does not count against their deadline.
+    """
 
     server: Server = "triton"
 
-    def __init__(self, url: str, *, load_timeout_s: float) -> None:
+    def __init__(self, url: str, *, repository: Path, load_timeout_s: float, slots: int) -> None:
         parts = urlsplit(url)
         self._client = InferenceServerClient(parts.netloc + parts.path.rstrip("/"), ssl=parts.scheme == "https")
+        self._repository = repository
         self._load_timeout_s = load_timeout_s
+        self._slots = asyncio.Semaphore(slots)
+        self._told: dict[str, Versions] = {}
+        self._refused: dict[str, tuple[Versions, str, float]] = {}
 
     async def alive(self) -> bool:
         """Whether the server answers its liveness probe."""
         try:
-            async with self._speaking("Triton", timeout_s=2.0):
+            async with self._speaking("its health", timeout_s=2.0):
                 return bool(await self._client.is_server_live())
         except BackendError:
             return False
 
     async def ready(self, model: str, version: int) -> bool:
         """Whether one version is loaded; a dead stub behind it does not show here."""
-        async with self._speaking(model, timeout_s=5.0):
+        async with self._speaking(model, timeout_s=_STATUS_TIMEOUT_S):
             return bool(await self._client.is_model_ready(model, str(version)))
 
-    async def serve(self, wanted: Mapping[str, tuple[int, ...]]) -> None:
-        """Load what is missing, each model with exactly the versions wanted; one that fails does not stop the rest."""
-        failures: list[BackendError] = []
+    async def serve(self, wanted: Mapping[str, Versions]) -> Mapping[str, str]:
+        """Load each model with exactly the versions wanted; one that fails does not stop the rest."""
+        failures: dict[str, str] = {}
         for model, versions in wanted.items():
+            tried, refusal, when = self._refused.get(model, (frozenset(), "", 0.0))
+            if tried == versions and time.monotonic() - when < _RETRY_AFTER_S:
+                failures[model] = refusal
+                continue
             try:
-                if not await self._all_ready(model, versions):
+                if self._told.get(model, versions) != versions or not await self._all_ready(model, versions):
                     await self._load(model, versions)
+                self._told[model] = versions
+            except BackendUnavailable:
+                raise
             except BackendError as error:
-                failures.append(error)
-        if failures:
-            raise failures[0]
+                self._told.pop(model, None)
+                self._refused[model] = (versions, str(error), time.monotonic())
+                failures[model] = str(error)
+        return failures
 
-    async def revive(self, model: str, versions: tuple[int, ...]) -> None:
+    async def revive(self, model: str, versions: Versions) -> None:
         """Unload and load: the only thing that brings back a stub that died."""
         async with self._speaking(model, timeout_s=self._load_timeout_s):
             await self._client.unload_model(model)
@@ -72,10 +96,10 @@ class Triton:
 
     async def infer(self, call: ModelCall, batch: NDArray[np.generic]) -> NDArray[np.float32]:
         """P(fake) of each item of one batch."""
-        tensor = InferInput(call.tensors.input, list(batch.shape), np_to_triton_dtype(batch.dtype))
-        tensor.set_data_from_numpy(np.ascontiguousarray(batch), binary_data=True)
-        output = InferRequestedOutput(call.tensors.probability, binary_data=True)
-        async with self._speaking(call.model, timeout_s=call.timeout_s):
+        async with self._slots, self._speaking(f"{call.model} {call.version}", timeout_s=call.timeout_s):
+            tensor = InferInput(call.tensors.input, list(batch.shape), np_to_triton_dtype(batch.dtype))
+            tensor.set_data_from_numpy(np.ascontiguousarray(batch), binary_data=True)
+            output = InferRequestedOutput(call.tensors.probability, binary_data=True)
             result = await self._client.infer(call.model, [tensor], model_version=str(call.version), outputs=[output])
             scores = result.as_numpy(call.tensors.probability)
         if scores is None:
@@ -86,20 +110,27 @@ class Triton:
         """Close the connections."""
         await self._client.close()
 
-    async def _all_ready(self, model: str, versions: tuple[int, ...]) -> bool:
+    async def _all_ready(self, model: str, versions: Versions) -> bool:
         return all([await self.ready(model, version) for version in versions])
 
-    async def _load(self, model: str, versions: tuple[int, ...]) -> None:
-        # A plain load follows config.pbtxt, whose policy is "the latest". Where other versions are wanted, the same
-        # configuration is given back with a policy that names them; Triton takes an override only as a whole.
+    async def _load(self, model: str, versions: Versions) -> None:
+        # Never a plain load: that follows the version policy of config.pbtxt, by default "the latest", which may be a
+        # folder that is still being copied, and fails for it though the versions wanted are sound.
+        config = self._config(model, versions)
         async with self._speaking(model, timeout_s=self._load_timeout_s):
-            await self._client.load_model(model)
-            if not await self._all_ready(model, versions):
-                config = await self._client.get_model_config(model)
-                config["version_policy"] = {"specific": {"versions": list(versions)}}
-                await self._client.load_model(model, config=json.dumps(config))
-            while not await self._all_ready(model, versions):  # noqa: ASYNC110 - nothing to wait on
+            await self._client.load_model(model, config=config)
+            while not await self._all_ready(model, versions):  # noqa: ASYNC110 - the server has nothing to wait on
                 await asyncio.sleep(_POLL_S)
+
+    def _config(self, model: str, versions: Versions) -> str:
+        """config.pbtxt as the JSON of a load-time override, with a policy that names the versions."""
+        try:
+            config = text_format.Parse((self._repository / model / CONFIG_FILE).read_text(), ModelConfig())
+        except (OSError, text_format.ParseError) as error:
+            raise BackendRefused(f"{CONFIG_FILE} of {model} cannot be read: {error}") from error
+        config.version_policy.Clear()
+        config.version_policy.specific.versions.extend(sorted(versions))
+        return str(json_format.MessageToJson(config, preserving_proto_field_name=True))
 
     @asynccontextmanager
     async def _speaking(self, about: str, *, timeout_s: float) -> AsyncIterator[None]:
@@ -113,3 +144,5 @@ class Triton:
             raise BackendRefused(f"Triton refused {about}: {error.message()}") from error
         except (aiohttp.ClientError, OSError) as error:
             raise BackendUnavailable(f"Triton cannot be reached: {error or type(error).__name__}") from error
+        except ValueError as error:
+            raise BackendRefused(f"Triton's answer about {about} cannot be read: {error}") from error
