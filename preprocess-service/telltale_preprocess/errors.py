@@ -15,6 +15,7 @@ PreprocessError
  |-- MediaCrashedDecoder   422  it killed two workers
  |-- ProcessingFailed      500  a fault of ours
  |-- Busy                  503
+ |-- WorkersLost           503  two workers were killed, not by it
  |-- DecodeTimeout         504
 """
 
@@ -162,6 +163,15 @@ class Busy(PreprocessError):
     code = "busy"
     title = "Busy"
     hint = "Try again after the seconds in Retry-After."
+
+
+class WorkersLost(PreprocessError):
+    """Two workers in a row were killed while at it, by somebody or by the kernel for want of memory."""
+
+    status = 503
+    code = "workers_lost"
+    title = "Decoding processes were killed"
+    hint = "Try again after the seconds in Retry-After; if it happens again, look for what kills them."
 
 
 class DecodeTimeout(PreprocessError):

@@ -15,7 +15,14 @@ from pathlib import Path
 import psutil
 import pytest
 from telltale_contracts import Recipe, Sampling, TensorBundle
-from telltale_preprocess.errors import Busy, DecodeTimeout, MediaCrashedDecoder, MediaTooDemanding, PreprocessError
+from telltale_preprocess.errors import (
+    Busy,
+    DecodeTimeout,
+    MediaCrashedDecoder,
+    MediaTooDemanding,
+    PreprocessError,
+    WorkersLost,
+)
 from telltale_preprocess.settings import Settings
 from telltale_preprocess.workers.messages import Job
 from telltale_preprocess.workers.pool import WorkerPool
@@ -49,14 +56,15 @@ def endless(tmp_path: Path) -> Job:
     return Job(path=str(tmp_path / "pipe"), recipe=FACES)
 
 
-async def kill_each_worker(pool: WorkerPool, times: int) -> None:
-    """Kill -9 the pool's only worker, and so many of its successors, each once it works."""
+async def kill_each_worker(pool: WorkerPool, times: int, number: signal.Signals = signal.SIGKILL) -> None:
+    """End the pool's only worker by a signal, and so many of its successors, each once it works."""
     killed: set[int] = set()
     while len(killed) < times:
         for pid in set(pool.pids) - killed:
             await asyncio.sleep(0.3)
-            os.kill(pid, signal.SIGKILL)
-            killed.add(pid)
+            if pid in pool.pids:
+                os.kill(pid, number)
+                killed.add(pid)
         await asyncio.sleep(0.01)
 
 
@@ -76,16 +84,44 @@ def test_a_hanging_job_ends_and_the_next_is_served(endless: Job) -> None:
     asyncio.run(scenario())
 
 
-def test_a_job_whose_workers_keep_dying_is_given_up(endless: Job) -> None:
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (signal.SIGKILL, WorkersLost),
+        (signal.SIGTERM, WorkersLost),
+        (signal.SIGSEGV, MediaCrashedDecoder),
+        (signal.SIGXCPU, MediaCrashedDecoder),
+    ],
+)
+def test_a_job_whose_workers_keep_dying_is_given_up(
+    endless: Job, number: signal.Signals, expected: type[PreprocessError]
+) -> None:
     async def scenario() -> None:
         lost: list[str] = []
         async with running_pool(lost) as pool:
-            killer = asyncio.create_task(kill_each_worker(pool, 2))
-            with pytest.raises(MediaCrashedDecoder):
+            killer = asyncio.create_task(kill_each_worker(pool, 2, number))
+            with pytest.raises(expected):
                 await pool.run(endless)
             await killer
             await pool.run(portrait_job())
             assert lost == ["died", "died"]
+
+    asyncio.run(scenario())
+
+
+def test_a_job_that_never_reached_a_dead_worker_has_its_attempts_left(endless: Job) -> None:
+    async def scenario() -> None:
+        lost: list[str] = []
+        async with running_pool(lost) as pool:
+            (idle,) = pool.pids
+            os.kill(idle, signal.SIGKILL)
+            # Not awaited: the pool must not have noticed yet.
+            os.waitid(os.P_PID, idle, os.WEXITED | os.WNOWAIT)  # noqa: ASYNC222
+            killer = asyncio.create_task(kill_each_worker(pool, 2))
+            with pytest.raises(WorkersLost):
+                await pool.run(endless)
+            await killer
+            assert lost == ["died"] * 3
 
     asyncio.run(scenario())
 

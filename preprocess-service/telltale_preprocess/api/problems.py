@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from telltale_contracts import Problem
 
 from telltale_preprocess.api.request_id import HEADER, request_id_of
-from telltale_preprocess.errors import Busy, PreprocessError, ProcessingFailed
+from telltale_preprocess.errors import Busy, PreprocessError, ProcessingFailed, WorkersLost
 
 _log = logging.getLogger("telltale.preprocess.api")
 _RETRY_AFTER_S = "2"
@@ -31,7 +31,7 @@ def install_problem_handlers(app: FastAPI) -> None:
 async def _preprocess_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, PreprocessError):
         raise error
-    return _refusal(request, error, {"Retry-After": _RETRY_AFTER_S} if isinstance(error, Busy) else {})
+    return _refusal(request, error, {"Retry-After": _RETRY_AFTER_S} if isinstance(error, Busy | WorkersLost) else {})
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 from collections.abc import Callable
 from contextlib import suppress
 
-from telltale_preprocess.errors import Busy, DecodeTimeout, MediaCrashedDecoder
+from telltale_preprocess.errors import Busy, DecodeTimeout, MediaCrashedDecoder, WorkersLost
 from telltale_preprocess.settings import Settings
 from telltale_preprocess.workers.messages import Answer, Job
-from telltale_preprocess.workers.process import WorkerDied, WorkerProcess
+from telltale_preprocess.workers.process import JobUndelivered, WorkerDied, WorkerProcess
 
 _log = logging.getLogger("telltale.preprocess.pool")
 _ATTEMPTS = 2
 _MAX_BACKOFF_S = 10.0
+# Nothing in a decoder ends a process so: somebody did, or the kernel for want of memory.
+_FROM_OUTSIDE = {-signal.SIGKILL, -signal.SIGTERM}
 
 
 class WorkerPool:
@@ -76,8 +79,10 @@ class WorkerPool:
             Busy: no worker became idle in time, or too many wait already.
             DecodeTimeout: it took longer than ``settings.max_wall_s``.
             MediaCrashedDecoder: two workers died of it.
+            WorkersLost: two workers were killed meanwhile.
         """
-        for _ in range(_ATTEMPTS):
+        fates: list[int | None] = []
+        while len(fates) < _ATTEMPTS:
             worker = await self._take()
             try:
                 async with asyncio.timeout(self._settings.max_wall_s):
@@ -87,9 +92,15 @@ class WorkerPool:
                 raise DecodeTimeout(
                     f"It was not done after {self._settings.max_wall_s:.0f} s, the most that one request may take."
                 ) from error
-            except WorkerDied:
-                _log.warning("worker %d died during a job", worker.pid)
+            except JobUndelivered:
                 await self._lose(worker, "died")
+                continue
+            except WorkerDied:
+                try:
+                    fates.append(await worker.fate())
+                    _log.warning("worker %d died during a job (%s)", worker.pid, fates[-1])
+                finally:
+                    await self._lose(worker, "died")
                 continue
             except asyncio.CancelledError:
                 await self._lose(worker, "cancelled")
@@ -99,6 +110,8 @@ class WorkerPool:
                 raise
             self._idle.put_nowait(worker)
             return answer
+        if _FROM_OUTSIDE.issuperset(fates):
+            raise WorkersLost(f"{_ATTEMPTS} decoding processes in a row were killed while working on it.")
         raise MediaCrashedDecoder(f"{_ATTEMPTS} decoding processes in a row died while working on it.")
 
     async def _take(self) -> WorkerProcess:

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from typing import Self
 
 from pydantic import ValidationError
@@ -15,9 +16,16 @@ from telltale_preprocess.errors import ErrorMessage, ProcessingFailed
 from telltale_preprocess.settings import Settings
 from telltale_preprocess.workers.messages import HEADER, Answer, Job, Kind, Timings
 
+# A process that ends closes its connection first.
+_LAST_MOMENTS_S = 2.0
+
 
 class WorkerDied(Exception):
     """The process ended, or its connection did, before it answered."""
+
+
+class JobUndelivered(WorkerDied):
+    """It was gone before it could be given the job."""
 
 
 class WorkerProcess:
@@ -77,6 +85,7 @@ class WorkerProcess:
 
         Raises:
             PreprocessError: the worker's own refusal; the worker may be used again.
+            JobUndelivered: it had ended before.
             WorkerDied: it ended in the middle of it.
         """
         try:
@@ -84,7 +93,7 @@ class WorkerProcess:
             self._writer.write(HEADER.pack(Kind.JOB, len(body)) + body)
             await self._writer.drain()
         except (ConnectionError, OSError) as error:
-            raise WorkerDied(str(error)) from error
+            raise JobUndelivered(str(error)) from error
         kind, body = await self._read()
         try:
             if kind is Kind.TIMINGS:
@@ -106,6 +115,13 @@ class WorkerProcess:
     async def ended(self) -> None:
         """Wait until the process is gone."""
         await self._ended.wait()
+
+    async def fate(self) -> int | None:
+        """How it ended by itself: its exit status, or the number of a signal below zero; None if it goes on."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_MOMENTS_S):
+                await self.ended()
+        return self._process.returncode
 
     def _on_end(self) -> None:
         # The descriptor becomes readable once, when the kernel has ended the process.
