@@ -20,9 +20,8 @@ from tests import clips
 @pytest.fixture(scope="module")
 def detector(settings: Settings) -> Iterator[FaceDetector]:
     """The detector as the service uses it; MediaPipe hangs when it is left to the garbage collector."""
-    loaded = FaceDetector(settings.assets, side=settings.detection_side, min_score=0.5, max_faces=8)
-    yield loaded
-    loaded.close()
+    with FaceDetector(settings.assets, side=settings.detection_side, min_score=0.5, max_faces=8) as loaded:
+        yield loaded
 
 
 def face_at(x: float, y: float, side: float = 100.0) -> Face:

@@ -7,8 +7,11 @@ is left to the short-range model, made for selfies.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import cv2
 import numpy as np
@@ -51,7 +54,7 @@ class Face:
 
 
 class FaceDetector:
-    """Owns the model; one for each process, used by one thread."""
+    """Owns the models; one for each process, used by one thread. A context manager that releases them."""
 
     def __init__(self, assets: Path, *, side: int, min_score: float, max_faces: int) -> None:
         """Load the models.
@@ -61,13 +64,22 @@ class FaceDetector:
         """
         self._side = side
         self._max_faces = max_faces
-        self._full_range = _load(assets / FULL_RANGE_FILE, min_score)
-        self._short_range = _load(assets / SHORT_RANGE_FILE, min_score)
+        with ExitStack() as models:
+            self._full_range = models.enter_context(_load(assets / FULL_RANGE_FILE, min_score))
+            self._short_range = models.enter_context(_load(assets / SHORT_RANGE_FILE, min_score))
+            self._models = models.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def close(self) -> None:
-        """Release the models; MediaPipe does not survive being collected at the interpreter's end."""
-        self._full_range.close()
-        self._short_range.close()
+        """Release the models, once or again; MediaPipe hangs the interpreter when it is collected unclosed."""
+        self._models.close()
 
     def detect(self, rgb: NDArray[np.uint8]) -> list[Face]:
         """Faces of a picture (uint8 [height, width, 3], RGB), the largest first, searched on a smaller copy."""
