@@ -101,6 +101,14 @@ class LogMel(_Windowed):
     f_min: float = Field(default=0.0, ge=0.0)
     f_max: float | None = Field(default=None, description="Hz; half the sample rate when not given")
 
+    @model_validator(mode="after")
+    def _band_fits(self) -> Self:
+        half = self.sample_rate / 2
+        top = half if self.f_max is None else self.f_max
+        if not self.f_min < top <= half:
+            raise ValueError(f"the band from f_min {self.f_min:g} to {top:g} Hz is not within 0 to {half:g} Hz")
+        return self
+
 
 class Lfcc(_Windowed):
     """Linear-frequency cepstral coefficients (ASVspoof 2021 baseline): float32 [N, coefficients, frames].
@@ -113,6 +121,12 @@ class Lfcc(_Windowed):
     n_filters: int = Field(default=20, ge=4, le=256)
     n_lfcc: int = Field(default=20, ge=2, le=256)
     deltas: bool = True
+
+    @model_validator(mode="after")
+    def _filters_suffice(self) -> Self:
+        if self.n_lfcc > self.n_filters:
+            raise ValueError(f"{self.n_filters} filters have no {self.n_lfcc} coefficients")
+        return self
 
     @property
     def coefficients(self) -> int:
