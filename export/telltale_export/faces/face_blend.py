@@ -44,6 +44,7 @@ LIMITS = (
     "Published swaps are hardly in the test: one video by one program. The figures are for the project's own blends.",
     "It looks for a seam and a mismatch across it; faces that are generated or animated whole have none.",
     "Make-up, retouching and strong filters on genuine faces can look like a blend.",
+    "Small faces in motion are taken for blends more often than large ones that keep still.",
     "Faces below about 70 pixels, or cut off by the picture's edge, were not learned from.",
 )
 
