@@ -10,12 +10,14 @@ import httpx
 
 from telltale_local._layout import CannotStart
 
-SAMPLES = ("genuine.mp4", "forged.mp4", "voice-synthetic.wav")
+SAMPLES = ("genuine.mp4", "forged.mp4", "portrait.png", "portrait-forged.png", "voice-synthetic.wav")
 ANSWER_WITHIN_S = 120.0
 
 
 async def demonstrate(url: str, samples: Path) -> int:
-    """Send each sample to ``/predict`` and print the verdict; 0 when all were answered with 200, 1 otherwise.
+    """Send each sample to ``/predict`` and print the verdict.
+
+    0 when every detector that applies answered for every sample; 1 otherwise. What the verdicts say does not matter.
 
     Raises:
         CannotStart: a sample is missing.
@@ -23,16 +25,17 @@ async def demonstrate(url: str, samples: Path) -> int:
     missing = [name for name in SAMPLES if not (samples / name).is_file()]
     if missing:
         raise CannotStart(f"no {', '.join(missing)} in {samples}; run `make setup`, which makes them")
-    answered = 0
+    whole = 0
     async with httpx.AsyncClient(base_url=url, timeout=ANSWER_WITHIN_S, trust_env=False) as client:
         for name in SAMPLES:
             response = await client.post("/predict", files={"file": (name, (samples / name).read_bytes())})
             if response.status_code == HTTPStatus.OK:
-                answered += 1
-                print("\n".join(verdict_lines(name, response.json())), flush=True)
+                verdict = response.json()
+                whole += not verdict["degraded"]
+                print("\n".join(verdict_lines(name, verdict)), flush=True)
             else:
                 print(f"\n{name}: HTTP {response.status_code}\n  {response.text}", flush=True)
-    return 0 if answered == len(SAMPLES) else 1
+    return 0 if whole == len(SAMPLES) else 1
 
 
 def verdict_lines(name: str, verdict: dict[str, Any]) -> list[str]:

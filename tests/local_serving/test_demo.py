@@ -39,5 +39,7 @@ def test_a_verdict_is_a_line_and_a_row_for_each_detector() -> None:
 async def test_missing_samples_are_named(tmp_path: Path) -> None:
     (tmp_path / "genuine.mp4").touch()
 
-    with pytest.raises(CannotStart, match=r"no forged\.mp4, voice-synthetic\.wav in .*make setup"):
+    with pytest.raises(
+        CannotStart, match=r"no forged\.mp4, portrait\.png, portrait-forged\.png, voice-synthetic\.wav in .*make setup"
+    ):
         await demonstrate("http://127.0.0.1:9", tmp_path)
