@@ -27,6 +27,7 @@ from telltale_contracts import (
 )
 
 from telltale_preprocess.auditory import audio_facts, describe_segments, sound_tensor
+from telltale_preprocess.errors import RecipeTooLarge
 from telltale_preprocess.faces.detector import FaceDetector
 from telltale_preprocess.features.speech import SPEECH_RATE, SpeechDetector
 from telltale_preprocess.media.probe import Recording, Still, probe
@@ -53,6 +54,13 @@ class _Draft:
 
     def lack(self, specs: list[FaceCrop | Image] | list[SoundSpec], reason: MissingReason, detail: str) -> None:
         self.missing.extend(Missing(key=spec.key(), reason=reason, detail=detail) for spec in specs)
+
+    def refuse_more_than(self, limit: int) -> None:
+        size = sum(tensor.nbytes for tensor in self.tensors.values())
+        if size > limit:
+            raise RecipeTooLarge(
+                f"With the sound the bundle holds {size / 1e6:.1f} MB; at most {limit / 1e6:.1f} MB are allowed."
+            )
 
 
 class Preprocessor:
@@ -188,6 +196,7 @@ class Preprocessor:
             for spec in specs:
                 sound, key = sounds[spec.sample_rate], spec.key()
                 draft.tensors[key] = sound_tensor(sound, spec)
+                draft.refuse_more_than(self._settings.max_bundle_bytes)
                 draft.segments[key] = describe_segments(len(sound), spec, speech)
                 count = len(draft.segments[key])
                 draft.frame[key] = np.arange(count, dtype=np.int32)

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 from telltale_contracts import Image, Recipe, Waveform
+from telltale_preprocess.errors import RecipeTooLarge
 from telltale_preprocess.features.segments import cut_segments, segment_starts
 from telltale_preprocess.media.sound import decode_sound
 from telltale_preprocess.pipeline import Preprocessor
+from telltale_preprocess.settings import Settings
 
 from tests import clips
 
@@ -79,6 +81,15 @@ def test_a_cover_picture_makes_no_video(tmp_path: Path, preprocessor: Preprocess
     assert metadata.media.kind == "audio"
     assert metadata.media.video_codec is None
     assert [missing.reason for missing in metadata.missing] == ["no_picture"]
+
+
+def test_sound_counts_towards_the_largest_bundle(
+    tmp_path: Path, settings: Settings, preprocessor: Preprocessor, voice: clips.Sound, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = clips.write_wav(tmp_path / "voice.wav", voice)
+    monkeypatch.setattr(preprocessor, "_settings", settings.model_copy(update={"max_bundle_bytes": 100_000}))
+    with path.open("rb") as file, pytest.raises(RecipeTooLarge, match=r"at most 0\.1 MB"):
+        preprocessor.preprocess(file, Recipe(inputs=(Waveform(samples=32_000),)))
 
 
 @pytest.mark.parametrize(
