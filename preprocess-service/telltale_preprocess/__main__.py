@@ -10,6 +10,9 @@ import uvicorn
 from telltale_preprocess.api.app import create_app
 from telltale_preprocess.settings import Settings
 
+# Below the ten seconds that a supervisor usually waits before it kills.
+_DRAIN_S = 8
+
 
 def main() -> None:
     """Parse the command line and serve."""
@@ -20,7 +23,13 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8010)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    uvicorn.run(create_app(Settings()), host=arguments.host, port=arguments.port, log_level="warning")
+    uvicorn.run(
+        create_app(Settings()),
+        host=arguments.host,
+        port=arguments.port,
+        log_level="warning",
+        timeout_graceful_shutdown=_DRAIN_S,
+    )
 
 
 if __name__ == "__main__":
