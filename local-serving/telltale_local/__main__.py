@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from telltale_local._demo import demonstrate
-from telltale_local._layout import CannotStart, Layout
+from telltale_local._layout import CannotStart, Layout, Unsupervised
 from telltale_local._ports import LOOPBACK
 from telltale_local._run import run_command
 from telltale_local._stack import PARTS, Part, Plan, Stack
@@ -31,6 +31,8 @@ def main() -> None:
         sys.exit(asyncio.run(_until_signalled(options.action(layout, options))))
     except CannotStart as error:
         sys.exit(f"Telltale cannot start: {error}")
+    except Unsupervised as error:
+        sys.exit(f"Telltale has stopped: {error}")
 
 
 async def _serve(layout: Layout, options: argparse.Namespace) -> int:

@@ -38,6 +38,7 @@ class ChildSpec:
         environment: variables on top of the supervisor's own.
         ready: whether it answers; must not raise.
         before_start: called before every start, also of a restart.
+        grace_s: seconds that it has to end by itself when asked; longer than it lets its requests finish.
     """
 
     name: str
@@ -45,22 +46,31 @@ class ChildSpec:
     ready: Probe
     environment: Mapping[str, str] = field(default_factory=dict)
     before_start: Callable[[], None] | None = None
+    grace_s: float = GRACE_S
 
 
 class Child:
     """A server process in a session of its own, started again whenever it dies until it is stopped."""
 
-    def __init__(self, spec: ChildSpec, log: Path | None, announce: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        spec: ChildSpec,
+        log: Path | None,
+        announce: Callable[[str], None],
+        on_unsupervised: Callable[[str], None] = lambda _: None,
+    ) -> None:
         """Nothing runs yet.
 
         Args:
             spec: what to run.
             log: where its output goes; None leaves it on the supervisor's stderr.
             announce: told ``+group ID`` when its process group begins and ``-group ID`` when that is gone.
+            on_unsupervised: told why when a fault of the supervisor's own leaves the server with nobody to restart it.
         """
         self._spec = spec
         self._log = log
         self._announce = announce
+        self._on_unsupervised = on_unsupervised
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
         self.restarts = 0
@@ -92,13 +102,13 @@ class Child:
             await asyncio.sleep(PROBE_EVERY_S)
         logger.info("%s answers after %.1f s, process %d", self.name, time.monotonic() - started, process.pid)
         self._keeper = asyncio.create_task(self._keep(process), name=f"keep {self.name}")
+        self._keeper.add_done_callback(self._report)
 
     async def stop(self) -> None:
         """Ask it to end, and kill whatever of it is left after a grace; never fails when it has ended already."""
         if self._keeper is not None:
             self._keeper.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._keeper
+            await asyncio.wait({self._keeper})
         process = self._process
         if process is None:
             return
@@ -106,9 +116,9 @@ class Child:
             with suppress(ProcessLookupError):
                 process.send_signal(signal.SIGTERM)
             try:
-                await asyncio.wait_for(process.wait(), GRACE_S)
+                await asyncio.wait_for(process.wait(), self._spec.grace_s)
             except TimeoutError:
-                logger.warning("%s did not end within %.0f s and is killed", self.name, GRACE_S)
+                logger.warning("%s did not end within %.0f s and is killed", self.name, self._spec.grace_s)
         await self._clear(process)
 
     async def _spawn(self) -> asyncio.subprocess.Process:
@@ -155,6 +165,12 @@ class Child:
             pause = min(2 * pause, LONGEST_PAUSE_S)
             process = await self._respawn(pause)
             self.restarts += 1
+
+    def _report(self, keeper: asyncio.Task[None]) -> None:
+        error = None if keeper.cancelled() else keeper.exception()
+        if error is not None:
+            logger.critical("%s is no longer supervised", self.name, exc_info=error)
+            self._on_unsupervised(f"{self.name} is no longer supervised: {type(error).__name__}: {error}")
 
     async def _respawn(self, pause: float) -> asyncio.subprocess.Process:
         while True:

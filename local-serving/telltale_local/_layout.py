@@ -11,6 +11,10 @@ class CannotStart(Exception):
     """The stack cannot run; the message says which part, why, and what to do."""
 
 
+class Unsupervised(Exception):
+    """A fault of the supervisor's own left a server with nobody to restart it; the message says which."""
+
+
 @dataclass(frozen=True)
 class Layout:
     """The environments, assets and models that the stack is made of."""

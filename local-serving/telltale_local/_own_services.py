@@ -12,6 +12,9 @@ from telltale_local._scratch import Scratch
 
 EVERY_ADDRESS = {"0.0.0.0", "::", ""}  # noqa: S104 to tell what a person asked for, not to bind it
 
+# The gateway lets its requests finish for 20 s before it ends.
+GATEWAY_GRACE_S = 25.0
+
 
 def preprocess_child(layout: Layout, scratch: Scratch, port: int) -> ChildSpec:
     """preprocess-service on loopback."""
@@ -30,6 +33,7 @@ def gateway_child(layout: Layout, scratch: Scratch, host: str, port: int, others
         command=_program(layout, "telltale_gateway", host, port),
         environment={**others, "TMPDIR": str(scratch.subfolder("tmp"))},
         ready=http_ok(f"{url_of(host, port)}/health"),
+        grace_s=GATEWAY_GRACE_S,
     )
 
 

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Literal, Self, get_args
 
 from telltale_local._child import Child, ChildSpec
-from telltale_local._layout import CannotStart, Layout
+from telltale_local._layout import CannotStart, Layout, Unsupervised
 from telltale_local._own_services import gateway_child, preprocess_child, url_of
 from telltale_local._ports import LOOPBACK, free_ports, require_free
 from telltale_local._scratch import Scratch
@@ -52,6 +52,8 @@ class Stack:
         self._tfserving_ports = TfServingPorts(tf_grpc, tf_rest)
         self._gateway_port = plan.port or gateway
         self._children: dict[Part, Child] = {}
+        self._user: asyncio.Task[object] | None = None
+        self._fault: str | None = None
 
     @property
     def url(self) -> str:
@@ -87,21 +89,29 @@ class Stack:
 
         Raises:
             CannotStart: a part is missing or ended; what had started is stopped again.
+            Unsupervised: as on leaving.
         """
+        self._user = asyncio.current_task()
         self._scratch = Scratch.make()
         self._reaper = _companion(self._scratch)
         try:
             await self._start()
         except BaseException:
             await self._stop()
+            self._raise_fault()
             raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop everything, the gateway first so that requests on their way can end."""
+        """Stop everything, the gateway first so that requests on their way can end.
+
+        Raises:
+            Unsupervised: a server was left without supervision, which also cancels what runs in the context.
+        """
         await self._stop()
+        self._raise_fault()
 
     async def _start(self) -> None:
         self._layout.require(self._layout.model_repository, "the model repository")
@@ -110,7 +120,7 @@ class Stack:
         logs = self._scratch.subfolder("logs")
         for part, spec in self._specs():
             log = None if self._plan.verbose else logs / f"{spec.name}.log"
-            self._children[part] = Child(spec, log, self.announce)
+            self._children[part] = Child(spec, log, self.announce, self._give_up)
         try:
             async with asyncio.TaskGroup() as starting:
                 for child in self._children.values():
@@ -139,6 +149,16 @@ class Stack:
         await asyncio.gather(*(child.stop() for child in self._children.values()))
         # The companion sees the end of its input and removes what is left; there is one way to clean up, not two.
         await asyncio.to_thread(self._reaper.communicate)
+
+    def _give_up(self, why: str) -> None:
+        """Rather stop than go on with a server that nobody would restart."""
+        if self._fault is None and self._user is not None:
+            self._user.cancel()
+        self._fault = self._fault or why
+
+    def _raise_fault(self) -> None:
+        if self._fault is not None:
+            raise Unsupervised(self._fault)
 
     def announce(self, line: str) -> None:
         """Tell the companion what begins or ends, so that it can end it should this process be killed."""

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
+import telltale_gateway
 from telltale_local import CannotStart
 from telltale_local._child import Child, ChildSpec, Probe
+from telltale_local._layout import Layout, Unsupervised
+from telltale_local._own_services import gateway_child
+from telltale_local._scratch import Scratch
+from telltale_local._stack import Plan, Stack
 
 pytestmark = pytest.mark.anyio
 
@@ -80,13 +87,58 @@ async def test_one_that_dies_is_started_again_and_its_workers_do_not_stay(tmp_pa
     assert announced == [f"+group {first}", f"-group {first}", f"+group {second}", f"-group {second}"]
 
 
-async def test_one_that_will_not_end_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("telltale_local._child.GRACE_S", 0.2)
+async def test_one_that_will_not_end_is_killed(tmp_path: Path) -> None:
     command, ready = touching("trap '' TERM; while :; do sleep 1; done", tmp_path / "flag")
-    child = Child(ChildSpec("stubborn", command, ready), tmp_path / "log", lambda _: None)
+    child = Child(ChildSpec("stubborn", command, ready, grace_s=0.2), tmp_path / "log", lambda _: None)
     await child.start()
     process = psutil.Process(child.pid)
 
     await child.stop()
 
     assert not process.is_running()
+
+
+def test_the_gateway_has_longer_than_it_lets_its_requests_finish(tmp_path: Path) -> None:
+    drain = re.search(
+        r"timeout_graceful_shutdown=(\d+)", Path(telltale_gateway.__file__).with_name("__main__.py").read_text()
+    )
+    assert drain is not None
+    spec = gateway_child(Layout.of_this_checkout(), Scratch(tmp_path), "127.0.0.1", 1, {})
+    assert spec.grace_s > float(drain[1])
+
+
+async def test_a_fault_of_the_supervisor_is_reported_and_stopping_still_works(tmp_path: Path) -> None:
+    command, ready = touching("sleep 1000", tmp_path / "flag")
+    starts: list[None] = []
+
+    def full_disk() -> None:
+        starts.append(None)
+        if len(starts) > 1:
+            raise RuntimeError("no space left")
+
+    faults: list[str] = []
+    child = Child(
+        ChildSpec("server", command, ready, before_start=full_disk), tmp_path / "log", lambda _: None, faults.append
+    )
+    await child.start()
+    assert child.pid is not None
+
+    os.kill(child.pid, signal.SIGKILL)
+    await until(lambda: bool(faults), "nobody was told")
+    await child.stop()
+
+    assert faults == ["server is no longer supervised: RuntimeError: no space left"]
+
+
+@pytest.mark.parametrize("suppressing", [False, True])
+async def test_a_stack_that_cannot_supervise_stops_with_the_reason(suppressing: bool, toy_repository: Path) -> None:
+    layout = Layout.of_this_checkout(toy_repository)
+
+    async def serve() -> None:
+        async with Stack(layout, Plan(parts=frozenset())) as stack:
+            asyncio.get_running_loop().call_soon(stack._give_up, "it is no longer supervised")
+            with suppress(*[asyncio.CancelledError] * suppressing):
+                await asyncio.Event().wait()
+
+    with pytest.raises(Unsupervised, match="no longer supervised"):
+        await asyncio.create_task(serve())
