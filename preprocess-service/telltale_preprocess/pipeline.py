@@ -181,6 +181,7 @@ class Preprocessor:
                 file,
                 {SPEECH_RATE, *(spec.sample_rate for spec in specs)},
                 max_seconds=self._settings.max_duration_s + 1.0,
+                origin=source.timeline.origin if source.timeline is not None else None,
             )
         with watch.measure("features"):
             speech = self._speech.speech_windows(sounds[SPEECH_RATE])

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 from telltale_contracts import Image, Recipe, Waveform
-from telltale_preprocess.errors import RecipeTooLarge
+from telltale_preprocess.errors import MediaTooLong, RecipeTooLarge
 from telltale_preprocess.features.segments import cut_segments, segment_starts
 from telltale_preprocess.media.sound import decode_sound
 from telltale_preprocess.pipeline import Preprocessor
@@ -81,6 +81,66 @@ def test_a_cover_picture_makes_no_video(tmp_path: Path, preprocessor: Preprocess
     assert metadata.media.kind == "audio"
     assert metadata.media.video_codec is None
     assert [missing.reason for missing in metadata.missing] == ["no_picture"]
+
+
+def shifted_clip(path: Path, voice_at: float, *, gap: tuple[float, float] | None = None) -> Path:
+    """Two seconds of picture; a tone of two seconds that starts at ``voice_at`` and is missing between ``gap``."""
+    rate, block = 16_000, 1024
+    pcm = clips.tone(2.0, rate)
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 64, "yuv420p"
+        audio = container.add_stream("pcm_s16le", rate=rate)
+        audio.layout = "mono"
+        for index in range(50):
+            picture = av.VideoFrame.from_ndarray(np.full((64, 64, 3), index, np.uint8), "rgb24")
+            picture.pts, picture.time_base = index + 25, Fraction(1, 25)
+            container.mux(video.encode(picture))
+        container.mux(video.encode())
+        for start in range(0, len(pcm), block):
+            if gap is not None and gap[0] <= start / rate < gap[1]:
+                continue
+            part = np.round(pcm[start : start + block] * 32767).astype(np.int16)
+            frame = av.AudioFrame.from_ndarray(part[None], "s16", "mono")
+            frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
+            frame.pts = start + round((1.0 + voice_at) * rate)
+            container.mux(audio.encode(frame))
+        container.mux(audio.encode())
+    return path
+
+
+def loud(sound: np.ndarray, begin: float, end: float, rate: int) -> bool:
+    """Whether there is a tone between two seconds."""
+    return bool(np.abs(sound[round(begin * rate) : round(end * rate)]).max() > 0.2)
+
+
+@pytest.mark.parametrize("rate", [16_000, 24_000])
+def test_sound_lies_on_the_clock_of_the_picture(tmp_path: Path, rate: int) -> None:
+    with shifted_clip(tmp_path / "late.mkv", 1.0).open("rb") as file:
+        late = decode_sound(file, [rate], max_seconds=10.0, origin=1.0)[rate]
+    assert len(late) / rate == pytest.approx(3.0, abs=0.02)
+    assert not loud(late, 0.0, 0.97, rate)
+    assert loud(late, 1.0, 1.05, rate)
+
+    with shifted_clip(tmp_path / "early.mkv", -0.5).open("rb") as file:
+        early = decode_sound(file, [rate], max_seconds=10.0, origin=1.0)[rate]
+    assert len(early) / rate == pytest.approx(1.5, abs=0.02)
+
+    with shifted_clip(tmp_path / "gap.mkv", 0.0, gap=(0.5, 1.2)).open("rb") as file:
+        gap = decode_sound(file, [rate], max_seconds=10.0, origin=1.0)[rate]
+    assert len(gap) / rate == pytest.approx(2.0, abs=0.02)
+    assert loud(gap, 0.4, 0.5, rate)
+    assert not loud(gap, 0.6, 1.15, rate)
+    assert loud(gap, 1.3, 1.4, rate)
+
+    with (tmp_path / "late.mkv").open("rb") as file:
+        alone = decode_sound(file, [rate], max_seconds=10.0)[rate]
+    assert len(alone) / rate == pytest.approx(2.0, abs=0.02)
+
+
+def test_a_start_or_a_gap_beyond_the_limit_is_too_long(tmp_path: Path) -> None:
+    with shifted_clip(tmp_path / "late.mkv", 1.0).open("rb") as file, pytest.raises(MediaTooLong):
+        decode_sound(file, [16_000], max_seconds=2.5, origin=1.0)
 
 
 def test_sound_counts_towards_the_largest_bundle(
