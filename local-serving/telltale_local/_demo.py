@@ -10,7 +10,14 @@ import httpx
 
 from telltale_local._layout import CannotStart
 
-SAMPLES = ("genuine.mp4", "forged.mp4", "portrait.png", "portrait-forged.png", "voice-synthetic.wav")
+# What is sent, and what it really is.
+SAMPLES = {
+    "genuine.mp4": "genuine",
+    "forged.mp4": "its face blended",
+    "portrait.png": "genuine",
+    "portrait-forged.png": "its face blended",
+    "voice-synthetic.wav": "synthetic voice",
+}
 ANSWER_WITHIN_S = 120.0
 
 
@@ -32,9 +39,9 @@ async def demonstrate(url: str, samples: Path) -> int:
             if response.status_code == HTTPStatus.OK:
                 verdict = response.json()
                 whole += not verdict["degraded"]
-                print("\n".join(verdict_lines(name, verdict)), flush=True)
+                print("\n".join(verdict_lines(f"{name} ({SAMPLES[name]})", verdict)), flush=True)
             else:
-                print(f"\n{name}: HTTP {response.status_code}\n  {response.text}", flush=True)
+                print(f"\n{name} ({SAMPLES[name]}): HTTP {response.status_code}\n  {response.text}", flush=True)
     return 0 if whole == len(SAMPLES) else 1
 
 

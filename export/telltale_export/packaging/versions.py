@@ -170,6 +170,8 @@ def _write_card(version_dir: Path, manifest: DetectorManifest, version: int, dra
     scores = score_artifact(version_dir, manifest.tensors, draft.golden_inputs)
     require_probabilities(scores)
     save_file({"input": np.ascontiguousarray(draft.golden_inputs)}, version_dir / GOLDEN_FILE)
+    # safetensors writes for its owner alone; the servers run as other users.
+    (version_dir / GOLDEN_FILE).chmod(0o644)
     (version_dir / GOLDEN_FILE).chmod(0o644)  # safetensors lets only its writer read it; servers run as other users
     files = artifact_files(version_dir)
     card = VersionCard(
