@@ -182,7 +182,8 @@ def _timings(metadata: BundleMetadata, outcomes: Sequence[Outcome], timings: Tim
     return {
         "upload": timings.upload_ms,
         **inside,
-        "transfer": max(0.0, timings.preprocess_ms - sum(inside.values())),
+        # Of preprocessing, what is none of its stages: its queue, and the way there and back.
+        "wait": max(0.0, timings.preprocess_ms - sum(inside.values())),
         "triton": servers["triton"],
         "tfserving": servers["tfserving"],
         "fuse": timings.fuse_ms,
