@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -29,11 +30,13 @@ from telltale_contracts import (
 from telltale_preprocess.auditory import audio_facts, describe_segments, sound_tensor
 from telltale_preprocess.faces.detector import FaceDetector
 from telltale_preprocess.features.speech import SPEECH_RATE, SpeechDetector
+from telltale_preprocess.media.animation import decode_animation
 from telltale_preprocess.media.probe import Recording, Still, probe
 from telltale_preprocess.media.sampling import target_frames
 from telltale_preprocess.media.sound import decode_sound
 from telltale_preprocess.media.still import decode_still
-from telltale_preprocess.media.video import decode_frames
+from telltale_preprocess.media.timeline import Timeline
+from telltale_preprocess.media.video import Picture, decode_frames
 from telltale_preprocess.settings import Settings
 from telltale_preprocess.stopwatch import Stopwatch
 from telltale_preprocess.visual import VisualCollector
@@ -104,8 +107,7 @@ class Preprocessor:
         elif isinstance(source, Recording) and source.timeline is not None:
             # Whether it decodes at all, and which way it is turned, only a decoded frame tells.
             with watch.measure("decode"):
-                frames = decode_frames(file, source.timeline, _FIRST_FRAME, max_pixels=self._settings.max_pixels)
-                first = next(frames)
+                first = next(self._pictures(file, source, source.timeline, _FIRST_FRAME))
                 facts = _with_picture(facts, first.rgb, first.rotation)
         if sounds:
             self._listen(file, source, sounds, draft, watch)
@@ -139,9 +141,7 @@ class Preprocessor:
         if source.timeline is None:
             return source.facts
         facts = source.facts
-        pictures = decode_frames(
-            file, source.timeline, target_frames(source.timeline, sampling), max_pixels=self._settings.max_pixels
-        )
+        pictures = self._pictures(file, source, source.timeline, target_frames(source.timeline, sampling))
         while True:
             with watch.measure("decode"):
                 picture = next(pictures, None)
@@ -149,6 +149,13 @@ class Preprocessor:
                 return facts
             collector.look(picture.index, picture.t, picture.rgb)
             facts = _with_picture(facts, picture.rgb, picture.rotation)
+
+    def _pictures(
+        self, file: BinaryIO, source: Recording, timeline: Timeline, targets: NDArray[np.int64]
+    ) -> Iterator[Picture]:
+        if source.animation is not None:
+            return decode_animation(source.animation, timeline, targets)
+        return decode_frames(file, timeline, targets, max_pixels=self._settings.max_pixels)
 
     @staticmethod
     def _collect(collector: VisualCollector, draft: _Draft, specs: list[FaceCrop | Image], facts: MediaFacts) -> None:

@@ -10,6 +10,7 @@ from PIL import Image
 from telltale_contracts import MediaFacts
 
 from telltale_preprocess.errors import DamagedMedia, EmptyMedia, NotMedia
+from telltale_preprocess.media.animation import animation_timeline
 from telltale_preprocess.media.container import open_container
 from telltale_preprocess.media.still import exif_rotation, is_animation, open_still, refuse_size
 from telltale_preprocess.media.timeline import Timeline, audio_stream, read_timeline, video_stream
@@ -35,11 +36,12 @@ class Still:
 
 @dataclass(frozen=True)
 class Recording:
-    """A video (with a timeline), a sound, or both."""
+    """A video (with a timeline), a sound, or both; ``animation`` is the picture of a video that Pillow decodes."""
 
     facts: MediaFacts
     timeline: Timeline | None
     has_sound: bool
+    animation: Image.Image | None = None
 
 
 def probe(file: BinaryIO, settings: Settings) -> Still | Recording:
@@ -53,6 +55,8 @@ def probe(file: BinaryIO, settings: Settings) -> Still | Recording:
     picture = open_still(file)
     if picture is not None and not is_animation(picture):
         return _still(picture, settings)
+    if picture is not None and picture.format == "WEBP":
+        return _animation(file, picture, settings)
     _refuse_heif(file)
     try:
         return _recording(file, settings)
@@ -86,6 +90,20 @@ def _still(picture: Image.Image, settings: Settings) -> Still:
     )
 
 
+def _animation(file: BinaryIO, picture: Image.Image, settings: Settings) -> Recording:
+    facts = _still(picture, settings).facts
+    timeline = animation_timeline(file, settings.max_duration_s)
+    found: dict[str, object] = {
+        "kind": "video",
+        "video_codec": facts.container,
+        "duration_s": timeline.duration_s,
+        "src_fps": timeline.fps,
+        "total_frames": len(timeline.times),
+        "variable_frame_rate": timeline.variable,
+    }
+    return Recording(facts.model_copy(update=found), timeline, has_sound=False, animation=picture)
+
+
 def _recording(file: BinaryIO, settings: Settings) -> Recording:
     with open_container(file) as container:
         video, audio = video_stream(container), audio_stream(container)
@@ -102,6 +120,8 @@ def _recording(file: BinaryIO, settings: Settings) -> Recording:
             audio_codec=audio.codec_context.name if audio is not None else None,
             sample_rate=audio.rate if audio is not None else None,
             channels=audio.channels if audio is not None else None,
+            audio_track=container.streams.audio.index(audio) if audio is not None else None,
+            audio_tracks=len(container.streams.audio) if audio is not None else None,
         )
     timeline, duration = read_timeline(file, settings.max_duration_s)
     found: dict[str, str | float | bool | None] = {"duration_s": duration}

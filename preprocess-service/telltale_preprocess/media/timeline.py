@@ -21,7 +21,11 @@ from telltale_preprocess.media.container import open_container
 
 # Raw streams whose duration libavformat only estimates from the bit rate: their end proves nothing.
 _ESTIMATED = {"mp3", "aac", "ac3", "eac3", "h264", "hevc", "m4v", "mpegvideo", "amr", "dts", "obu"}
+# Containers that give each stream the duration of the longest.
+_ONE_DURATION = {"asf"}
 _MIN_SHARE = 0.9
+# Some containers (AVI) do not say how long the last frame stays.
+_SLACK_S = 0.1
 _DEFAULT_FPS = 25.0
 
 
@@ -113,13 +117,15 @@ def read_timeline(file: BinaryIO, max_duration_s: float) -> tuple[Timeline | Non
         video, audio = video_stream(container), audio_stream(container)
         packets = _collect(container, [stream for stream in (video, audio) if stream is not None])
         video_index = video.index if video is not None else None
+        one_for_all = container.format.name in _ONE_DURATION
         declared = {} if container.format.name in _ESTIMATED else _declared(container, video, audio)
     spans = {index: found.span() for index, found in packets.items() if found.lengths}
     if not spans:
         raise DamagedMedia("The container is readable, but it holds no frame and no sample.")
     for index, seconds in declared.items():
-        reached = packets[index].end() if index in spans else 0.0
-        if reached < _MIN_SHARE * seconds:
+        meant = spans.keys() if one_for_all else spans.keys() & {index}
+        reached = max((packets[each].end() for each in meant), default=0.0)
+        if reached < _MIN_SHARE * seconds - _SLACK_S:
             raise DamagedMedia(f"It declares {seconds:.2f} s but ends after {reached:.2f} s: it was cut off.")
     total = max(spans.values())
     _refuse_long(total, max_duration_s)
@@ -129,16 +135,27 @@ def read_timeline(file: BinaryIO, max_duration_s: float) -> tuple[Timeline | Non
 
 
 def video_stream(container: InputContainer) -> VideoStream | None:
-    """The first moving picture; a cover picture that is attached to a sound is none."""
-    for stream in container.streams.video:
-        if not stream.disposition & av.stream.Disposition.attached_pic:
-            return stream
-    return None
+    """The first moving picture that can be decoded; a cover that is attached to a sound is none, and a lone picture
+    (AVIF keeps one beside its sequence) only where nothing moves."""
+    moving = [
+        stream
+        for stream in container.streams.video
+        if _decodable(stream) and not stream.disposition & av.stream.Disposition.attached_pic
+    ]
+    return next((stream for stream in moving if stream.frames != 1), moving[0] if moving else None)
 
 
 def audio_stream(container: InputContainer) -> AudioStream | None:
-    """The first sound track."""
-    return container.streams.audio[0] if container.streams.audio else None
+    """The sound track that the file marks as its default, else the first; of those that can be decoded."""
+    tracks = [stream for stream in container.streams.audio if _decodable(stream)]
+    default = av.stream.Disposition.default
+    return next((track for track in tracks if track.disposition & default), tracks[0] if tracks else None)
+
+
+def _decodable(stream: VideoStream | AudioStream) -> bool:
+    # PyAV gives no context to a stream of a codec that it does not know, whatever its annotations say.
+    context: object = stream.codec_context
+    return context is not None
 
 
 def _refuse_long(seconds: float, limit: float) -> None:
