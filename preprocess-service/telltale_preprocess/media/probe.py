@@ -9,10 +9,10 @@ import av
 from PIL import Image
 from telltale_contracts import MediaFacts
 
-from telltale_preprocess.errors import DamagedMedia, EmptyMedia, NotMedia
+from telltale_preprocess.errors import DamagedMedia, EmptyMedia, MediaTooDemanding, NotMedia
 from telltale_preprocess.media.animation import animation_timeline
 from telltale_preprocess.media.container import open_container
-from telltale_preprocess.media.still import exif_rotation, is_animation, open_still, refuse_size
+from telltale_preprocess.media.still import exif_rotation, is_animation, open_still, refuse_size, webp_size
 from telltale_preprocess.media.timeline import Timeline, audio_stream, read_timeline, video_stream
 from telltale_preprocess.settings import Settings
 
@@ -48,13 +48,20 @@ def probe(file: BinaryIO, settings: Settings) -> Still | Recording:
     """What the file is, and its facts.
 
     Raises:
-        EmptyMedia, NotMedia, DamagedMedia, ImageTooLarge, ImageTooSmall, MediaTooLong: as their names say.
+        EmptyMedia, NotMedia, DamagedMedia, ImageTooLarge, ImageTooSmall, MediaTooLong, MediaTooDemanding: as their
+            names say.
     """
     if not file.seek(0, 2):
         raise EmptyMedia("The file has 0 bytes.")
+    file.seek(0)
+    limits = {"max_pixels": settings.max_pixels, "min_side": settings.min_side}
+    if (claimed := webp_size(file.read(30))) is not None:
+        refuse_size(*claimed, **limits)
     picture = open_still(file)
+    if picture is not None:
+        refuse_size(*picture.size, **limits)
     if picture is not None and not is_animation(picture):
-        return _still(picture, settings)
+        return _still(picture)
     if picture is not None and picture.format == "WEBP":
         return _animation(file, picture, settings)
     _refuse_heif(file)
@@ -63,7 +70,7 @@ def probe(file: BinaryIO, settings: Settings) -> Still | Recording:
     except av.FFmpegError as error:
         if picture is not None:
             # An animation in a format that only Pillow reads: its first frame.
-            return _still(picture, settings)
+            return _still(picture)
         file.seek(0)
         head = file.read(16)
         if any(head[place : place + len(magic)] == magic for place, magic in _MAGIC):
@@ -79,8 +86,7 @@ def _refuse_heif(file: BinaryIO) -> None:
         raise NotMedia("It is a HEIC picture, which is not read here; JPEG, PNG, WebP and AVIF are.")
 
 
-def _still(picture: Image.Image, settings: Settings) -> Still:
-    refuse_size(*picture.size, max_pixels=settings.max_pixels, min_side=settings.min_side)
+def _still(picture: Image.Image) -> Still:
     rotation = exif_rotation(picture)
     width, height = picture.size if rotation % 180 == 0 else picture.size[::-1]
     container = (picture.format or "unknown").lower()
@@ -91,7 +97,7 @@ def _still(picture: Image.Image, settings: Settings) -> Still:
 
 
 def _animation(file: BinaryIO, picture: Image.Image, settings: Settings) -> Recording:
-    facts = _still(picture, settings).facts
+    facts = _still(picture).facts
     timeline = animation_timeline(file, settings.max_duration_s)
     found: dict[str, object] = {
         "kind": "video",
@@ -110,6 +116,8 @@ def _recording(file: BinaryIO, settings: Settings) -> Recording:
         if video is None and audio is None:
             raise NotMedia(f"The {container.format.name} container holds neither picture nor sound.")
         if video is not None:
+            if not video.width * video.height:
+                raise DamagedMedia("Its video stream claims a size that no decoder accepts, or none.")
             refuse_size(video.width, video.height, max_pixels=settings.max_pixels, min_side=settings.min_side)
         facts = MediaFacts(
             kind="video" if video is not None else "audio",
@@ -126,6 +134,7 @@ def _recording(file: BinaryIO, settings: Settings) -> Recording:
     timeline, duration = read_timeline(file, settings.max_duration_s)
     found: dict[str, str | float | bool | None] = {"duration_s": duration}
     if timeline is not None:
+        _refuse_rate(timeline, (facts.width or 0) * (facts.height or 0), settings.max_pixel_rate)
         found |= {
             "src_fps": timeline.fps,
             "total_frames": len(timeline.times),
@@ -136,3 +145,12 @@ def _recording(file: BinaryIO, settings: Settings) -> Recording:
     else:
         found |= {"kind": "audio", "video_codec": None, "width": None, "height": None}
     return Recording(facts.model_copy(update=found), timeline, has_sound=audio is not None)
+
+
+def _refuse_rate(timeline: Timeline, pixels: int, most: float) -> None:
+    rate = pixels * (timeline.fps or 0.0)
+    if rate > most:
+        raise MediaTooDemanding(
+            f"Frames of {pixels / 1e6:.1f} megapixels at {timeline.fps:.0f} a second are {rate / 1e9:.1f} gigapixels a "
+            f"second; at most {most / 1e9:.1f} are allowed."
+        )
