@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import BinaryIO
 
 import av
+from av.audio.codeccontext import AudioCodecContext
+from av.codec.context import CodecContext
 from av.container import InputContainer
+from av.video.codeccontext import VideoCodecContext
 
 # Containers that hold their own streams. Playlists and scripts (hls, dash, concat, sdp, image2, lavfi, ...) can name
 # other files and hosts, so they are not in the list.
@@ -47,7 +50,12 @@ def _open(file: BinaryIO, options: dict[str, str]) -> InputContainer:
 
 
 def _described(container: InputContainer) -> bool:
-    """Whether the header alone said what the streams are."""
-    return all(video.width and video.height for video in container.streams.video) and all(
-        audio.rate and audio.channels for audio in container.streams.audio
+    """Whether the header alone said what the streams are; one of an unknown codec, which has no context, cannot."""
+    known: list[CodecContext] = [
+        context for stream in container.streams if (context := getattr(stream, "codec_context", None)) is not None
+    ]
+    return all(
+        (context.width and context.height if isinstance(context, VideoCodecContext) else True)
+        and (context.sample_rate and context.channels if isinstance(context, AudioCodecContext) else True)
+        for context in known
     )
