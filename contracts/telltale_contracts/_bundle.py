@@ -1,9 +1,9 @@
 """TensorBundle: what preprocessing hands back, one safetensors body for one upload.
 
 For each spec of the recipe a tensor under the spec's key (leading dimension = items), and beside it ``<key>.frame``
-and ``<key>.track``, int32 [items]: the index into ``metadata.frames`` (of a clip its first frame, all of them are in
-``metadata.clips[key]``; of a sound spec the index into ``metadata.segments[key]``) and the face track, -1 where there is none. A spec that could not be had has no tensor and
-an entry in ``metadata.missing``.
+and ``<key>.track``, int32 [items]: the index into ``metadata.frames`` and the face track, -1 where there is none. Of a
+clip the index is that of its first frame, and ``metadata.clips[key]`` lists them all; of a sound spec it is the index
+into ``metadata.segments[key]``. A spec that could not be had has no tensor and an entry in ``metadata.missing``.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ class FaceObservation(Contract):
         default=None, ge=0.0, le=1.0, description="of a face under dense landmarks; where they were taken"
     )
     eye_aspect: tuple[float, float] | None = Field(
-        default=None, description="eye aspect ratio of the right and the left eye (the subject's); where it was measured"
+        default=None,
+        description="eye aspect ratio of the right and the left eye (the subject's); where it was measured",
     )
 
 
@@ -135,7 +136,8 @@ class BundleMetadata(Contract):
     audio: AudioFacts | None = None
     segments: dict[str, tuple[Segment, ...]] = Field(default_factory=dict)
     clips: dict[str, tuple[tuple[int, ...], ...]] = Field(
-        default_factory=dict, description="of a clip spec: the frames of each item, of which its frame index is the first"
+        default_factory=dict,
+        description="of a clip spec: the frames of each item, of which its frame index is the first",
     )
     missing: tuple[Missing, ...] = ()
     timings_ms: dict[Literal["decode", "faces", "features"], float] = Field(default_factory=dict)

@@ -109,9 +109,9 @@ class EyeClip(_Clips):
 class ChromaHistogram(_Clips):
     """T successive (r, g) chromaticity histograms of one face track: float32 [N, T, bins, bins], 0 to 255.
 
-    r = R / (R + G + B) along the first axis, g along the second, over [0, 1] each; a black pixel is 1/3, 1/3. The region
-    is the face box, ``padding`` pixels wider on each side, inside the picture. Each histogram is scaled so that its
-    smallest bin is 0 and its largest 255.
+    r = R / (R + G + B) along the first axis, g along the second, over [0, 1] each; a black pixel is 1/3, 1/3. The
+    region is the face box, ``padding`` pixels wider on each side, inside the picture. Each histogram is scaled so that
+    its smallest bin is 0 and its largest 255.
     """
 
     kind: Literal["chroma_histogram"] = "chroma_histogram"
@@ -173,7 +173,8 @@ class _Windowed(_Segmented):
 class LogSpectrogram(_Windowed):
     """Natural logarithm of the power spectrogram: float32 [N, n_fft / 2 + 1, frames].
 
-    The window of ``win_length`` is zero-padded to ``n_fft`` on both sides; log(|X|^2 + ``floor``). With ``rms_normalise`` each segment is first scaled to an RMS of 0.1 (silence stays as it is).
+    The window of ``win_length`` is zero-padded to ``n_fft`` on both sides; log(|X|^2 + ``floor``). With
+    ``rms_normalise`` each segment is first scaled to an RMS of 0.1 (silence stays as it is).
     """
 
     kind: Literal["log_spectrogram"] = "log_spectrogram"
@@ -204,7 +205,7 @@ class Lfcc(_Windowed):
     deltas: bool = True
     energy: bool = False
 
-    _LATER = _Windowed._LATER | {"energy"}
+    _LATER = frozenset({"window", "pre_emphasis", "centred", "floor", "energy"})
 
     @property
     def coefficients(self) -> int:

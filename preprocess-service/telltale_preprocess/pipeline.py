@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from telltale_contracts import (
     AudioFacts,
     BundleMetadata,
-    FaceCrop,
+    FaceSpec,
     Image,
     Lfcc,
     LogMel,
@@ -28,7 +28,8 @@ from telltale_contracts import (
 )
 
 from telltale_preprocess.auditory import audio_facts, describe_segments, sound_tensor
-from telltale_preprocess.faces.detector import FaceDetector
+from telltale_preprocess.faces.detector import Face, FaceDetector
+from telltale_preprocess.faces.mesh import FaceMesh
 from telltale_preprocess.features.speech import SPEECH_RATE, SpeechDetector
 from telltale_preprocess.media.animation import decode_animation
 from telltale_preprocess.media.probe import Recording, Still, probe
@@ -39,7 +40,7 @@ from telltale_preprocess.media.timeline import Timeline
 from telltale_preprocess.media.video import Picture, decode_frames
 from telltale_preprocess.settings import Settings
 from telltale_preprocess.stopwatch import Stopwatch
-from telltale_preprocess.visual import VisualCollector
+from telltale_preprocess.visual import PictureSpec, VisualCollector
 
 _FIRST_FRAME = np.zeros(1, dtype=np.int64)
 _SOUND = (Waveform, LogSpectrogram, LogMel, Lfcc)
@@ -51,10 +52,11 @@ class _Draft:
     frame: dict[str, NDArray[np.int32]] = field(default_factory=dict)
     track: dict[str, NDArray[np.int32]] = field(default_factory=dict)
     segments: dict[str, tuple[Segment, ...]] = field(default_factory=dict)
+    clips: dict[str, tuple[tuple[int, ...], ...]] = field(default_factory=dict)
     missing: list[Missing] = field(default_factory=list)
     audio: AudioFacts | None = None
 
-    def lack(self, specs: list[FaceCrop | Image] | list[SoundSpec], reason: MissingReason, detail: str) -> None:
+    def lack(self, specs: list[PictureSpec] | list[SoundSpec], reason: MissingReason, detail: str) -> None:
         self.missing.extend(Missing(key=spec.key(), reason=reason, detail=detail) for spec in specs)
 
 
@@ -65,7 +67,7 @@ class Preprocessor:
         """Load the models.
 
         Raises:
-            FileNotFoundError: a face detector's model is not in ``settings.assets``.
+            FileNotFoundError: a face model is not in ``settings.assets``.
         """
         self._settings = settings
         self._faces = FaceDetector(
@@ -74,6 +76,7 @@ class Preprocessor:
             min_score=settings.min_detection_score,
             max_faces=settings.max_faces,
         )
+        self._mesh = FaceMesh(settings.assets)
         self._speech = SpeechDetector()
 
     def close(self) -> None:
@@ -82,7 +85,9 @@ class Preprocessor:
 
     def warm(self) -> None:
         """Pay what the first call of each library costs."""
-        self._faces.detect(np.zeros((360, 640, 3), dtype=np.uint8))
+        blank = np.zeros((360, 640, 3), dtype=np.uint8)
+        self._faces.detect(blank)
+        self._mesh.landmarks(blank, Face((100.0, 100.0, 50.0, 50.0), 1.0, np.zeros((6, 2))))
         tone = np.sin(np.arange(SPEECH_RATE, dtype=np.float32) / 10.0)
         for spec in (LogSpectrogram(samples=8_000), LogMel(samples=8_000), Lfcc(samples=8_000)):
             sound_tensor(tone, spec)
@@ -96,10 +101,10 @@ class Preprocessor:
         watch = Stopwatch()
         with watch.measure("decode"):
             source = probe(file, self._settings)
-        pictures: list[FaceCrop | Image] = [spec for spec in recipe.inputs if isinstance(spec, FaceCrop | Image)]
+        pictures: list[PictureSpec] = [spec for spec in recipe.inputs if isinstance(spec, FaceSpec | Image)]
         sounds: list[SoundSpec] = [spec for spec in recipe.inputs if isinstance(spec, _SOUND)]
         draft = _Draft()
-        collector = VisualCollector(pictures, self._faces, self._settings, watch)
+        collector = VisualCollector(pictures, self._faces, self._mesh, self._settings, watch)
         facts = source.facts
         if pictures:
             facts = self._look(file, source, recipe.sampling, collector, watch)
@@ -119,6 +124,7 @@ class Preprocessor:
             tracks=collector.tracks(),
             audio=draft.audio,
             segments=draft.segments,
+            clips=draft.clips,
             missing=tuple(draft.missing),
             timings_ms=watch.timings_ms(),
         )
@@ -158,16 +164,16 @@ class Preprocessor:
         return decode_frames(file, timeline, targets, max_pixels=self._settings.max_pixels)
 
     @staticmethod
-    def _collect(collector: VisualCollector, draft: _Draft, specs: list[FaceCrop | Image], facts: MediaFacts) -> None:
+    def _collect(collector: VisualCollector, draft: _Draft, specs: list[PictureSpec], facts: MediaFacts) -> None:
         if facts.kind == "audio":
             draft.lack(specs, "no_picture", f"The {facts.container} file holds sound only.")
             return
-        for key, items in collector.items.items():
-            if items.pixels:
-                draft.tensors[key] = np.stack(items.pixels)
-                draft.frame[key] = np.asarray(items.frame, dtype=np.int32)
-                draft.track[key] = np.asarray(items.track, dtype=np.int32)
-        draft.missing.extend(collector.missing())
+        made = collector.items()
+        for key, items in made.items():
+            draft.tensors[key], draft.frame[key], draft.track[key] = items.tensor, items.frame, items.track
+            if items.clips is not None:
+                draft.clips[key] = items.clips
+        draft.missing.extend(collector.missing(spec) for spec in specs if spec.key() not in made)
 
     def _listen(
         self, file: BinaryIO, source: Still | Recording, specs: list[SoundSpec], draft: _Draft, watch: Stopwatch
