@@ -41,7 +41,7 @@ def open_container(file: BinaryIO) -> InputContainer:
 def _open(file: BinaryIO, options: dict[str, str]) -> InputContainer:
     file.seek(0)
     return av.open(
-        file,
+        _Source(file),
         mode="r",
         options={"format_whitelist": _DEMUXERS, "protocol_whitelist": "none"} | options,
         buffer_size=_BUFFER,
@@ -59,3 +59,19 @@ def _described(container: InputContainer) -> bool:
         and (context.sample_rate and context.channels if isinstance(context, AudioCodecContext) else True)
         for context in known
     )
+
+
+class _Source:
+    """A file as libavformat reads it: where a broken header leads before its beginning is an error of the media."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.read = file.read
+        self.tell = file.tell
+        self._file = file
+
+    def seek(self, offset: int, whence: int) -> int:
+        """The new position; -1, which libavformat takes for an error, where there is none."""
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError):
+            return -1

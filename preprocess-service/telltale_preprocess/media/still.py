@@ -15,6 +15,18 @@ from telltale_preprocess.errors import DamagedMedia, ImageTooLarge, ImageTooSmal
 
 # Not ICO, whose pictures are larger than its header says, and not TGA, which has no mark to be told by.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "PPM", "JPEG2000", "DIB")
+# What Pillow's readers let through of their parsing.
+_STUMBLES = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    RuntimeError,
+    struct.error,
+)
 _MOVING = {"GIF", "PNG", "WEBP", "AVIF"}
 
 
@@ -99,10 +111,9 @@ def exif_rotation(picture: Image.Image) -> int:
 
 @contextmanager
 def _damage(kind: str | None = "known kind of") -> Iterator[None]:
-    # Pillow's readers let through whatever their parsing stumbles over.
     try:
         yield
-    except (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, ArithmeticError, struct.error) as error:
+    except _STUMBLES as error:
         raise DamagedMedia(f"It begins like a {kind} picture, but it cannot be decoded: {error}") from error
 
 
