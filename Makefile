@@ -12,7 +12,7 @@ MODELS := .venvs/models/bin/python
 TOOLS := .venvs/tools/bin/python
 SAMPLES := .cache/samples/.made
 
-.PHONY: help setup demo serve test lint types lock clean python environments torch assets
+.PHONY: help setup demo serve test lint types bench lock clean python environments torch today assets
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -36,6 +36,9 @@ lint: environments  ## ruff
 types: torch  ## mypy --strict
 	@$(SERVICES) scripts/check.py --only mypy
 
+bench: environments assets today  ## what preprocessing takes, beside the least it can; ten minutes on an idle machine
+	@$(SERVICES) bench/preprocess.py
+
 lock: python  ## write requirements/*.txt anew from requirements/*.in
 	@$(PYTHON) scripts/environments.py tools
 	@$(PYTHON) scripts/lock.py
@@ -54,6 +57,9 @@ environments: python
 
 torch: python
 	@$(PYTHON) scripts/environments.py services triton models torch
+
+today: python
+	@$(PYTHON) scripts/environments.py bench
 
 assets: environments
 	@$(TOOLS) scripts/assets.py
