@@ -30,7 +30,7 @@ from telltale_contracts import (
 from telltale_preprocess.auditory import audio_facts, describe_segments, sound_tensor
 from telltale_preprocess.faces.detector import Face, FaceDetector
 from telltale_preprocess.faces.mesh import FaceMesh
-from telltale_preprocess.features.speech import SPEECH_RATE, SpeechDetector
+from telltale_preprocess.features.speech import SPEECH_RATE, SPEECH_WINDOW, SpeechDetector
 from telltale_preprocess.media.animation import decode_animation
 from telltale_preprocess.media.probe import Recording, Still, probe
 from telltale_preprocess.media.sampling import target_frames
@@ -89,6 +89,7 @@ class Preprocessor:
         self._faces.detect(blank)
         self._mesh.landmarks(blank, Face((100.0, 100.0, 50.0, 50.0), 1.0, np.zeros((6, 2))))
         tone = np.sin(np.arange(SPEECH_RATE, dtype=np.float32) / 10.0)
+        audio_facts(tone, np.ones(SPEECH_RATE // SPEECH_WINDOW, dtype=np.bool_))
         for spec in (LogSpectrogram(samples=8_000), LogMel(samples=8_000), Lfcc(samples=8_000)):
             sound_tensor(tone, spec)
 
