@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from collections.abc import Iterator
+from typing import Any, BinaryIO
 
 import av
 from av.audio.codeccontext import AudioCodecContext
+from av.audio.stream import AudioStream
 from av.codec.context import CodecContext
 from av.container import InputContainer
+from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
+from av.video.stream import VideoStream
 
 # Containers that hold their own streams. Playlists and scripts (hls, dash, concat, sdp, image2, lavfi, ...) can name
 # other files and hosts, so they are not in the list.
@@ -36,6 +40,22 @@ def open_container(file: BinaryIO) -> InputContainer:
             return container
         container.close()
     return _open(file, {})
+
+
+def packets_of(container: InputContainer, *streams: VideoStream | AudioStream) -> Iterator[Packet[Any]]:
+    """Packets of these streams as they come, and then an empty one for each stream.
+
+    Raises:
+        av.FFmpegError: the file cannot be read on.
+    """
+    packets = container.demux(*streams)
+    while True:
+        try:
+            packet = next(packets)
+        except (StopIteration, IndexError):
+            # At the end PyAV asks every stream that has appeared on the way, though it does not know those.
+            return
+        yield packet
 
 
 def _open(file: BinaryIO, options: dict[str, str]) -> InputContainer:

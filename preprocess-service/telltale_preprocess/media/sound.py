@@ -14,7 +14,7 @@ from av.container import InputContainer
 from numpy.typing import NDArray
 
 from telltale_preprocess.errors import DamagedMedia, MediaTooLong
-from telltale_preprocess.media.container import open_container
+from telltale_preprocess.media.container import open_container, packets_of
 from telltale_preprocess.media.timeline import audio_stream
 
 
@@ -79,7 +79,7 @@ class _Track:
 
 def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
     # A broken packet costs its own samples; a broken container ends the sound.
-    packets = container.demux(stream)
+    packets = packets_of(container, stream)
     while True:
         try:
             packet = next(packets)

@@ -17,16 +17,17 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from telltale_preprocess.errors import DamagedMedia, MediaTooLong
-from telltale_preprocess.media.container import open_container
+from telltale_preprocess.media.container import open_container, packets_of
 
 # Raw streams whose duration libavformat only estimates from the bit rate: their end proves nothing.
 _ESTIMATED = {"mp3", "aac", "ac3", "eac3", "h264", "hevc", "m4v", "mpegvideo", "amr", "dts", "obu"}
-# Containers that give each stream the duration of the longest.
-_ONE_DURATION = {"asf"}
+# Containers that say how long the whole lasts; libavformat says it of each stream.
+_ONE_DURATION = {"asf", "matroska,webm"}
 _MIN_SHARE = 0.9
 # Some containers (AVI) do not say how long the last frame stays.
 _SLACK_S = 0.1
 _DEFAULT_FPS = 25.0
+_WRAPPED = (1 << 32) - (1 << 20)
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,11 @@ class _Packets:
         base = float(packet.time_base)
         self.shown.append(None if packet.pts is None else packet.pts * base)
         self.decoded.append(None if packet.dts is None else packet.dts * base)
-        self.lengths.append((packet.duration or 0) * base)
+        length = packet.duration or 0
+        if _WRAPPED <= length < 1 << 32:
+            # libavformat takes the padding off the last packet of an Ogg in 32 bits without a sign.
+            length -= 1 << 32
+        self.lengths.append(length * base)
         self.keys.append(packet.is_keyframe)
 
     def times(self) -> tuple[NDArray[np.float64], bool]:
@@ -177,7 +182,7 @@ def _declared(container: InputContainer, video: VideoStream | None, audio: Audio
 def _collect(container: InputContainer, streams: list[VideoStream | AudioStream]) -> dict[int, _Packets]:
     found = {stream.index: _Packets(step=1 / _rate(stream)) for stream in streams}
     try:
-        for packet in container.demux(*streams):
+        for packet in packets_of(container, *streams):
             if packet.size:
                 found[packet.stream_index].add(packet)
     except av.FFmpegError as error:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from telltale_preprocess.errors import DamagedMedia
 from telltale_preprocess.media.colour import clockwise_rotation, to_rgb
-from telltale_preprocess.media.container import open_container
+from telltale_preprocess.media.container import open_container, packets_of
 from telltale_preprocess.media.sampling import LONG_STRETCH
 from telltale_preprocess.media.still import refuse_size
 from telltale_preprocess.media.timeline import Timeline, video_stream
@@ -126,7 +126,7 @@ class _Reader:
         self._seek(key)
         self._drained = True
         try:
-            packet = next(self._container.demux(self._stream))
+            packet = next(packets_of(self._container, self._stream))
             frames = [*self._stream.decode(packet), *self._stream.decode(None)]
         except (StopIteration, av.FFmpegError):
             return None
@@ -162,7 +162,7 @@ class _Reader:
 
 def _all_frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
     # A packet that cannot be decoded spoils its own frames, not the rest of the video.
-    packets = container.demux(stream)
+    packets = packets_of(container, stream)
     while True:
         try:
             packet = next(packets)
