@@ -107,6 +107,9 @@ class AudioFacts(Contract):
     """The sound as a whole."""
 
     duration_s: float = Field(ge=0.0)
+    heard_s: float | None = Field(
+        default=None, ge=0.0, description="seconds that were decoded, where not all were; what follows is of those"
+    )
     speech_s: float = Field(ge=0.0, description="seconds in which somebody speaks")
     rms: float = Field(ge=0.0)
     silence_ratio: float = Field(ge=0.0, le=1.0, description="share of 25 ms stretches under -60 dBFS")

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from telltale_contracts import AudioFacts, Lfcc, LogMel, LogSpectrogram, Segment, SoundSpec, Waveform
 
-from telltale_preprocess.features.segments import cut_segments, segment_starts
+from telltale_preprocess.features.segments import segment_starts
 from telltale_preprocess.features.spectra import lfcc, log_mel, log_spectrogram
 from telltale_preprocess.features.speech import SPEECH_RATE, speech_seconds, speech_share
 from telltale_preprocess.features.voice import magnitudes, pitch_track, spectral_centroid, spectral_contrast
@@ -47,9 +47,8 @@ def describe_segments(total: int, spec: SoundSpec, speech: NDArray[np.bool_]) ->
     return tuple(described)
 
 
-def sound_tensor(sound: NDArray[np.float32], spec: SoundSpec) -> NDArray[np.float32]:
-    """What the spec asks for, from the whole sound at the spec's rate: float32 [segments, ...]."""
-    segments = cut_segments(sound, segment_starts(len(sound), spec), spec)
+def segments_tensor(segments: NDArray[np.float32], spec: SoundSpec) -> NDArray[np.float32]:
+    """What the spec asks for, from segments of the sound at the spec's rate: float32 [segments, ...]."""
     match spec:
         case Waveform():
             return segments

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -27,14 +30,12 @@ from telltale_contracts import (
     Waveform,
 )
 
-from telltale_preprocess.auditory import audio_facts, describe_segments, sound_tensor
 from telltale_preprocess.faces.detector import Face, FaceDetector
 from telltale_preprocess.faces.mesh import FaceMesh
-from telltale_preprocess.features.speech import SPEECH_RATE, SPEECH_WINDOW, SpeechDetector
+from telltale_preprocess.listening import Heard, Listener
 from telltale_preprocess.media.animation import decode_animation
 from telltale_preprocess.media.probe import Recording, Still, probe
 from telltale_preprocess.media.sampling import target_frames
-from telltale_preprocess.media.sound import decode_sound
 from telltale_preprocess.media.still import decode_still
 from telltale_preprocess.media.timeline import Timeline
 from telltale_preprocess.media.video import Picture, decode_frames
@@ -56,12 +57,21 @@ class _Draft:
     missing: list[Missing] = field(default_factory=list)
     audio: AudioFacts | None = None
 
+    def hear(self, heard: Heard) -> None:
+        self.audio = heard.facts
+        self.segments.update(heard.segments)
+        self.missing.extend(heard.missing)
+        for key, tensor in heard.tensors.items():
+            self.tensors[key] = tensor
+            self.frame[key] = np.arange(len(tensor), dtype=np.int32)
+            self.track[key] = np.full(len(tensor), -1, dtype=np.int32)
+
     def lack(self, specs: list[PictureSpec] | list[SoundSpec], reason: MissingReason, detail: str) -> None:
         self.missing.extend(Missing(key=spec.key(), reason=reason, detail=detail) for spec in specs)
 
 
 class Preprocessor:
-    """Owns the models; one for each process, used by one thread."""
+    """Owns the models, and a thread that listens; one for each process, used by one thread."""
 
     def __init__(self, settings: Settings) -> None:
         """Load the models.
@@ -77,10 +87,12 @@ class Preprocessor:
             max_faces=settings.max_faces,
         )
         self._mesh = FaceMesh(settings.assets)
-        self._speech = SpeechDetector()
+        self._listener = Listener(settings)
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="listening")
 
     def close(self) -> None:
         """Release the models."""
+        self._beside.shutdown()
         self._faces.close()
 
     def warm(self) -> None:
@@ -88,10 +100,8 @@ class Preprocessor:
         blank = np.zeros((360, 640, 3), dtype=np.uint8)
         self._faces.detect(blank)
         self._mesh.landmarks(blank, Face((100.0, 100.0, 50.0, 50.0), 1.0, np.zeros((6, 2))))
-        tone = np.sin(np.arange(SPEECH_RATE, dtype=np.float32) / 10.0)
-        audio_facts(tone, np.ones(SPEECH_RATE // SPEECH_WINDOW, dtype=np.bool_))
-        for spec in (LogSpectrogram(samples=8_000), LogMel(samples=8_000), Lfcc(samples=8_000)):
-            sound_tensor(tone, spec)
+        # By the thread that will do it: a thread's first allocations map memory of its own.
+        self._beside.submit(self._listener.warm).result()
 
     def preprocess(self, file: BinaryIO, recipe: Recipe) -> TensorBundle:
         """Decode once and produce everything that the recipe lists, or say why it cannot be had.
@@ -107,16 +117,25 @@ class Preprocessor:
         draft = _Draft()
         collector = VisualCollector(pictures, self._faces, self._mesh, self._settings, watch)
         facts = source.facts
-        if pictures:
-            facts = self._look(file, source, recipe.sampling, collector, watch)
-            self._collect(collector, draft, pictures, facts)
-        elif isinstance(source, Recording) and source.timeline is not None:
-            # Whether it decodes at all, and which way it is turned, only a decoded frame tells.
-            with watch.measure("decode"):
-                first = next(self._pictures(file, source, source.timeline, _FIRST_FRAME))
-                facts = _with_picture(facts, first.rgb, first.rotation)
-        if sounds:
-            self._listen(file, source, sounds, draft, watch)
+        listening = self._start_listening(file, source, sounds)
+        try:
+            if pictures:
+                facts = self._look(file, source, recipe.sampling, collector, watch)
+                self._collect(collector, draft, pictures, facts)
+            elif isinstance(source, Recording) and source.timeline is not None:
+                # Whether it decodes at all, and which way it is turned, only a decoded frame tells.
+                with watch.measure("decode"):
+                    first = next(self._pictures(file, source, source.timeline, _FIRST_FRAME))
+                    facts = _with_picture(facts, first.rgb, first.rotation)
+        finally:
+            if listening is not None:
+                wait([listening])
+        if listening is not None:
+            heard, listened = listening.result()
+            draft.hear(heard)
+            watch.add(listened)
+        elif sounds:
+            draft.lack(sounds, "no_audio", f"The {source.facts.kind} has no sound track.")
         steps = np.diff([frame.index for frame in collector.frames])
         metadata = BundleMetadata(
             media=facts,
@@ -176,36 +195,26 @@ class Preprocessor:
                 draft.clips[key] = items.clips
         draft.missing.extend(collector.missing(spec) for spec in specs if spec.key() not in made)
 
-    def _listen(
-        self, file: BinaryIO, source: Still | Recording, specs: list[SoundSpec], draft: _Draft, watch: Stopwatch
-    ) -> None:
-        if isinstance(source, Still) or not source.has_sound:
-            draft.lack(specs, "no_audio", f"The {source.facts.kind} has no sound track.")
-            return
-        with watch.measure("decode"):
-            sounds = decode_sound(
-                file,
-                {SPEECH_RATE, *(spec.sample_rate for spec in specs)},
-                max_seconds=self._settings.max_duration_s + 1.0,
-            )
-        with watch.measure("features"):
-            speech = self._speech.speech_windows(sounds[SPEECH_RATE])
-            draft.audio = audio_facts(sounds[SPEECH_RATE], speech)
-            if draft.audio.speech_s < self._settings.min_speech_s:
-                draft.lack(
-                    specs,
-                    "no_speech",
-                    f"Of {draft.audio.duration_s:.1f} s of sound {draft.audio.speech_s:.1f} s are speech; "
-                    f"at least {self._settings.min_speech_s:.1f} s are needed.",
-                )
-                return
-            for spec in specs:
-                sound, key = sounds[spec.sample_rate], spec.key()
-                draft.tensors[key] = sound_tensor(sound, spec)
-                draft.segments[key] = describe_segments(len(sound), spec, speech)
-                count = len(draft.segments[key])
-                draft.frame[key] = np.arange(count, dtype=np.int32)
-                draft.track[key] = np.full(count, -1, dtype=np.int32)
+    def _start_listening(
+        self, file: BinaryIO, source: Still | Recording, specs: list[SoundSpec]
+    ) -> Future[tuple[Heard, Stopwatch]] | None:
+        """Listen beside the work on the pictures, which leaves cores idle; None where there is no sound."""
+        if not specs or isinstance(source, Still) or source.sound_s is None:
+            return None
+        return self._beside.submit(self._listen, _another(file), source.sound_s, specs)
+
+    def _listen(self, file: BinaryIO, sound_s: float, specs: list[SoundSpec]) -> tuple[Heard, Stopwatch]:
+        watch = Stopwatch()
+        with file:
+            return self._listener.listen(file, sound_s, specs, watch), watch
+
+
+def _another(file: BinaryIO) -> BinaryIO:
+    """The same file with a place of its own to read from."""
+    try:
+        return Path(f"/proc/self/fd/{file.fileno()}").open("rb")
+    except io.UnsupportedOperation:
+        return io.BytesIO(file.read() if not file.seek(0) else b"")
 
 
 def _with_picture(facts: MediaFacts, rgb: NDArray[np.uint8], rotation: int) -> MediaFacts:

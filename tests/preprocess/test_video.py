@@ -11,7 +11,7 @@ from av.video.stream import VideoStream
 from telltale_contracts import Sampling
 from telltale_preprocess.errors import DamagedMedia, ImageTooLarge
 from telltale_preprocess.media.sampling import target_frames
-from telltale_preprocess.media.timeline import Timeline, read_timeline
+from telltale_preprocess.media.timeline import Timeline, read_times
 from telltale_preprocess.media.video import Picture, decode_frames
 
 from tests.clips import Picture as Pixels
@@ -21,7 +21,7 @@ from tests.preprocess.coded import coded_picture, read_code, steady, write_coded
 def decode(path: Path, sampling: Sampling | None = None, **limits: int) -> tuple[Timeline, list[Picture]]:
     """All sampled frames of a file."""
     with path.open("rb") as file:
-        timeline, _ = read_timeline(file, 600.0)
+        timeline = read_times(file, 600.0).timeline
         assert timeline is not None
         targets = target_frames(timeline, sampling or Sampling())
         return timeline, list(decode_frames(file, timeline, targets, **{"max_pixels": 10**8} | limits))

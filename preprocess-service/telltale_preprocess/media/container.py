@@ -21,6 +21,8 @@ _DEMUXERS = (
     "wav,w64,mp3,flac,aac,ac3,eac3,aiff,au,caf,amr,amrnb,amrwb,wv,ape,tta,dts,oma,voc"
 )
 _BUFFER = 1 << 20
+INDEXED = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"})
+"""Containers with an index of key frames; in others a seek may land anywhere."""
 # Containers whose header describes their streams, by their first bytes. libavformat would decode ten frames all the
 # same, which for 1080p costs as much as thirty faces.
 _SELF_DESCRIBING = ((4, b"ftyp"), (0, b"\x1aE\xdf\xa3"))

@@ -13,7 +13,7 @@ from telltale_preprocess.errors import DamagedMedia, EmptyMedia, MediaTooDemandi
 from telltale_preprocess.media.animation import animation_timeline
 from telltale_preprocess.media.container import open_container
 from telltale_preprocess.media.still import exif_rotation, is_animation, open_still, refuse_size, webp_size
-from telltale_preprocess.media.timeline import Timeline, audio_stream, read_timeline, video_stream
+from telltale_preprocess.media.timeline import Timeline, audio_stream, read_times, video_stream
 from telltale_preprocess.settings import Settings
 
 # First bytes of containers that are read here: with them, a file that cannot be opened is damaged, not foreign.
@@ -36,11 +36,12 @@ class Still:
 
 @dataclass(frozen=True)
 class Recording:
-    """A video (with a timeline), a sound, or both; ``animation`` is the picture of a video that Pillow decodes."""
+    """A video (with a timeline), a sound (of so many seconds), or both; ``animation`` is the picture of a video that
+    Pillow decodes."""
 
     facts: MediaFacts
     timeline: Timeline | None
-    has_sound: bool
+    sound_s: float | None
     animation: Image.Image | None = None
 
 
@@ -107,7 +108,7 @@ def _animation(file: BinaryIO, picture: Image.Image, settings: Settings) -> Reco
         "total_frames": len(timeline.times),
         "variable_frame_rate": timeline.variable,
     }
-    return Recording(facts.model_copy(update=found), timeline, has_sound=False, animation=picture)
+    return Recording(facts.model_copy(update=found), timeline, None, animation=picture)
 
 
 def _recording(file: BinaryIO, settings: Settings) -> Recording:
@@ -131,8 +132,9 @@ def _recording(file: BinaryIO, settings: Settings) -> Recording:
             audio_track=container.streams.audio.index(audio) if audio is not None else None,
             audio_tracks=len(container.streams.audio) if audio is not None else None,
         )
-    timeline, duration = read_timeline(file, settings.max_duration_s)
-    found: dict[str, str | float | bool | None] = {"duration_s": duration}
+    times = read_times(file, settings.max_duration_s)
+    timeline = times.timeline
+    found: dict[str, str | float | bool | None] = {"duration_s": times.duration_s}
     if timeline is not None:
         _refuse_rate(timeline, (facts.width or 0) * (facts.height or 0), settings.max_pixel_rate)
         found |= {
@@ -144,7 +146,7 @@ def _recording(file: BinaryIO, settings: Settings) -> Recording:
         raise DamagedMedia("Its video stream holds no frame.")
     else:
         found |= {"kind": "audio", "video_codec": None, "width": None, "height": None}
-    return Recording(facts.model_copy(update=found), timeline, has_sound=audio is not None)
+    return Recording(facts.model_copy(update=found), timeline, times.sound_s)
 
 
 def _refuse_rate(timeline: Timeline, pixels: int, most: float) -> None:

@@ -33,7 +33,8 @@ def decode_sound(file: BinaryIO, rates: Iterable[int], *, max_seconds: float) ->
         if stream is None:
             raise DamagedMedia("The sound track cannot be opened a second time.")
         stream.codec_context.thread_count = 1
-        for frame in _frames(container, stream):
+        for frame in sound_frames(container, stream):
+            frame.pts = None
             for track in tracks.values():
                 track.add(frame)
                 if track.seconds > max_seconds:
@@ -77,8 +78,9 @@ class _Track:
             self._samples += frame.samples
 
 
-def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
-    # A broken packet costs its own samples; a broken container ends the sound.
+def sound_frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
+    """Decoded frames from where the container stands; a broken packet costs its own samples, a broken container ends
+    the sound."""
     packets = packets_of(container, stream)
     while True:
         try:
@@ -91,6 +93,4 @@ def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFra
             return
         except av.FFmpegError:
             continue
-        for frame in frames:
-            frame.pts = None
-            yield frame
+        yield from frames

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from telltale_preprocess.errors import DamagedMedia
 from telltale_preprocess.media.colour import clockwise_rotation, to_rgb
-from telltale_preprocess.media.container import open_container, packets_of
+from telltale_preprocess.media.container import INDEXED, open_container, packets_of
 from telltale_preprocess.media.sampling import LONG_STRETCH
 from telltale_preprocess.media.still import refuse_size
 from telltale_preprocess.media.timeline import Timeline, video_stream
@@ -23,8 +23,6 @@ from telltale_preprocess.media.timeline import Timeline, video_stream
 # Frames that nothing refers to are left out only where a neighbour is near enough: with at least this many frames
 # from one target to the next. Leaving out others, or the loop filter, would change pixels.
 _SPARSE = 4
-# Containers with an index of key frames; in others a seek may land anywhere.
-_INDEXED = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"}
 _MIN_FOUND_SHARE = 0.5
 
 
@@ -84,7 +82,7 @@ class _Reader:
         self._stream = stream
         self._timeline = timeline
         self._spacing = spacing
-        self._indexed = container.format.name in _INDEXED and timeline.stamped
+        self._indexed = container.format.name in INDEXED and timeline.stamped
         self._sparse = self._indexed and spacing >= _SPARSE
         stream.codec_context.thread_count = 1
         if self._sparse:
