@@ -24,6 +24,7 @@ from telltale_contracts import (
 from telltale_preprocess.faces.crops import cut_face
 from telltale_preprocess.faces.detector import FaceDetector
 from telltale_preprocess.faces.eyes import cut_eyes
+from telltale_preprocess.faces.finder import FaceFinder
 from telltale_preprocess.faces.mesh import FaceMesh
 from telltale_preprocess.faces.observer import FaceObserver, SeenFace
 from telltale_preprocess.faces.scenes import ShotCounter
@@ -58,7 +59,7 @@ class VisualCollector:
     ) -> None:
         self._of_faces = [spec for spec in specs if not isinstance(spec, Image)]
         self._of_wholes = [spec for spec in specs if isinstance(spec, Image)]
-        self._detector = detector
+        self._finder = FaceFinder(detector, mesh, settings.max_faces)
         self._settings = settings
         self._watch = watch
         self._observer = FaceObserver(mesh, settings, dense=any(isinstance(spec, EyeClip) for spec in specs))
@@ -115,7 +116,7 @@ class VisualCollector:
         return Missing(key=spec.key(), reason=short_reason(spec), detail=self._why_short(spec))
 
     def _find(self, place: int, rgb: NDArray[np.uint8]) -> list[tuple[int, SeenFace]]:
-        seen = [self._observer.observe(rgb, face, place) for face in self._detector.detect(rgb)]
+        seen = [self._observer.observe(rgb, face, place) for face in self._finder.find(rgb)]
         tracks = self._tracker.link(
             place, [each.face for each in seen], [each.looks for each in seen], self._shots.shot_of(rgb)
         )
