@@ -69,15 +69,7 @@ class _Clips(_Spec):
     )
 
 
-class FaceClip(_Clips, _Faces):
-    """T crops of one face track: uint8 [N, T, size, size, 3], RGB; each crop as ``face_crop`` makes it.
-
-    ``spacing``: "even" is one clip for each track, T of its usable samples evenly spaced from the first to the last.
-    "consecutive" cuts each track into clips of T successive usable samples. A track with fewer than T of them is
-    treated as ``short`` says; of a longer one, what the last whole clip leaves over is left out.
-    """
-
-    kind: Literal["face_clip"] = "face_clip"
+class _SpacedClips(_Clips):
     spacing: Literal["even", "consecutive"] = "even"
     short: Literal["hold", "loop", "drop"] = "hold"
 
@@ -86,6 +78,26 @@ class FaceClip(_Clips, _Faces):
         if self.spacing == "even" and self.stride is not None:
             raise ValueError("an even clip is one for each track: a stride is for consecutive ones")
         return self
+
+
+class FaceClip(_SpacedClips, _Faces):
+    """T crops of one face track: uint8 [N, T, size, size, 3], RGB; each crop as ``face_crop`` makes it.
+
+    ``spacing``: "even" is one clip for each track, T of its usable samples evenly spaced from the first to the last.
+    "consecutive" cuts each track into clips of T successive usable samples. A track with fewer than T of them is
+    treated as ``short`` says; of a longer one, what the last whole clip leaves over is left out.
+    """
+
+    kind: Literal["face_clip"] = "face_clip"
+
+
+class FrameClip(_SpacedClips):
+    """T whole sampled frames: uint8 [N, T, size, size, 3], RGB; each frame as ``image`` fits it, T as ``face_clip``
+    chooses them from all sampled frames."""
+
+    kind: Literal["frame_clip"] = "frame_clip"
+    size: int = Field(ge=16, le=2048)
+    fit: Literal["stretch", "crop", "pad"] = "stretch"
 
 
 class EyeClip(_Clips):
@@ -215,9 +227,9 @@ class Lfcc(_Windowed):
 
 SoundSpec = Waveform | LogSpectrogram | LogMel | Lfcc
 FaceSpec = FaceCrop | FaceClip | EyeClip | ChromaHistogram
-ClipSpec = FaceClip | EyeClip | ChromaHistogram
+ClipSpec = FaceClip | EyeClip | ChromaHistogram | FrameClip
 InputSpec = Annotated[
-    FaceCrop | FaceClip | EyeClip | ChromaHistogram | Image | Waveform | LogSpectrogram | LogMel | Lfcc,
+    FaceCrop | FaceClip | EyeClip | ChromaHistogram | Image | FrameClip | Waveform | LogSpectrogram | LogMel | Lfcc,
     Field(discriminator="kind"),
 ]
 

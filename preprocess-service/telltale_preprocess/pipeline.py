@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -14,8 +15,6 @@ from numpy.typing import NDArray
 from telltale_contracts import (
     AudioFacts,
     BundleMetadata,
-    FaceSpec,
-    Image,
     Lfcc,
     LogMel,
     LogSpectrogram,
@@ -30,6 +29,7 @@ from telltale_contracts import (
     Waveform,
 )
 
+from telltale_preprocess.ahead import ahead
 from telltale_preprocess.faces.detector import Face, FaceDetector
 from telltale_preprocess.faces.mesh import FaceMesh
 from telltale_preprocess.listening import Heard, Listener
@@ -39,9 +39,10 @@ from telltale_preprocess.media.sampling import target_frames
 from telltale_preprocess.media.still import decode_still
 from telltale_preprocess.media.timeline import Timeline
 from telltale_preprocess.media.video import Picture, decode_frames
+from telltale_preprocess.samples import PictureSpec
 from telltale_preprocess.settings import Settings
 from telltale_preprocess.stopwatch import Stopwatch
-from telltale_preprocess.visual import PictureSpec, VisualCollector
+from telltale_preprocess.visual import VisualCollector
 
 _FIRST_FRAME = np.zeros(1, dtype=np.int64)
 _SOUND = (Waveform, LogSpectrogram, LogMel, Lfcc)
@@ -71,7 +72,7 @@ class _Draft:
 
 
 class Preprocessor:
-    """Owns the models, and a thread that listens; one for each process, used by one thread."""
+    """Owns the models, and threads that decode and listen; one for each process, used by one thread."""
 
     def __init__(self, settings: Settings) -> None:
         """Load the models.
@@ -89,10 +90,12 @@ class Preprocessor:
         self._mesh = FaceMesh(settings.assets)
         self._listener = Listener(settings)
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="listening")
+        self._ahead = ThreadPoolExecutor(1, thread_name_prefix="decoding")
 
     def close(self) -> None:
         """Release the models."""
         self._beside.shutdown()
+        self._ahead.shutdown()
         self._faces.close()
 
     def warm(self) -> None:
@@ -102,6 +105,7 @@ class Preprocessor:
         self._mesh.landmarks(blank, Face((100.0, 100.0, 50.0, 50.0), 1.0, np.zeros((6, 2))))
         # By the thread that will do it: a thread's first allocations map memory of its own.
         self._beside.submit(self._listener.warm).result()
+        self._ahead.submit(np.zeros, 1).result()
 
     def preprocess(self, file: BinaryIO, recipe: Recipe) -> TensorBundle:
         """Decode once and produce everything that the recipe lists, or say why it cannot be had.
@@ -112,7 +116,7 @@ class Preprocessor:
         watch = Stopwatch()
         with watch.measure("decode"):
             source = probe(file, self._settings)
-        pictures: list[PictureSpec] = [spec for spec in recipe.inputs if isinstance(spec, FaceSpec | Image)]
+        pictures: list[PictureSpec] = [spec for spec in recipe.inputs if isinstance(spec, PictureSpec)]
         sounds: list[SoundSpec] = [spec for spec in recipe.inputs if isinstance(spec, _SOUND)]
         draft = _Draft()
         collector = VisualCollector(pictures, self._faces, self._mesh, self._settings, watch)
@@ -167,14 +171,15 @@ class Preprocessor:
         if source.timeline is None:
             return source.facts
         facts = source.facts
-        pictures = self._pictures(file, source, source.timeline, target_frames(source.timeline, sampling))
-        while True:
-            with watch.measure("decode"):
-                picture = next(pictures, None)
-            if picture is None:
-                return facts
-            collector.look(picture.index, picture.t, picture.rgb)
-            facts = _with_picture(facts, picture.rgb, picture.rotation)
+        targets = target_frames(source.timeline, sampling)
+        with closing(ahead(self._pictures(file, source, source.timeline, targets), self._ahead)) as pictures:
+            while True:
+                with watch.measure("decode"):
+                    picture = next(pictures, None)
+                if picture is None:
+                    return facts
+                collector.look(picture.index, picture.t, picture.rgb)
+                facts = _with_picture(facts, picture.rgb, picture.rotation)
 
     def _pictures(
         self, file: BinaryIO, source: Recording, timeline: Timeline, targets: NDArray[np.int64]

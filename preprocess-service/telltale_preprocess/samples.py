@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from telltale_contracts import ClipSpec, EyeClip, FaceCrop, FaceSpec, Image, MissingReason
+from telltale_contracts import ClipSpec, EyeClip, FaceCrop, FaceSpec, FrameClip, Image, MissingReason
 
 from telltale_preprocess.errors import RecipeTooLarge
 from telltale_preprocess.features.clips import clip_places, stretches
 
+PictureSpec = FaceSpec | Image | FrameClip
 Pixels = NDArray[np.uint8] | NDArray[np.float32]
 
 
@@ -41,7 +42,7 @@ class Samples:
     _bytes: int = 0
     _by_key: dict[str, list[_Sample]] = field(default_factory=lambda: defaultdict(list))
 
-    def keep(self, spec: FaceSpec | Image, pixels: Pixels, frame: int, track: int) -> None:
+    def keep(self, spec: PictureSpec, pixels: Pixels, frame: int, track: int) -> None:
         """Add one.
 
         Raises:
@@ -51,7 +52,7 @@ class Samples:
         self._refuse(self._bytes, f"After {frame + 1} frames")
         self._by_key[spec.key()].append(_Sample(frame, track, pixels))
 
-    def items(self, spec: FaceSpec | Image) -> Items | None:
+    def items(self, spec: PictureSpec) -> Items | None:
         """The spec's tensor; None if nothing, or too little, was cut for it.
 
         Raises:

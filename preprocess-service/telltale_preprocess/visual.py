@@ -14,7 +14,7 @@ from telltale_contracts import (
     FaceClip,
     FaceCrop,
     FaceObservation,
-    FaceSpec,
+    FrameClip,
     Image,
     Missing,
     SampledFrame,
@@ -31,11 +31,9 @@ from telltale_preprocess.faces.scenes import ShotCounter
 from telltale_preprocess.faces.tracker import FaceTracker
 from telltale_preprocess.features.chroma import chroma_histogram
 from telltale_preprocess.features.pictures import fit_picture
-from telltale_preprocess.samples import Items, Pixels, Samples, short_reason
+from telltale_preprocess.samples import Items, PictureSpec, Pixels, Samples, short_reason
 from telltale_preprocess.settings import Settings
 from telltale_preprocess.stopwatch import Stopwatch
-
-PictureSpec = FaceSpec | Image
 
 _WORDS = {
     "too_small": "too small",
@@ -57,8 +55,8 @@ class VisualCollector:
         settings: Settings,
         watch: Stopwatch,
     ) -> None:
-        self._of_faces = [spec for spec in specs if not isinstance(spec, Image)]
-        self._of_wholes = [spec for spec in specs if isinstance(spec, Image)]
+        self._of_faces = [spec for spec in specs if not isinstance(spec, Image | FrameClip)]
+        self._of_wholes = [spec for spec in specs if isinstance(spec, Image | FrameClip)]
         self._finder = FaceFinder(detector, mesh, settings.max_faces)
         self._settings = settings
         self._watch = watch
@@ -106,6 +104,10 @@ class VisualCollector:
 
     def missing(self, spec: PictureSpec) -> Missing:
         """Why there is nothing of a spec."""
+        if isinstance(spec, FrameClip):
+            verb = "were" if len(self.frames) > 1 else "was"
+            detail = f"{self._looked()} {verb} looked at; a clip takes {spec.frames}."
+            return Missing(key=spec.key(), reason=short_reason(spec), detail=detail)
         every = [each.observation for seen in self._seen.values() for each in seen]
         if not every:
             return Missing(key=spec.key(), reason="no_face", detail=f"No face was found in {self._looked()}.")

@@ -6,7 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from telltale_contracts import ChromaHistogram, EyeClip, FaceClip, FaceCrop, Recipe, Sampling, TensorBundle
+from telltale_contracts import (
+    ChromaHistogram,
+    EyeClip,
+    FaceClip,
+    FaceCrop,
+    FrameClip,
+    Image,
+    Recipe,
+    Sampling,
+    TensorBundle,
+    Waveform,
+)
 from telltale_preprocess.errors import RecipeTooLarge
 from telltale_preprocess.faces.crops import cut_face
 from telltale_preprocess.faces.detector import Face
@@ -16,6 +27,9 @@ from telltale_preprocess.features.chroma import chroma_histogram
 from telltale_preprocess.features.clips import clip_places, stretches
 from telltale_preprocess.pipeline import Preprocessor
 from telltale_preprocess.samples import Samples
+
+from tests import clips
+from tests.contracts.test_inputs_page import specs_of_the_page
 
 
 def bundle_of(preprocessor: Preprocessor, path: Path, *specs: object, frames: int = 20) -> TensorBundle:
@@ -188,3 +202,39 @@ def test_boxes_are_padded_or_stretched_and_end_at_the_border() -> None:
     assert (padded[:, 10:54] == 200).all()
     assert (padded[:, 55:] == 0).all()
     assert (cut_face(picture, face, FaceCrop(size=64, margin=1.5, fit="stretch")) == 200).all()
+
+
+def test_every_spec_of_the_page_is_made_in_one_pass(preprocessor: Preprocessor, talking_clip: Path) -> None:
+    specs = specs_of_the_page()
+    bundle = bundle_of(preprocessor, talking_clip, *specs, frames=120)
+    shapes = {spec.kind: bundle.tensors[spec.key()].shape for spec in specs if spec.key() in bundle.tensors}
+    assert {missing.reason for missing in bundle.metadata.missing} == {"no_closed_eyes"}
+    assert shapes["frame_clip"] == (1, 120, 224, 224, 3)
+    assert shapes["chroma_histogram"] == (19, 32, 32, 32)
+    assert shapes["lfcc"][1:] == (60, 401)
+    for spec in specs:
+        if isinstance(spec, FaceCrop):
+            assert bundle.tensors[spec.key()].shape == (50, spec.size, spec.size, 3)
+        if isinstance(spec, FaceClip):
+            assert bundle.tensors[spec.key()].shape[1:] == (spec.frames, spec.size, spec.size, 3)
+        if isinstance(spec, Waveform):
+            assert bundle.tensors[spec.key()].shape[1] == spec.samples
+
+
+def test_a_clip_of_whole_frames_shows_them_in_order(preprocessor: Preprocessor, talking_clip: Path) -> None:
+    clip, whole = FrameClip(size=48, frames=5), Image(size=48)
+    bundle = bundle_of(preprocessor, talking_clip, clip, whole, frames=9)
+    assert bundle.metadata.clips[clip.key()] == ((0, 2, 4, 6, 8),)
+    assert bundle.track[clip.key()].tolist() == [-1]
+    np.testing.assert_array_equal(bundle.tensors[clip.key()][0], bundle.tensors[whole.key()][::2])
+    assert bundle.metadata.tracks == ()
+
+
+def test_a_still_makes_no_clip_unless_it_may_be_held(preprocessor: Preprocessor, tmp_path: Path) -> None:
+    path = clips.write_picture(tmp_path / "still.png", clips.portrait())
+    held, dropped = FrameClip(size=32, frames=3), FrameClip(size=32, frames=3, short="drop")
+    bundle = bundle_of(preprocessor, path, held, dropped)
+    assert bundle.metadata.clips[held.key()] == ((0, 0, 0),)
+    (missing,) = bundle.metadata.missing
+    assert (missing.key, missing.reason) == (dropped.key(), "short_track")
+    assert missing.detail == "1 frame was looked at; a clip takes 3."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from telltale_contracts import ClipSpec, FaceClip
+from telltale_contracts import ClipSpec, FaceClip, FrameClip
 
 
 def clip_places(count: int, spec: ClipSpec) -> list[list[int]]:
@@ -14,7 +14,7 @@ def clip_places(count: int, spec: ClipSpec) -> list[list[int]]:
         return []
     if count < spec.frames:
         return _fill(count, spec)
-    if isinstance(spec, FaceClip) and spec.spacing == "even":
+    if isinstance(spec, FaceClip | FrameClip) and spec.spacing == "even":
         return [np.linspace(0, count - 1, spec.frames).round().astype(int).tolist()]
     stride = spec.stride or spec.frames
     return [list(range(start, start + spec.frames)) for start in range(0, count - spec.frames + 1, stride)]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from telltale_contracts import Image
+from telltale_contracts import FrameClip, Image
 
 from telltale_preprocess.faces.crops import pad_to_square, resize
 
 
-def fit_picture(rgb: NDArray[np.uint8], spec: Image) -> NDArray[np.uint8]:
+def fit_picture(rgb: NDArray[np.uint8], spec: Image | FrameClip) -> NDArray[np.uint8]:
     """The picture as uint8 [size, size, 3], RGB: stretched, cut at the centre, or centred on black."""
     height, width = rgb.shape[:2]
     if spec.fit == "crop":
