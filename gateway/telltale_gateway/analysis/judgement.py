@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from telltale_contracts import BundleMetadata, FaceCrop, Forgery, SoundSpec
+from telltale_contracts import BundleMetadata, FaceSpec, Forgery, SoundSpec
 
 from telltale_gateway.analysis.fusion import Evidence, Fused, RivalForgeries, contradictions
 from telltale_gateway.analysis.scoring import Outcome
@@ -103,7 +103,7 @@ class Judge:
         if items < manifest.min_items:
             return f"{manifest.name} could look at {items} items only, {manifest.min_items} are needed."
         best = max((track.quality for track in metadata.tracks), default=1.0)
-        if isinstance(manifest.input, FaceCrop) and best < self.rules.min_face_quality:
+        if isinstance(manifest.input, FaceSpec) and best < self.rules.min_face_quality:
             return f"The best face has a quality of {best:.2f}, {self.rules.min_face_quality:g} is needed."
         return None
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from telltale_contracts import BundleMetadata, FaceCrop, Image, Server, SoundSpec
+from telltale_contracts import BundleMetadata, FaceCrop, FaceSpec, Image, Server, SoundSpec
 
 from telltale_gateway.analysis.explanation import explain
 from telltale_gateway.analysis.judgement import Judge, Judgement
@@ -143,7 +143,7 @@ def _tracks(metadata: BundleMetadata, scored: Scored, judge: Judge) -> tuple[Tra
             outcome.deployed.name: outcome.aggregated.tracks[track.track]
             for outcome in scored.outcomes
             if outcome.aggregated is not None
-            and isinstance(outcome.deployed.manifest.input, FaceCrop)
+            and isinstance(outcome.deployed.manifest.input, FaceSpec)
             and track.track in outcome.aggregated.tracks
         }
         times = [metadata.frames[seen.frame].t for seen in track.observations]
