@@ -68,7 +68,7 @@ def test_a_long_sound_gives_the_segments_of_the_whole_and_says_how_much_was_hear
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sentence = say("Somebody speaks, and goes on speaking, so that there is something to hear at any moment.")
-    path = write_sound(tmp_path / "sound.m4a", np.resize(sentence, 200 * 16_000), 16_000, "aac")
+    path = write_sound(tmp_path / "sound.mka", np.resize(sentence, 200 * 16_000), 16_000, "flac")
     spec = Waveform(samples=16_000, max_segments=8)
     listener = Listener(Settings())
     with path.open("rb") as file:

@@ -1,7 +1,8 @@
 """Decode stretches of a long sound and nothing of what lies between, where the container says where that is.
 
 A stretch is the same samples as those of the whole sound: it begins on a sample that both the source's rate and every
-wanted rate have in common, so that resampling falls on the same grid.
+wanted rate have in common, so that resampling falls on the same grid. (Where AAC leaves noise to the decoder to make
+up, that noise is another one.)
 """
 
 from __future__ import annotations
