@@ -2,6 +2,8 @@
 
 HOST ?= 127.0.0.1
 PORT ?= 8000
+MUTANTS ?= 2000
+SEED ?= 1
 
 is_3.11 = -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null
 PYTHON ?= $(shell for python in python3.11 python3 python /usr/bin/python3.11; do \
@@ -12,7 +14,7 @@ MODELS := .venvs/models/bin/python
 TOOLS := .venvs/tools/bin/python
 SAMPLES := .cache/samples/.made
 
-.PHONY: help setup demo serve test lint types lock clean python environments torch assets
+.PHONY: help setup demo serve test fuzz lint types bench lock clean python environments torch today assets
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -30,11 +32,17 @@ serve: environments assets  ## the stack in the foreground on HOST:PORT (127.0.0
 test: torch setup  ## set up what is missing, then lint, types and tests
 	@$(SERVICES) scripts/check.py
 
+fuzz: environments assets  ## hostile files against preprocessing: MUTANTS=2000 of SEED=1
+	@$(SERVICES) -m tests.fuzz --mutants $(MUTANTS) --seed $(SEED)
+
 lint: environments  ## ruff
 	@$(SERVICES) scripts/check.py --only ruff
 
 types: torch  ## mypy --strict
 	@$(SERVICES) scripts/check.py --only mypy
+
+bench: environments assets today  ## what preprocessing takes, beside the least it can; ten minutes on an idle machine
+	@$(SERVICES) bench/preprocess.py
 
 lock: python  ## write requirements/*.txt anew from requirements/*.in
 	@$(PYTHON) scripts/environments.py tools
@@ -54,6 +62,9 @@ environments: python
 
 torch: python
 	@$(PYTHON) scripts/environments.py services triton models torch
+
+today: python
+	@$(PYTHON) scripts/environments.py bench
 
 assets: environments
 	@$(TOOLS) scripts/assets.py

@@ -2,7 +2,8 @@
 
 Three, because they cannot share one: `services` (gateway, preprocess-service, the launcher, the checks), `triton`
 (what tritonserver's Python stub imports; numpy 1.26) and `models` (TensorFlow and the rest, for the stand-in and for
-export). `torch` is laid into `models` for training and conversion; `tools` holds pip, and uv for the lock files.
+export). `torch` is laid into `models` for training and conversion; `bench` holds what people run today, to measure
+against; `tools` holds pip, and uv for the lock files.
 
 Only wheels are installed, only by hash; our own packages are installed editable. A stamp in each environment says
 what it was made from, so that a second run has nothing to do. Needs nothing but Python 3.11 itself.
@@ -54,6 +55,7 @@ LAYERS = {
         Layer("triton", "triton", ("triton.txt",), system_python=True),
         Layer("models", "models", ("models.txt",), ("contracts", "local-serving", "export")),
         Layer("torch", "models", ("torch.txt", "torch-cpu.txt"), below="models"),
+        Layer("bench", "bench", ("bench.txt",)),
     )
 }
 

@@ -10,7 +10,7 @@ from _steps import SetupError, call, main_or_message, step
 
 HOUSE = Path(__file__).resolve().parent.parent
 # In this order: checks.in holds to services.txt, torch.in to models.txt.
-LOCKS = ("services", "checks", "triton", "models", "torch", "tools")
+LOCKS = ("services", "checks", "triton", "models", "torch", "bench", "tools")
 # uv sees only the registry's CUDA build of torch; the CPU build is pinned by hand.
 PINNED_BY_HAND = {"torch": "torch"}
 HOW = (

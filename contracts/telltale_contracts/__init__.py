@@ -18,6 +18,7 @@ from telltale_contracts._bundle import (
     Segment,
     TensorBundle,
     Track,
+    UnusableReason,
 )
 from telltale_contracts._card import (
     Artifact,
@@ -31,7 +32,13 @@ from telltale_contracts._card import (
 )
 from telltale_contracts._digest import CARD_FILE, GOLDEN_FILE, artifact_digest, artifact_files
 from telltale_contracts._inputs import (
+    ChromaHistogram,
+    ClipSpec,
+    EyeClip,
+    FaceClip,
     FaceCrop,
+    FaceSpec,
+    FrameClip,
     Image,
     InputSpec,
     Lfcc,
@@ -60,11 +67,17 @@ __all__ = [
     "AudioFacts",
     "BundleMetadata",
     "Calibration",
+    "ChromaHistogram",
+    "ClipSpec",
     "Contract",
     "DetectorManifest",
+    "EyeClip",
+    "FaceClip",
     "FaceCrop",
     "FaceObservation",
+    "FaceSpec",
     "Forgery",
+    "FrameClip",
     "Golden",
     "Image",
     "InputSpec",
@@ -93,6 +106,7 @@ __all__ = [
     "TensorNames",
     "Track",
     "TrafficShare",
+    "UnusableReason",
     "VersionCard",
     "Waveform",
     "artifact_digest",

@@ -1,9 +1,9 @@
 """TensorBundle: what preprocessing hands back, one safetensors body for one upload.
 
 For each spec of the recipe a tensor under the spec's key (leading dimension = items), and beside it ``<key>.frame``
-and ``<key>.track``, int32 [items]: the index into ``metadata.frames`` (of a sound spec: into
-``metadata.segments[key]``) and the face track, -1 where there is none. A spec that could not be had has no tensor and
-an entry in ``metadata.missing``.
+and ``<key>.track``, int32 [items]: the index into ``metadata.frames`` and the face track, -1 where there is none. Of a
+clip the index is that of its first frame, and ``metadata.clips[key]`` lists them all; of a sound spec it is the index
+into ``metadata.segments[key]``. A spec that could not be had has no tensor and an entry in ``metadata.missing``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ from safetensors.numpy import load, save
 from telltale_contracts._base import Contract
 
 MediaKind = Literal["video", "image", "audio"]
-MissingReason = Literal["no_face", "no_usable_face", "no_audio", "no_speech", "no_picture"]
+MissingReason = Literal[
+    "no_face", "no_usable_face", "short_track", "no_closed_eyes", "no_audio", "no_speech", "no_picture"
+]
+UnusableReason = Literal["too_small", "blurred", "cut_off", "turned_away", "occluded"]
 
 _METADATA = "telltale"
 
@@ -47,6 +50,8 @@ class MediaFacts(Contract):
     audio_codec: str | None = None
     sample_rate: int | None = None
     channels: int | None = None
+    audio_track: int | None = Field(default=None, description="which sound track was used, from 0: the default one")
+    audio_tracks: int | None = Field(default=None, description="how many sound tracks there are")
 
 
 class SampledFrame(Contract):
@@ -68,6 +73,18 @@ class FaceObservation(Contract):
     eye_distance: float = Field(ge=0.0, description="pixels between the eyes")
     sharpness: float = Field(ge=0.0, description="variance of the Laplacian of the crop's luma at 112 x 112")
     usable: bool = Field(description="whether crops of it are in the tensors")
+    unusable: UnusableReason | None = Field(default=None, description="why they are not")
+    yaw: float | None = Field(default=None, description="degrees; positive when the subject turns to their left")
+    pitch: float | None = Field(default=None, description="degrees; positive when the subject looks up")
+    roll: float | None = Field(default=None, description="degrees clockwise, as the picture shows it")
+    inside: float | None = Field(default=None, ge=0.0, le=1.0, description="share of the box inside the picture")
+    presence: float | None = Field(
+        default=None, ge=0.0, le=1.0, description="of a face under dense landmarks; where they were taken"
+    )
+    eye_aspect: tuple[float, float] | None = Field(
+        default=None,
+        description="eye aspect ratio of the right and the left eye (the subject's); where it was measured",
+    )
 
 
 class Track(Contract):
@@ -90,9 +107,18 @@ class AudioFacts(Contract):
     """The sound as a whole."""
 
     duration_s: float = Field(ge=0.0)
+    heard_s: float | None = Field(
+        default=None, ge=0.0, description="seconds that were decoded, where not all were; what follows is of those"
+    )
     speech_s: float = Field(ge=0.0, description="seconds in which somebody speaks")
     rms: float = Field(ge=0.0)
-    silence_ratio: float = Field(ge=0.0, le=1.0)
+    silence_ratio: float = Field(ge=0.0, le=1.0, description="share of 25 ms stretches under -60 dBFS")
+    pitch_hz: float | None = Field(default=None, description="mean fundamental frequency of the voiced speech")
+    pitch_stability: float | None = Field(
+        default=None, ge=0.0, le=1.0, description="1 - standard deviation / mean of that frequency, not under 0"
+    )
+    spectral_centroid_hz: float | None = Field(default=None, ge=0.0, description="mean over time")
+    spectral_contrast_db: float | None = Field(default=None, description="mean over time and octave bands")
 
 
 class Missing(Contract):
@@ -112,6 +138,10 @@ class BundleMetadata(Contract):
     tracks: tuple[Track, ...] = ()
     audio: AudioFacts | None = None
     segments: dict[str, tuple[Segment, ...]] = Field(default_factory=dict)
+    clips: dict[str, tuple[tuple[int, ...], ...]] = Field(
+        default_factory=dict,
+        description="of a clip spec: the frames of each item, of which its frame index is the first",
+    )
     missing: tuple[Missing, ...] = ()
     timings_ms: dict[Literal["decode", "faces", "features"], float] = Field(default_factory=dict)
 

@@ -11,7 +11,7 @@ PreprocessError
  |-- EmptyMedia            422
  |-- DamagedMedia          422
  |-- ImageTooSmall         422
- |-- MediaTooDemanding     422  it needs more memory than a worker may have
+ |-- MediaTooDemanding     422  it needs more memory, or has more pixels a second, than is allowed
  |-- MediaCrashedDecoder   422  it killed two workers
  |-- ProcessingFailed      500  a fault of ours
  |-- Busy                  503
@@ -130,11 +130,11 @@ class ImageTooSmall(PreprocessError):
 
 
 class MediaTooDemanding(PreprocessError):
-    """Decoding it took more memory than a worker may have."""
+    """Decoding it took more memory than a worker may have, or its pixels a second are more than are allowed."""
 
     status = 422
     code = "media_too_demanding"
-    title = "Media needs too much memory"
+    title = "Media too demanding"
     hint = "Scale it down or re-encode it with common settings."
 
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -10,8 +15,6 @@ from numpy.typing import NDArray
 from telltale_contracts import (
     AudioFacts,
     BundleMetadata,
-    FaceCrop,
-    Image,
     Lfcc,
     LogMel,
     LogSpectrogram,
@@ -26,15 +29,18 @@ from telltale_contracts import (
     Waveform,
 )
 
-from telltale_preprocess.auditory import audio_facts, describe_segments, sound_tensor
+from telltale_preprocess.ahead import ahead
 from telltale_preprocess.errors import RecipeTooLarge
-from telltale_preprocess.faces.detector import FaceDetector
-from telltale_preprocess.features.speech import SPEECH_RATE, SpeechDetector
+from telltale_preprocess.faces.detector import Face, FaceDetector
+from telltale_preprocess.faces.mesh import FaceMesh
+from telltale_preprocess.listening import Heard, Listener
+from telltale_preprocess.media.animation import decode_animation
 from telltale_preprocess.media.probe import Recording, Still, probe
 from telltale_preprocess.media.sampling import target_frames
-from telltale_preprocess.media.sound import decode_sound
 from telltale_preprocess.media.still import decode_still
-from telltale_preprocess.media.video import decode_frames
+from telltale_preprocess.media.timeline import Timeline
+from telltale_preprocess.media.video import Picture, decode_frames
+from telltale_preprocess.samples import PictureSpec
 from telltale_preprocess.settings import Settings
 from telltale_preprocess.stopwatch import Stopwatch
 from telltale_preprocess.visual import VisualCollector
@@ -49,10 +55,20 @@ class _Draft:
     frame: dict[str, NDArray[np.int32]] = field(default_factory=dict)
     track: dict[str, NDArray[np.int32]] = field(default_factory=dict)
     segments: dict[str, tuple[Segment, ...]] = field(default_factory=dict)
+    clips: dict[str, tuple[tuple[int, ...], ...]] = field(default_factory=dict)
     missing: list[Missing] = field(default_factory=list)
     audio: AudioFacts | None = None
 
-    def lack(self, specs: list[FaceCrop | Image] | list[SoundSpec], reason: MissingReason, detail: str) -> None:
+    def hear(self, heard: Heard) -> None:
+        self.audio = heard.facts
+        self.segments.update(heard.segments)
+        self.missing.extend(heard.missing)
+        for key, tensor in heard.tensors.items():
+            self.tensors[key] = tensor
+            self.frame[key] = np.arange(len(tensor), dtype=np.int32)
+            self.track[key] = np.full(len(tensor), -1, dtype=np.int32)
+
+    def lack(self, specs: list[PictureSpec] | list[SoundSpec], reason: MissingReason, detail: str) -> None:
         self.missing.extend(Missing(key=spec.key(), reason=reason, detail=detail) for spec in specs)
 
     def refuse_more_than(self, limit: int) -> None:
@@ -64,13 +80,13 @@ class _Draft:
 
 
 class Preprocessor:
-    """Owns the models; one for each process, used by one thread."""
+    """Owns the models, and threads that decode and listen; one for each process, used by one thread."""
 
     def __init__(self, settings: Settings) -> None:
         """Load the models.
 
         Raises:
-            FileNotFoundError: a face detector's model is not in ``settings.assets``.
+            FileNotFoundError: a face model is not in ``settings.assets``.
         """
         self._settings = settings
         self._faces = FaceDetector(
@@ -79,18 +95,25 @@ class Preprocessor:
             min_score=settings.min_detection_score,
             max_faces=settings.max_faces,
         )
-        self._speech = SpeechDetector()
+        self._mesh = FaceMesh(settings.assets)
+        self._listener = Listener(settings)
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="listening")
+        self._ahead = ThreadPoolExecutor(1, thread_name_prefix="decoding")
 
     def close(self) -> None:
         """Release the models."""
+        self._beside.shutdown()
+        self._ahead.shutdown()
         self._faces.close()
 
     def warm(self) -> None:
         """Pay what the first call of each library costs."""
-        self._faces.detect(np.zeros((360, 640, 3), dtype=np.uint8))
-        tone = np.sin(np.arange(SPEECH_RATE, dtype=np.float32) / 10.0)
-        for spec in (LogSpectrogram(samples=8_000), LogMel(samples=8_000), Lfcc(samples=8_000)):
-            sound_tensor(tone, spec)
+        blank = np.zeros((360, 640, 3), dtype=np.uint8)
+        self._faces.detect(blank)
+        self._mesh.landmarks(blank, Face((100.0, 100.0, 50.0, 50.0), 1.0, np.zeros((6, 2))))
+        # By the thread that will do it: a thread's first allocations map memory of its own.
+        self._beside.submit(self._listener.warm).result()
+        self._ahead.submit(np.zeros, 1).result()
 
     def preprocess(self, file: BinaryIO, recipe: Recipe) -> TensorBundle:
         """Decode once and produce everything that the recipe lists, or say why it cannot be had.
@@ -101,22 +124,31 @@ class Preprocessor:
         watch = Stopwatch()
         with watch.measure("decode"):
             source = probe(file, self._settings)
-        pictures: list[FaceCrop | Image] = [spec for spec in recipe.inputs if isinstance(spec, FaceCrop | Image)]
+        pictures: list[PictureSpec] = [spec for spec in recipe.inputs if isinstance(spec, PictureSpec)]
         sounds: list[SoundSpec] = [spec for spec in recipe.inputs if isinstance(spec, _SOUND)]
         draft = _Draft()
-        collector = VisualCollector(pictures, self._faces, self._settings, watch)
+        collector = VisualCollector(pictures, self._faces, self._mesh, self._settings, watch)
         facts = source.facts
-        if pictures:
-            facts = self._look(file, source, recipe.sampling, collector, watch)
-            self._collect(collector, draft, pictures, facts)
-        elif isinstance(source, Recording) and source.timeline is not None:
-            # Whether it decodes at all, and which way it is turned, only a decoded frame tells.
-            with watch.measure("decode"):
-                frames = decode_frames(file, source.timeline, _FIRST_FRAME, max_pixels=self._settings.max_pixels)
-                first = next(frames)
-                facts = _with_picture(facts, first.rgb, first.rotation)
-        if sounds:
-            self._listen(file, source, sounds, draft, watch)
+        listening = self._start_listening(file, source, sounds)
+        try:
+            if pictures:
+                facts = self._look(file, source, recipe.sampling, collector, watch)
+                self._collect(collector, draft, pictures, facts)
+            elif isinstance(source, Recording) and source.timeline is not None:
+                # Whether it decodes at all, and which way it is turned, only a decoded frame tells.
+                with watch.measure("decode"):
+                    first = next(self._pictures(file, source, source.timeline, _FIRST_FRAME))
+                    facts = _with_picture(facts, first.rgb, first.rotation)
+        finally:
+            if listening is not None:
+                wait([listening])
+        if listening is not None:
+            heard, listened = listening.result()
+            draft.hear(heard)
+            draft.refuse_more_than(self._settings.max_bundle_bytes)
+            watch.add(listened)
+        elif sounds:
+            draft.lack(sounds, "no_audio", f"The {source.facts.kind} has no sound track.")
         steps = np.diff([frame.index for frame in collector.frames])
         metadata = BundleMetadata(
             media=facts,
@@ -125,6 +157,7 @@ class Preprocessor:
             tracks=collector.tracks(),
             audio=draft.audio,
             segments=draft.segments,
+            clips=draft.clips,
             missing=tuple(draft.missing),
             timings_ms=watch.timings_ms(),
         )
@@ -147,61 +180,58 @@ class Preprocessor:
         if source.timeline is None:
             return source.facts
         facts = source.facts
-        pictures = decode_frames(
-            file, source.timeline, target_frames(source.timeline, sampling), max_pixels=self._settings.max_pixels
-        )
-        while True:
-            with watch.measure("decode"):
-                picture = next(pictures, None)
-            if picture is None:
-                return facts
-            collector.look(picture.index, picture.t, picture.rgb)
-            facts = _with_picture(facts, picture.rgb, picture.rotation)
+        targets = target_frames(source.timeline, sampling)
+        with closing(ahead(self._pictures(file, source, source.timeline, targets), self._ahead)) as pictures:
+            while True:
+                with watch.measure("decode"):
+                    picture = next(pictures, None)
+                if picture is None:
+                    return facts
+                collector.look(picture.index, picture.t, picture.rgb)
+                facts = _with_picture(facts, picture.rgb, picture.rotation)
+
+    def _pictures(
+        self, file: BinaryIO, source: Recording, timeline: Timeline, targets: NDArray[np.int64]
+    ) -> Iterator[Picture]:
+        if source.animation is not None:
+            return decode_animation(source.animation, timeline, targets)
+        return decode_frames(file, timeline, targets, max_pixels=self._settings.max_pixels)
 
     @staticmethod
-    def _collect(collector: VisualCollector, draft: _Draft, specs: list[FaceCrop | Image], facts: MediaFacts) -> None:
+    def _collect(collector: VisualCollector, draft: _Draft, specs: list[PictureSpec], facts: MediaFacts) -> None:
         if facts.kind == "audio":
             draft.lack(specs, "no_picture", f"The {facts.container} file holds sound only.")
             return
-        for key, items in collector.items.items():
-            if items.pixels:
-                draft.tensors[key] = np.stack(items.pixels)
-                draft.frame[key] = np.asarray(items.frame, dtype=np.int32)
-                draft.track[key] = np.asarray(items.track, dtype=np.int32)
-        draft.missing.extend(collector.missing())
+        made = collector.items()
+        for key, items in made.items():
+            draft.tensors[key], draft.frame[key], draft.track[key] = items.tensor, items.frame, items.track
+            if items.clips is not None:
+                draft.clips[key] = items.clips
+        draft.missing.extend(collector.missing(spec) for spec in specs if spec.key() not in made)
+
+    def _start_listening(
+        self, file: BinaryIO, source: Still | Recording, specs: list[SoundSpec]
+    ) -> Future[tuple[Heard, Stopwatch]] | None:
+        """Listen beside the work on the pictures, which leaves cores idle; None where there is no sound."""
+        if not specs or isinstance(source, Still) or source.sound_s is None:
+            return None
+        origin = source.timeline.origin if source.timeline is not None else None
+        return self._beside.submit(self._listen, _another(file), source.sound_s, specs, origin)
 
     def _listen(
-        self, file: BinaryIO, source: Still | Recording, specs: list[SoundSpec], draft: _Draft, watch: Stopwatch
-    ) -> None:
-        if isinstance(source, Still) or not source.has_sound:
-            draft.lack(specs, "no_audio", f"The {source.facts.kind} has no sound track.")
-            return
-        with watch.measure("decode"):
-            sounds = decode_sound(
-                file,
-                {SPEECH_RATE, *(spec.sample_rate for spec in specs)},
-                max_seconds=self._settings.max_duration_s + 1.0,
-                origin=source.timeline.origin if source.timeline is not None else None,
-            )
-        with watch.measure("features"):
-            speech = self._speech.speech_windows(sounds[SPEECH_RATE])
-            draft.audio = audio_facts(sounds[SPEECH_RATE], speech)
-            if draft.audio.speech_s < self._settings.min_speech_s:
-                draft.lack(
-                    specs,
-                    "no_speech",
-                    f"Of {draft.audio.duration_s:.1f} s of sound {draft.audio.speech_s:.1f} s are speech; "
-                    f"at least {self._settings.min_speech_s:.1f} s are needed.",
-                )
-                return
-            for spec in specs:
-                sound, key = sounds[spec.sample_rate], spec.key()
-                draft.tensors[key] = sound_tensor(sound, spec)
-                draft.refuse_more_than(self._settings.max_bundle_bytes)
-                draft.segments[key] = describe_segments(len(sound), spec, speech)
-                count = len(draft.segments[key])
-                draft.frame[key] = np.arange(count, dtype=np.int32)
-                draft.track[key] = np.full(count, -1, dtype=np.int32)
+        self, file: BinaryIO, sound_s: float, specs: list[SoundSpec], origin: float | None
+    ) -> tuple[Heard, Stopwatch]:
+        watch = Stopwatch()
+        with file:
+            return self._listener.listen(file, sound_s, specs, watch, origin=origin), watch
+
+
+def _another(file: BinaryIO) -> BinaryIO:
+    """The same file with a place of its own to read from."""
+    try:
+        return Path(f"/proc/self/fd/{file.fileno()}").open("rb")
+    except io.UnsupportedOperation:
+        return io.BytesIO(file.read() if not file.seek(0) else b"")
 
 
 def _with_picture(facts: MediaFacts, rgb: NDArray[np.uint8], rotation: int) -> MediaFacts:

@@ -26,6 +26,9 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(default=100_000_000, gt=0)
     max_duration_s: float = Field(default=600.0, gt=0, description="seconds of media")
     max_pixels: int = Field(default=40_000_000, gt=0, description="pixels of one picture, by its header")
+    max_pixel_rate: float = Field(
+        default=4e9, gt=0, description="pixels a second of a video; 8K at 120 frames a second"
+    )
     min_side: int = Field(default=16, ge=1, description="pixels; a smaller picture shows nothing")
     max_bundle_bytes: int = Field(default=512_000_000, gt=0, description="of one answer")
     max_wall_s: float = Field(default=60.0, gt=0, description="seconds of wall time for one request in a worker")

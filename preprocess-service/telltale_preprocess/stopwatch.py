@@ -26,6 +26,11 @@ class Stopwatch:
         finally:
             self._seconds[stage] += time.perf_counter() - start
 
+    def add(self, other: Stopwatch) -> None:
+        """Add what another one measured."""
+        for stage, seconds in other._seconds.items():
+            self._seconds[stage] += seconds
+
     def timings_ms(self) -> dict[Stage, float]:
         """Milliseconds by stage."""
         return {stage: round(seconds * 1000.0, 3) for stage, seconds in self._seconds.items()}

@@ -14,6 +14,7 @@ from telltale_contracts import Image, Recipe, Waveform
 from telltale_preprocess.errors import MediaTooLong, RecipeTooLarge
 from telltale_preprocess.features.segments import cut_segments, segment_starts
 from telltale_preprocess.media.sound import decode_sound
+from telltale_preprocess.media.timeline import read_times
 from telltale_preprocess.pipeline import Preprocessor
 from telltale_preprocess.settings import Settings
 
@@ -55,6 +56,21 @@ def test_level_and_length_survive_every_codec_and_rate(tmp_path: Path, name: str
         assert len(sound) / asked == pytest.approx(2.0, abs=0.08)
         middle = sound[asked // 2 : -asked // 2]
         assert np.sqrt(np.mean(middle**2)) == pytest.approx(0.3 / np.sqrt(2), rel=0.05)
+
+
+@pytest.mark.parametrize("samples", [28_800, 29_000, 48_000])
+def test_a_vorbis_ends_where_its_last_page_says(tmp_path: Path, samples: int) -> None:
+    sound = np.zeros((2, samples), dtype=np.float32)
+    with av.open(str(tmp_path / "a.ogg"), "w") as container:
+        stream = container.add_stream("vorbis", rate=48_000, options={"strict": "-2"})
+        stream.layout = "stereo"
+        frame = av.AudioFrame.from_ndarray(sound, "fltp", "stereo")
+        frame.sample_rate, frame.pts, frame.time_base = 48_000, 0, Fraction(1, 48_000)
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    with (tmp_path / "a.ogg").open("rb") as file:
+        seconds = read_times(file, 600.0).duration_s
+    assert seconds == pytest.approx(samples / 48_000, abs=0.03)
 
 
 @pytest.mark.parametrize("codec", ["pcm_s16le", "pcm_f32le"])

@@ -72,3 +72,31 @@ def test_lfcc_is_its_definition(segments: Segments) -> None:
     np.testing.assert_allclose(ours[:, :20], static, atol=2e-4)
     np.testing.assert_allclose(ours[:, 20:40, 1:-1], static[:, :, 2:] - static[:, :, :-2], atol=4e-4)
     np.testing.assert_allclose(ours[:, 40:, 5], ours[:, 20:40, 6] - ours[:, 20:40, 4], atol=4e-4)
+
+
+def test_the_asvspoof_2021_baseline_is_its_definition(segments: Segments) -> None:
+    """LFCC of the 2021 baseline, written out: torch.stft(n_fft 512, hop 160, Hamming 320, constant padding)."""
+    spec = Lfcc(
+        samples=32_000, win_length=320, window="hamming", pre_emphasis=0.97, centred=True, floor=2**-23, energy=True
+    )
+    ours = lfcc(segments, spec)
+    assert ours.shape == (2, 60, spec.frames) == (2, 60, 201)
+    emphasised = segments.astype(np.float64)
+    emphasised[:, 1:] -= 0.97 * segments[:, :-1]
+    spectra = librosa.stft(
+        emphasised, n_fft=512, hop_length=160, win_length=320, window="hamming", center=True, pad_mode="constant"
+    )
+    power = np.abs(spectra) ** 2
+    static = dct(np.log10(linear_filters(spec) @ power + 2**-23), type=2, norm="ortho", axis=1)
+    static[:, 0] = np.log10(power.sum(axis=1) / 512 + 2**-23)
+    np.testing.assert_allclose(ours[:, :20], static, atol=2e-4)
+    padded = np.pad(static, ((0, 0), (0, 0), (1, 1)), mode="edge")
+    np.testing.assert_allclose(ours[:, 20:40], padded[:, :, 2:] - padded[:, :, :-2], atol=4e-4)
+
+
+def test_a_centred_log_mel_is_librosas(segments: Segments) -> None:
+    spec = LogMel(samples=32_000, n_fft=2048, win_length=2048, hop_length=512, n_mels=128, centred=True)
+    ours = log_mel(segments, spec)
+    assert ours.shape == (2, 128, spec.frames)
+    theirs = librosa.feature.melspectrogram(y=segments.astype(np.float64), sr=16_000, n_fft=2048, hop_length=512)
+    np.testing.assert_allclose(ours, np.log(theirs + 1e-10), atol=2e-4)

@@ -11,7 +11,7 @@ from av.video.stream import VideoStream
 from telltale_contracts import Sampling
 from telltale_preprocess.errors import DamagedMedia, ImageTooLarge
 from telltale_preprocess.media.sampling import target_frames
-from telltale_preprocess.media.timeline import Timeline, read_timeline
+from telltale_preprocess.media.timeline import Timeline, read_times
 from telltale_preprocess.media.video import Picture, decode_frames
 
 from tests.clips import Picture as Pixels
@@ -21,7 +21,7 @@ from tests.preprocess.coded import coded_picture, read_code, steady, write_coded
 def decode(path: Path, sampling: Sampling | None = None, **limits: int) -> tuple[Timeline, list[Picture]]:
     """All sampled frames of a file."""
     with path.open("rb") as file:
-        timeline, _ = read_timeline(file, 600.0)
+        timeline = read_times(file, 600.0).timeline
         assert timeline is not None
         targets = target_frames(timeline, sampling or Sampling())
         return timeline, list(decode_frames(file, timeline, targets, **{"max_pixels": 10**8} | limits))
@@ -82,12 +82,31 @@ def test_leaving_out_unreferenced_frames_changes_no_pixel(tmp_path: Path) -> Non
         np.testing.assert_array_equal(picture.rgb, whole[picture.index])
 
 
-def test_long_gaps_are_sought_and_still_exact(tmp_path: Path) -> None:
+def test_of_long_stretches_key_frames_are_taken_alone_pixel_for_pixel(tmp_path: Path) -> None:
     path = write_coded(tmp_path / "clip.mp4", steady(900), options={"g": "40", "bf": "2", "preset": "ultrafast"})
-    timeline, pictures = decode(path, Sampling(max_frames=5))
-    targets = target_frames(timeline, Sampling(max_frames=5))
+    timeline, every = decode(path, Sampling(max_frames=900 // 2))
+    _, few = decode(path, Sampling(max_frames=5))
+    assert [read_code(picture.rgb) for picture in few] == [picture.index for picture in few]
+    assert {picture.index for picture in few} <= set(timeline.keys.tolist())
+    assert max(abs(picture.index - (180 * place + 90)) for place, picture in enumerate(few)) <= 20
+    whole = {picture.index: picture.rgb for picture in every}
+    for picture in few:
+        if picture.index in whole:
+            np.testing.assert_array_equal(picture.rgb, whole[picture.index])
+    assert whole.keys() & {picture.index for picture in few}
+
+
+def test_far_from_key_frames_the_middles_are_sought_and_exact(tmp_path: Path) -> None:
+    path = write_coded(
+        tmp_path / "clip.mp4", steady(900), options={"g": "400", "bf": "2", "sc_threshold": "0", "preset": "ultrafast"}
+    )
+    timeline, pictures = decode(path, Sampling(max_frames=6))
+    middles = [75, 225, 375, 525, 675, 825]
+    assert timeline.keys.tolist() == [0, 400, 800]
     assert [read_code(picture.rgb) for picture in pictures] == [picture.index for picture in pictures]
-    assert max(abs(picture.index - target) for picture, target in zip(pictures, targets, strict=True)) <= 3
+    nearest = [abs(picture.index - middle) for picture, middle in zip(pictures, middles, strict=True)]
+    assert max(nearest[:2] + nearest[3:5]) <= 3
+    assert (pictures[2].index, pictures[5].index) == (400, 800)
 
 
 def test_frames_per_second_are_kept_or_the_whole_clip_is_covered(tmp_path: Path) -> None:

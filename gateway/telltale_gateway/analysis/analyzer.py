@@ -24,6 +24,8 @@ _RETRY_AFTER_S = 3
 
 _HINTS = {
     "no_usable_face": "Send a larger or sharper picture of the face.",
+    "short_track": "Send a longer recording of the face.",
+    "no_closed_eyes": "Send a longer recording of the face, in which the person blinks.",
     "no_face": "Send media that shows a face, or sound in which somebody speaks.",
     "no_speech": "Send sound in which somebody speaks.",
     "no_audio": "Send media that shows a face, or sound in which somebody speaks.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from telltale_contracts import BundleMetadata, FaceCrop, Forgery, SoundSpec
+from telltale_contracts import BundleMetadata, FaceSpec, Forgery, SoundSpec
 
 from telltale_gateway.analysis.fusion import Evidence, Fused, RivalForgeries, contradictions
 from telltale_gateway.analysis.scoring import Outcome
@@ -104,7 +104,7 @@ class Judge:
             return f"{manifest.name} could look at {items} items only, {manifest.min_items} are needed."
         decisive = outcome.aggregated.decisive if outcome.aggregated else None
         quality = next((track.quality for track in metadata.tracks if track.track == decisive), 1.0)
-        if isinstance(manifest.input, FaceCrop) and quality < self.rules.min_face_quality:
+        if isinstance(manifest.input, FaceSpec) and quality < self.rules.min_face_quality:
             return (
                 f"The face that decides for {manifest.name} has a quality of {quality:.2f}, "
                 f"{self.rules.min_face_quality:g} is needed."

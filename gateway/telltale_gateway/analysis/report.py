@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from telltale_contracts import BundleMetadata, FaceCrop, Image, Server, SoundSpec
+from telltale_contracts import BundleMetadata, FaceCrop, FaceSpec, Image, Server, SoundSpec
 
 from telltale_gateway.analysis.explanation import explain
 from telltale_gateway.analysis.judgement import Judge, Judgement
@@ -119,7 +119,7 @@ def _tracks(metadata: BundleMetadata, outcomes: Sequence[Outcome], judge: Judge)
             outcome.deployed.name: outcome.aggregated.tracks[track.track]
             for outcome in outcomes
             if outcome.aggregated is not None
-            and isinstance(outcome.deployed.manifest.input, FaceCrop)
+            and isinstance(outcome.deployed.manifest.input, FaceSpec)
             and track.track in outcome.aggregated.tracks
         }
         times = [metadata.frames[seen.frame].t for seen in track.observations]

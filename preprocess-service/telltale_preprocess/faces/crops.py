@@ -7,14 +7,16 @@ import math
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from telltale_contracts import FaceCrop
+from telltale_contracts import FaceClip, FaceCrop
 
 from telltale_preprocess.faces.detector import Face
 
 
-def cut_face(rgb: NDArray[np.uint8], face: Face, spec: FaceCrop) -> NDArray[np.uint8]:
+def cut_face(rgb: NDArray[np.uint8], face: Face, spec: FaceCrop | FaceClip) -> NDArray[np.uint8]:
     """One crop as the spec says: uint8 [size, size, 3], RGB."""
-    angle = _eye_angle(face) if spec.align == "eyes" else 0.0
+    if spec.fit != "square":
+        return _cut_box(rgb, face, spec)
+    angle = eye_angle(face) if spec.align == "eyes" else 0.0
     return cut_square(rgb, face.centre, face.side * spec.margin, spec.size, angle)
 
 
@@ -43,6 +45,17 @@ def cut_square(
     return resize(patch, size, size)
 
 
+def pad_to_square(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Scale the longer side to ``size`` and centre the picture on black: uint8 [size, size, 3]."""
+    height, width = picture.shape[:2]
+    scale = size / max(height, width)
+    inner = resize(picture, max(1, round(width * scale)), max(1, round(height * scale)))
+    canvas = np.zeros((size, size, 3), dtype=np.uint8)
+    top, left = (size - inner.shape[0]) // 2, (size - inner.shape[1]) // 2
+    canvas[top : top + inner.shape[0], left : left + inner.shape[1]] = inner
+    return canvas
+
+
 def resize(picture: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
     """Scale a picture: area averages when it shrinks, linear when it grows."""
     if picture.shape[:2] == (height, width):
@@ -50,6 +63,17 @@ def resize(picture: NDArray[np.uint8], width: int, height: int) -> NDArray[np.ui
     shrinks = width * height < picture.shape[0] * picture.shape[1]
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(picture, (width, height), interpolation=method), dtype=np.uint8)
+
+
+def _cut_box(rgb: NDArray[np.uint8], face: Face, spec: FaceCrop | FaceClip) -> NDArray[np.uint8]:
+    height, width = rgb.shape[:2]
+    half_width, half_height = face.box[2] * spec.margin / 2, face.box[3] * spec.margin / 2
+    left, top = max(0, round(face.centre[0] - half_width)), max(0, round(face.centre[1] - half_height))
+    left, top = min(left, width - 1), min(top, height - 1)
+    right = min(width, max(left + 1, round(face.centre[0] + half_width)))
+    bottom = min(height, max(top + 1, round(face.centre[1] + half_height)))
+    inside = rgb[top:bottom, left:right]
+    return pad_to_square(inside, spec.size) if spec.fit == "pad" else resize(inside, spec.size, spec.size)
 
 
 def _patch(rgb: NDArray[np.uint8], x: int, y: int, side: int) -> NDArray[np.uint8]:
@@ -66,6 +90,7 @@ def _patch(rgb: NDArray[np.uint8], x: int, y: int, side: int) -> NDArray[np.uint
     )
 
 
-def _eye_angle(face: Face) -> float:
+def eye_angle(face: Face) -> float:
+    """Degrees clockwise by which the line from the right eye to the left falls."""
     right, left = face.landmarks[0], face.landmarks[1]
     return math.degrees(math.atan2(left[1] - right[1], left[0] - right[0]))

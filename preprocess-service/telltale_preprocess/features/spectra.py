@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from scipy.fft import dct
 from telltale_contracts import Lfcc, LogMel, LogSpectrogram
 
-_FLOOR = 1e-10
 _RMS = 0.1
 _Windowed = LogSpectrogram | LogMel | Lfcc
 
@@ -18,13 +17,15 @@ def log_spectrogram(segments: NDArray[np.float32], spec: LogSpectrogram) -> NDAr
     if spec.rms_normalise:
         rms = np.sqrt(np.mean(np.square(segments, dtype=np.float64), axis=1, keepdims=True))
         segments = np.where(rms > 0, segments * (_RMS / np.maximum(rms, 1e-12)), segments).astype(np.float32)
-    return np.stack([np.log(_power(segment, spec) + _FLOOR) for segment in segments]).astype(np.float32)
+    return np.stack([np.log(power_spectrogram(segment, spec) + spec.floor) for segment in segments]).astype(np.float32)
 
 
 def log_mel(segments: NDArray[np.float32], spec: LogMel) -> NDArray[np.float32]:
     """float32 [N, n_mels, frames]: natural logarithm of the Slaney mel bands of the power."""
     bands = slaney_filters(spec)
-    return np.stack([np.log(bands @ _power(segment, spec) + _FLOOR) for segment in segments]).astype(np.float32)
+    return np.stack([np.log(bands @ power_spectrogram(segment, spec) + spec.floor) for segment in segments]).astype(
+        np.float32
+    )
 
 
 def lfcc(segments: NDArray[np.float32], spec: Lfcc) -> NDArray[np.float32]:
@@ -35,8 +36,10 @@ def lfcc(segments: NDArray[np.float32], spec: Lfcc) -> NDArray[np.float32]:
     bands = linear_filters(spec)
     stacked = []
     for segment in segments:
-        energies = np.log10(bands @ _power(segment, spec) + _FLOOR)
-        cepstra = dct(energies, type=2, norm="ortho", axis=0)[: spec.n_lfcc]
+        power = power_spectrogram(segment, spec)
+        cepstra = dct(np.log10(bands @ power + spec.floor), type=2, norm="ortho", axis=0)[: spec.n_lfcc]
+        if spec.energy:
+            cepstra[0] = np.log10(power.sum(axis=0) / spec.n_fft + spec.floor)
         if spec.deltas:
             first = _difference(cepstra)
             cepstra = np.concatenate([cepstra, first, _difference(first)])
@@ -56,13 +59,21 @@ def slaney_filters(spec: LogMel) -> NDArray[np.float64]:
     return _triangles(corners, spec) * (2.0 / (corners[2:] - corners[:-2]))[:, np.newaxis]
 
 
-def _power(segment: NDArray[np.float32], spec: _Windowed) -> NDArray[np.float64]:
-    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(spec.win_length) / spec.win_length)
+def power_spectrogram(segment: NDArray[np.float32], spec: _Windowed) -> NDArray[np.float64]:
+    """float64 [n_fft / 2 + 1, frames]: |X|^2 of one segment, windowed as the spec says."""
+    sound = segment.astype(np.float64)
+    if spec.pre_emphasis:
+        sound = np.concatenate([sound[:1], sound[1:] - spec.pre_emphasis * sound[:-1]])
+    if spec.centred:
+        sound = np.pad(sound, spec.n_fft // 2)
+    # A raised cosine, periodic: Hann or Hamming.
+    share = 0.5 if spec.window == "hann" else 0.54
+    window = share - (1.0 - share) * np.cos(2 * np.pi * np.arange(spec.win_length) / spec.win_length)
     left = (spec.n_fft - spec.win_length) // 2
-    window = np.pad(hann, (left, spec.n_fft - spec.win_length - left))
-    frames = sliding_window_view(segment, spec.n_fft)[:: spec.hop_length]
-    spectrum = np.fft.rfft(frames * window, axis=1)
-    return (spectrum.real**2 + spectrum.imag**2).T
+    padded = np.pad(window, (left, spec.n_fft - spec.win_length - left))
+    frames = sliding_window_view(sound, spec.n_fft)[:: spec.hop_length]
+    spectrum = np.fft.rfft(frames * padded, axis=1)
+    return np.asarray(spectrum.real**2 + spectrum.imag**2, dtype=np.float64).T
 
 
 def _triangles(corners: NDArray[np.float64], spec: _Windowed) -> NDArray[np.float64]:

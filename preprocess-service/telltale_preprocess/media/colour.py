@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 from av.buffer import Buffer
+from av.filter import Graph
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace
+from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from numpy.typing import NDArray
 
 # AVCOL_SPC_* as streams say it -> the matrix as swscale names it.
@@ -24,19 +27,40 @@ _HD_HEIGHT = 720
 def to_rgb(frame: VideoFrame) -> NDArray[np.uint8]:
     """The frame as uint8 [height, width, 3], RGB, turned and mirrored as its display matrix asks.
 
-    A stream that does not say its matrix is BT.709 from 720 lines on and BT.601 below, as players assume.
+    A stream that does not say its matrix is BT.709 from 720 lines on and BT.601 below, as players assume. Of an
+    interlaced frame the upper field is taken, stretched to the full height: the other one shows another moment.
     """
     matrix = None
     if not frame.format.is_rgb:
         guess = Colorspace.ITU709 if frame.height >= _HD_HEIGHT else Colorspace.ITU601
         matrix = _MATRICES.get(frame.colorspace, guess)
-    rgb = frame.reformat(format="rgb24", src_colorspace=matrix, dst_color_range=ColorRange.JPEG, threads=1)
+    rgb = (_upper_field(frame) if frame.interlaced_frame else frame).reformat(
+        width=frame.width,
+        height=frame.height,
+        format="rgb24",
+        src_colorspace=matrix,
+        dst_color_range=ColorRange.JPEG,
+        interpolation=Interpolation.BICUBIC if frame.interlaced_frame else None,
+        threads=1,
+    )
     return np.ascontiguousarray(_oriented(np.asarray(rgb.to_ndarray(), dtype=np.uint8), frame))
 
 
 def clockwise_rotation(frame: VideoFrame) -> int:
     """Degrees clockwise, a quarter turn or a multiple of it, by which the frame is to be turned for display."""
     return round(-frame.rotation / 90) * 90 % 360
+
+
+def _upper_field(frame: VideoFrame) -> VideoFrame:
+    # Before any conversion, since the lines of colour belong to fields too.
+    graph = Graph()
+    graph.link_nodes(
+        graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 1)),
+        graph.add("field", "top"),
+        graph.add("buffersink"),
+    ).configure()
+    graph.vpush(frame)
+    return graph.vpull()
 
 
 def _oriented(picture: NDArray[np.uint8], frame: VideoFrame) -> NDArray[np.uint8]:

@@ -9,7 +9,7 @@ _MARKS = (
     (4, b"ftyp"), (4, b"moov"), (4, b"mdat"), (0, b"\x1aE\xdf\xa3"), (0, b"OggS"), (0, b"fLaC"), (0, b"ID3"),
     (0, b"FLV"), (0, b"FORM"), (0, b"caff"), (0, b"\x00\x00\x01\xba"), (0, b"\x30\x26\xb2\x75"),
     (8, b"WEBP"), (8, b"WAVE"), (8, b"AVI "),
-    (0, b"\x89PNG"), (0, b"\xff\xd8\xff"), (0, b"GIF8"), (0, b"II*\x00"), (0, b"MM\x00*"), (0, b"\x00\x00\x01\x00"),
+    (0, b"\x89PNG"), (0, b"\xff\xd8\xff"), (0, b"GIF8"), (0, b"II*\x00"), (0, b"MM\x00*"),
     (0, b"\x00\x00\x00\x0cjP  "), (0, b"\xff\x4f\xff\x51"),
 )  # fmt: skip
 _BMP_HEADER_SIZES = {12, 16, 40, 52, 56, 64, 108, 124}

@@ -10,12 +10,16 @@ from telltale_contracts import Sampling
 
 from telltale_preprocess.media.timeline import Timeline
 
+LONG_STRETCH = 30
+"""Frames from which on it is cheaper to seek than to decode what lies between: a seek costs the decoder's state."""
+
 
 def target_frames(timeline: Timeline, sampling: Sampling) -> NDArray[np.int64]:
     """Indices of the frames wanted, increasing, at most ``sampling.max_frames``.
 
     With ``fps`` they are at 0, 1/fps, 2/fps, ...; where that would be more than ``max_frames``, and without ``fps``,
-    they are the middles of ``max_frames`` equal stretches, so that the whole clip is covered, not its beginning.
+    they are the middles of ``max_frames`` equal stretches, so that the whole clip is covered, not its beginning. Where
+    the stretches are long and a key frame lies in the middle half of one, it is taken: it is decoded alone.
     """
     if sampling.fps is None and len(timeline.times) <= sampling.max_frames:
         return np.arange(len(timeline.times), dtype=np.int64)
@@ -25,4 +29,13 @@ def target_frames(timeline: Timeline, sampling: Sampling) -> NDArray[np.int64]:
         moments: NDArray[np.floating[Any]] = np.arange(int(last * sampling.fps) + 1) / sampling.fps
     else:
         moments = (np.arange(count) + 0.5) * (last / count)
+        stretch = len(timeline.times) / count
+        if stretch >= LONG_STRETCH:
+            middles = [timeline.nearest(moment) for moment in moments]
+            return np.unique([_near_key(timeline, middle, stretch / 4) for middle in middles])
     return np.unique([timeline.nearest(moment) for moment in moments])
+
+
+def _near_key(timeline: Timeline, index: int, reach: float) -> int:
+    near = min(timeline.keys, key=lambda key: abs(int(key) - index), default=index)
+    return int(near) if abs(int(near) - index) <= reach else index

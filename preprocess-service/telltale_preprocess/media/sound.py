@@ -14,7 +14,7 @@ from av.container import InputContainer
 from numpy.typing import NDArray
 
 from telltale_preprocess.errors import DamagedMedia, MediaTooLong
-from telltale_preprocess.media.container import open_container
+from telltale_preprocess.media.container import open_container, packets_of
 from telltale_preprocess.media.timeline import audio_stream
 
 
@@ -39,7 +39,8 @@ def decode_sound(
         if stream is None:
             raise DamagedMedia("The sound track cannot be opened a second time.")
         stream.codec_context.thread_count = 1
-        for moment, frame in _frames(container, stream):
+        for moment, frame in sound_frames(container, stream):
+            frame.pts = None
             gap = clock.gap_before(moment, frame)
             if clock.now > max_seconds:
                 raise MediaTooLong(f"Its sound goes on after {max_seconds:.0f} s, the most that is allowed.")
@@ -124,10 +125,10 @@ class _Track:
         self._samples += len(part) - left_out
 
 
-def _frames(container: InputContainer, stream: AudioStream) -> Iterator[tuple[float | None, AudioFrame]]:
-    """Each frame, with its presentation time in seconds where it has one."""
-    # A broken packet costs its own samples; a broken container ends the sound.
-    packets = container.demux(stream)
+def sound_frames(container: InputContainer, stream: AudioStream) -> Iterator[tuple[float | None, AudioFrame]]:
+    """Decoded frames from where the container stands, each with its presentation time in seconds where it has one; a
+    broken packet costs its own samples, a broken container ends the sound."""
+    packets = packets_of(container, stream)
     while True:
         try:
             packet = next(packets)
@@ -141,6 +142,4 @@ def _frames(container: InputContainer, stream: AudioStream) -> Iterator[tuple[fl
             continue
         for frame in frames:
             # What is drained at the end, by an empty packet, has lost the clock that its stamp counts by.
-            moment = frame.time if packet.size else None
-            frame.pts = None
-            yield moment, frame
+            yield frame.time if packet.size else None, frame

@@ -14,7 +14,8 @@ from PIL import Image, ImageOps
 
 from telltale_preprocess.errors import DamagedMedia, ImageTooLarge, ImageTooSmall
 
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "PPM", "JPEG2000", "TGA", "ICO", "DIB")
+# Not ICO, whose pictures are larger than its header says, and not TGA, which has no mark to be told by.
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "PPM", "JPEG2000", "DIB")
 _MOVING = {"GIF", "PNG", "WEBP", "AVIF"}
 
 # What Pillow's readers let through when their parsing stumbles; memory that runs out is not the picture's damage.
@@ -36,13 +37,31 @@ def open_still(file: BinaryIO) -> Image.Image | None:
         return None
 
 
+def webp_size(head: bytes) -> tuple[int, int] | None:
+    """Width and height that the first 30 bytes of a WebP claim (RFC 9649, 2.4 to 2.7); None of anything else.
+
+    Pillow takes memory for the whole picture when it opens one.
+    """
+    if len(head) < 30 or head[:4] != b"RIFF" or head[8:12] != b"WEBP":
+        return None
+    match head[12:16]:
+        case b"VP8X":
+            return int.from_bytes(head[24:27], "little") + 1, int.from_bytes(head[27:30], "little") + 1
+        case b"VP8L":
+            both = int.from_bytes(head[21:25], "little")
+            return (both & 0x3FFF) + 1, (both >> 14 & 0x3FFF) + 1
+        case b"VP8 ":
+            return int.from_bytes(head[26:28], "little") & 0x3FFF, int.from_bytes(head[28:30], "little") & 0x3FFF
+    return None
+
+
 def is_animation(picture: Image.Image) -> bool:
     """Whether it has several frames over time; several pages or sizes of one picture are not.
 
     Raises:
         DamagedMedia: its frames cannot be counted.
     """
-    with _damage(picture):
+    with _damage(picture.format):
         return picture.format in _MOVING and getattr(picture, "n_frames", 1) > 1
 
 
@@ -68,7 +87,7 @@ def decode_still(picture: Image.Image) -> NDArray[np.uint8]:
     Raises:
         DamagedMedia: its pixels cannot be decoded.
     """
-    with _damage(picture):
+    with _damage(picture.format):
         picture.load()
         return np.asarray(_flatten(ImageOps.exif_transpose(picture)), dtype=np.uint8)
 
@@ -79,18 +98,16 @@ def exif_rotation(picture: Image.Image) -> int:
     Raises:
         DamagedMedia: it cannot be read so far; some formats keep it behind the pixels.
     """
-    with _damage(picture):
+    with _damage(picture.format):
         return {3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}.get(picture.getexif().get(0x0112, 1), 0)
 
 
 @contextmanager
-def _damage(picture: Image.Image) -> Iterator[None]:
+def _damage(kind: str | None = "known kind of") -> Iterator[None]:
     try:
         yield
     except _STUMBLES as error:
-        raise DamagedMedia(
-            f"Its header is that of a {picture.format} picture, but it cannot be decoded: {error}"
-        ) from error
+        raise DamagedMedia(f"It begins like a {kind} picture, but it cannot be decoded: {error}") from error
 
 
 def _flatten(picture: Image.Image) -> Image.Image:

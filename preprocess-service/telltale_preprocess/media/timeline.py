@@ -5,6 +5,8 @@ Times come from presentation time stamps: index / fps is off by more than a seco
 
 from __future__ import annotations
 
+import math
+from array import array
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -17,12 +19,17 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from telltale_preprocess.errors import DamagedMedia, MediaTooLong
-from telltale_preprocess.media.container import open_container
+from telltale_preprocess.media.container import open_container, packets_of
 
 # Raw streams whose duration libavformat only estimates from the bit rate: their end proves nothing.
 _ESTIMATED = {"mp3", "aac", "ac3", "eac3", "h264", "hevc", "m4v", "mpegvideo", "amr", "dts", "obu"}
+# Containers that say how long the whole lasts; libavformat says it of each stream.
+_ONE_DURATION = {"asf", "matroska,webm"}
 _MIN_SHARE = 0.9
+# Some containers (AVI) do not say how long the last frame stays.
+_SLACK_S = 0.1
 _DEFAULT_FPS = 25.0
+_WRAPPED = (1 << 32) - (1 << 20)
 
 
 @dataclass(frozen=True)
@@ -64,29 +71,50 @@ class Timeline:
         return after if self.times[after] - t < t - self.times[after - 1] else after - 1
 
 
+@dataclass(frozen=True)
+class Times:
+    """When everything in a recording happens: the video's timeline (None without video), seconds of the longest
+    stream, and of the sound track (None without sound)."""
+
+    timeline: Timeline | None
+    duration_s: float
+    sound_s: float | None
+
+
+def _numbers() -> array[float]:
+    # Eight bytes a packet: a video of hours has half a million.
+    return array("d")
+
+
 @dataclass
 class _Packets:
-    """What the packets of one stream say, in decoding order; times in seconds."""
+    """What the packets of one stream say, in decoding order; times in seconds, NaN where they say none."""
 
     step: float
-    shown: list[float | None] = field(default_factory=list)
-    decoded: list[float | None] = field(default_factory=list)
-    lengths: list[float] = field(default_factory=list)
-    keys: list[bool] = field(default_factory=list)
+    base: float
+    shown: array[float] = field(default_factory=_numbers)
+    decoded: array[float] = field(default_factory=_numbers)
+    lengths: array[float] = field(default_factory=_numbers)
+    keys: bytearray = field(default_factory=bytearray)
 
     def add(self, packet: Packet[Any]) -> None:
-        base = float(packet.time_base)
-        self.shown.append(None if packet.pts is None else packet.pts * base)
-        self.decoded.append(None if packet.dts is None else packet.dts * base)
-        self.lengths.append((packet.duration or 0) * base)
+        pts, dts, base = packet.pts, packet.dts, self.base
+        self.shown.append(math.nan if pts is None else pts * base)
+        self.decoded.append(math.nan if dts is None else dts * base)
+        length = packet.duration or 0
+        if _WRAPPED <= length < 1 << 32:
+            # libavformat takes the padding off the last packet of an Ogg in 32 bits without a sign.
+            length -= 1 << 32
+        self.lengths.append(length * base)
         self.keys.append(packet.is_keyframe)
 
     def times(self) -> tuple[NDArray[np.float64], bool]:
         """When each packet is shown, and whether they all say so: some containers (AVI) give decoding times only,
         raw streams nothing at all."""
         for stamps in (self.shown, self.decoded):
-            if None not in stamps:
-                return np.array(stamps, dtype=np.float64), stamps is self.shown
+            times = np.array(stamps, dtype=np.float64)
+            if not np.isnan(times).any():
+                return times, stamps is self.shown
         return np.arange(len(self.lengths), dtype=np.float64) * self.step, False
 
     def span(self) -> float:
@@ -101,8 +129,8 @@ class _Packets:
         return float((times + self.lengths).max() - min(0.0, times.min()))
 
 
-def read_timeline(file: BinaryIO, max_duration_s: float) -> tuple[Timeline | None, float]:
-    """Read all packets once: the video's timeline (None without video) and the duration of the whole, in seconds.
+def read_times(file: BinaryIO, max_duration_s: float) -> Times:
+    """Read all packets once, undecoded.
 
     Raises:
         MediaTooLong: it lasts longer than ``max_duration_s``.
@@ -113,32 +141,45 @@ def read_timeline(file: BinaryIO, max_duration_s: float) -> tuple[Timeline | Non
         video, audio = video_stream(container), audio_stream(container)
         packets = _collect(container, [stream for stream in (video, audio) if stream is not None])
         video_index = video.index if video is not None else None
+        audio_index = audio.index if audio is not None else None
+        one_for_all = container.format.name in _ONE_DURATION
         declared = {} if container.format.name in _ESTIMATED else _declared(container, video, audio)
     spans = {index: found.span() for index, found in packets.items() if found.lengths}
     if not spans:
         raise DamagedMedia("The container is readable, but it holds no frame and no sample.")
     for index, seconds in declared.items():
-        reached = packets[index].end() if index in spans else 0.0
-        if reached < _MIN_SHARE * seconds:
+        meant = spans.keys() if one_for_all else spans.keys() & {index}
+        reached = max((packets[each].end() for each in meant), default=0.0)
+        if reached < _MIN_SHARE * seconds - _SLACK_S:
             raise DamagedMedia(f"It declares {seconds:.2f} s but ends after {reached:.2f} s: it was cut off.")
     total = max(spans.values())
     _refuse_long(total, max_duration_s)
-    if video_index is None or video_index not in spans:
-        return None, total
-    return _timeline(packets[video_index]), total
+    timeline = _timeline(packets[video_index]) if video_index is not None and video_index in spans else None
+    return Times(timeline, total, spans.get(audio_index) if audio_index is not None else None)
 
 
 def video_stream(container: InputContainer) -> VideoStream | None:
-    """The first moving picture; a cover picture that is attached to a sound is none."""
-    for stream in container.streams.video:
-        if not stream.disposition & av.stream.Disposition.attached_pic:
-            return stream
-    return None
+    """The first moving picture that can be decoded; a cover that is attached to a sound is none, and a lone picture
+    (AVIF keeps one beside its sequence) only where nothing moves."""
+    moving = [
+        stream
+        for stream in container.streams.video
+        if _decodable(stream) and not stream.disposition & av.stream.Disposition.attached_pic
+    ]
+    return next((stream for stream in moving if stream.frames != 1), moving[0] if moving else None)
 
 
 def audio_stream(container: InputContainer) -> AudioStream | None:
-    """The first sound track."""
-    return container.streams.audio[0] if container.streams.audio else None
+    """The sound track that the file marks as its default, else the first; of those that can be decoded."""
+    tracks = [stream for stream in container.streams.audio if _decodable(stream)]
+    default = av.stream.Disposition.default
+    return next((track for track in tracks if track.disposition & default), tracks[0] if tracks else None)
+
+
+def _decodable(stream: VideoStream | AudioStream) -> bool:
+    # PyAV gives no context to a stream of a codec that it does not know, whatever its annotations say.
+    context: object = stream.codec_context
+    return context is not None
 
 
 def _refuse_long(seconds: float, limit: float) -> None:
@@ -158,9 +199,9 @@ def _declared(container: InputContainer, video: VideoStream | None, audio: Audio
 
 
 def _collect(container: InputContainer, streams: list[VideoStream | AudioStream]) -> dict[int, _Packets]:
-    found = {stream.index: _Packets(step=1 / _rate(stream)) for stream in streams}
+    found = {stream.index: _Packets(1 / _rate(stream), float(stream.time_base or 1)) for stream in streams}
     try:
-        for packet in container.demux(*streams):
+        for packet in packets_of(container, *streams):
             if packet.size:
                 found[packet.stream_index].add(packet)
     except av.FFmpegError as error:
@@ -179,5 +220,5 @@ def _rate(stream: VideoStream | AudioStream) -> float:
 def _timeline(packets: _Packets) -> Timeline:
     stamps, stamped = packets.times()
     times, first = np.unique(stamps, return_index=True)
-    keys = np.flatnonzero(np.asarray(packets.keys)[first])
+    keys = np.flatnonzero(np.frombuffer(bytes(packets.keys), dtype=np.bool_)[first])
     return Timeline(times - times[0], float(times[0]), keys, packets.span(), stamped)

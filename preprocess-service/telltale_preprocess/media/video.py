@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -15,17 +15,14 @@ from numpy.typing import NDArray
 
 from telltale_preprocess.errors import DamagedMedia
 from telltale_preprocess.media.colour import clockwise_rotation, to_rgb
-from telltale_preprocess.media.container import open_container
+from telltale_preprocess.media.container import INDEXED, open_container, packets_of
+from telltale_preprocess.media.sampling import LONG_STRETCH
 from telltale_preprocess.media.still import refuse_size
 from telltale_preprocess.media.timeline import Timeline, video_stream
 
 # Frames that nothing refers to are left out only where a neighbour is near enough: with at least this many frames
 # from one target to the next. Leaving out others, or the loop filter, would change pixels.
 _SPARSE = 4
-# A seek throws away the decoder's state: below this many frames it is cheaper to decode them.
-_WORTH_SEEKING = 30
-# Containers with an index of key frames; in others a seek may land anywhere.
-_INDEXED = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"}
 _MIN_FOUND_SHARE = 0.5
 
 
@@ -85,7 +82,7 @@ class _Reader:
         self._stream = stream
         self._timeline = timeline
         self._spacing = spacing
-        self._indexed = container.format.name in _INDEXED and timeline.stamped
+        self._indexed = container.format.name in INDEXED and timeline.stamped
         self._sparse = self._indexed and spacing >= _SPARSE
         stream.codec_context.thread_count = 1
         if self._sparse:
@@ -93,12 +90,16 @@ class _Reader:
         self._frames = self._decode()
         self._before: _Decoded | None = None
         self._here: _Decoded | None = None
+        self._drained = False
 
     def nearest(self, target: int) -> _Decoded | None:
         """The clean frame nearest to ``target``; targets must not decrease. None when there is none at all."""
         key = self._timeline.key_before(target)
         position = self._here.index if self._here is not None else 0
-        if self._indexed and key - position > _WORTH_SEEKING:
+        if self._indexed and (self._drained or key - position > LONG_STRETCH):
+            alone = self._key_frame(key) if key == target else None
+            if alone is not None:
+                return alone
             self._seek(key)
         chosen = self._walk_to(target)
         if self._sparse and (chosen is None or abs(chosen.index - target) > self._spacing / 2):
@@ -118,6 +119,21 @@ class _Reader:
         near = [frame for frame in (self._before, self._here) if frame is not None]
         return min(near, key=lambda frame: abs(frame.index - target), default=None)
 
+    def _key_frame(self, key: int) -> _Decoded | None:
+        """Key frame ``key`` alone; after it the decoder must be sent elsewhere. None when it does not decode alone."""
+        self._seek(key)
+        self._drained = True
+        try:
+            packet = next(packets_of(self._container, self._stream))
+            frames = [*self._stream.decode(packet), *self._stream.decode(None)]
+        except (StopIteration, av.FFmpegError):
+            return None
+        for frame in frames:
+            # What is drained without a packet has lost the clock that its time stamp counts by.
+            frame.time_base = packet.time_base
+        self._here = next((each for each in self._named(frames) if each.index == key), None)
+        return self._here
+
     def _seek(self, key: int) -> None:
         base = self._stream.time_base
         if base is None:
@@ -125,11 +141,15 @@ class _Reader:
         moment = self._timeline.origin + float(self._timeline.times[key])
         self._container.seek(round(moment / base), stream=self._stream)
         self._before = self._here = None
+        self._drained = False
         self._frames = self._decode()
 
     def _decode(self) -> Iterator[_Decoded]:
+        return self._named(_all_frames(self._container, self._stream))
+
+    def _named(self, frames: Iterable[VideoFrame]) -> Iterator[_Decoded]:
         last = len(self._timeline.times) - 1
-        for place, frame in enumerate(_all_frames(self._container, self._stream)):
+        for place, frame in enumerate(frames):
             if frame.is_corrupt:
                 continue
             if self._timeline.stamped and frame.time is not None:
@@ -140,7 +160,7 @@ class _Reader:
 
 def _all_frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
     # A packet that cannot be decoded spoils its own frames, not the rest of the video.
-    packets = container.demux(stream)
+    packets = packets_of(container, stream)
     while True:
         try:
             packet = next(packets)
