@@ -34,14 +34,14 @@ async def demonstrate(url: str, samples: Path) -> int:
         raise CannotStart(f"no {', '.join(missing)} in {samples}; run `make setup`, which makes them")
     whole = 0
     async with httpx.AsyncClient(base_url=url, timeout=ANSWER_WITHIN_S, trust_env=False) as client:
-        for name in SAMPLES:
+        for name, truth in SAMPLES.items():
             response = await client.post("/predict", files={"file": (name, (samples / name).read_bytes())})
             if response.status_code == HTTPStatus.OK:
                 verdict = response.json()
                 whole += not verdict["degraded"]
-                print("\n".join(verdict_lines(f"{name} ({SAMPLES[name]})", verdict)), flush=True)
+                print("\n".join(verdict_lines(f"{name} ({truth})", verdict)), flush=True)
             else:
-                print(f"\n{name} ({SAMPLES[name]}): HTTP {response.status_code}\n  {response.text}", flush=True)
+                print(f"\n{name} ({truth}): HTTP {response.status_code}\n  {response.text}", flush=True)
     return 0 if whole == len(SAMPLES) else 1
 
 
