@@ -167,7 +167,8 @@ class VisualCollector:
                 f"Closed eyes (aspect ratio under {spec.threshold:g} in {spec.min_closed} samples in a row or more) "
                 f"were seen in {longest} of {self._looked()}; a clip takes {spec.frames}."
             )
-        return f"The longest face track has {longest} usable samples in {self._looked()}; a clip takes {spec.frames}."
+        samples = f"{longest} usable sample{'s' if longest > 1 else ''}"
+        return f"The longest face track has {samples} in {self._looked()}; a clip takes {spec.frames}."
 
 
 def _closed_eyes(rgb: NDArray[np.uint8], seen: SeenFace, spec: EyeClip) -> NDArray[np.uint8] | None:
