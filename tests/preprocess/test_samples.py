@@ -5,14 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
+from PIL import Image as Pillow
 from telltale_contracts import FaceCrop, Recipe, Sampling
+from telltale_preprocess.faces.crops import resize
 from telltale_preprocess.pipeline import Preprocessor
 
 from tests.clips import ROOT
 from tests.preprocess.service import Service
 
 VIDEOS = ROOT.parent / "shared/media/video"
+WEIGHTS = ROOT.parent / "shared/weights"
 
 
 @pytest.mark.media
@@ -74,3 +78,16 @@ def test_people_who_were_cut_together_are_parted(tmp_path: Path, preprocessor: P
         tracks = preprocessor.preprocess(file, recipe).metadata.tracks
     seen = [[observation.frame for observation in track.observations] for track in tracks]
     assert seen == [[*range(5), *range(10, 15)], list(range(5, 10)), list(range(15, 20))]
+
+
+@pytest.mark.media
+@pytest.mark.skipif(not WEIGHTS.is_dir(), reason="../shared/weights is not there")
+def test_scaled_faces_are_close_to_those_that_published_scores_were_computed_on() -> None:
+    paths = sorted(WEIGHTS.rglob("meso-images/**/*.jpg"))
+    assert paths
+    for path in paths:
+        picture = Pillow.open(path).convert("RGB")
+        published = np.asarray(picture.resize((256, 256), Pillow.Resampling.BILINEAR), dtype=np.int64)
+        ours = resize(np.asarray(picture), 256, 256)
+        assert np.abs(published - ours).mean() < 0.2
+        assert np.abs(published - ours).max() <= 8
