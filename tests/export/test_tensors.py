@@ -18,7 +18,6 @@ from telltale_contracts import (
     LogSpectrogram,
     Waveform,
 )
-
 from telltale_export.packaging import item_shape, item_type
 
 CASES: list[tuple[InputSpec, str, tuple[int, ...]]] = [
