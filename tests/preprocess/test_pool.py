@@ -49,13 +49,13 @@ def endless(tmp_path: Path) -> Job:
     return Job(path=str(tmp_path / "pipe"), recipe=FACES)
 
 
-async def kill_each_worker(pool: WorkerPool, times: int) -> None:
-    """Kill -9 the pool's only worker, and so many of its successors, each once it works."""
+async def kill_each_worker(pool: WorkerPool, times: int, blow: signal.Signals) -> None:
+    """Strike the pool's only worker, and so many of its successors, each once it works."""
     killed: set[int] = set()
     while len(killed) < times:
         for pid in set(pool.pids) - killed:
             await asyncio.sleep(0.3)
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, blow)
             killed.add(pid)
         await asyncio.sleep(0.01)
 
@@ -76,11 +76,12 @@ def test_a_hanging_job_ends_and_the_next_is_served(endless: Job) -> None:
     asyncio.run(scenario())
 
 
-def test_a_job_whose_workers_keep_dying_is_given_up(endless: Job) -> None:
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT], ids=lambda blow: blow.name)
+def test_a_job_whose_workers_keep_dying_is_given_up(endless: Job, blow: signal.Signals) -> None:
     async def scenario() -> None:
         lost: list[str] = []
         async with running_pool(lost) as pool:
-            killer = asyncio.create_task(kill_each_worker(pool, 2))
+            killer = asyncio.create_task(kill_each_worker(pool, 2, blow))
             with pytest.raises(MediaCrashedDecoder):
                 await pool.run(endless)
             await killer
