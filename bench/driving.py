@@ -89,7 +89,7 @@ class Service:
             raise RuntimeError(f"{clip.name}: {response.status} {body[:500].decode(errors='replace')}")
         return seconds
 
-    def wait(self, workers: int, seconds: float = 60.0) -> None:
+    def wait(self, workers: int, seconds: float = 180.0) -> None:
         """Wait until so many workers are warm.
 
         Raises:

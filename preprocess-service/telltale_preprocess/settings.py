@@ -16,7 +16,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TELLTALE_PREPROCESS_", frozen=True)
 
-    assets: Path = Field(default=_REPOSITORY / ".cache" / "assets", description="folder of the face detectors' models")
+    assets: Path = Field(default=_REPOSITORY / ".cache" / "assets", description="folder of the face models")
 
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="decoding processes")
     max_queue: int = Field(default=32, ge=0, description="requests that may wait for a worker before 503")

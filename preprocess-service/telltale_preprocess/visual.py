@@ -63,7 +63,7 @@ class VisualCollector:
         self._observer = FaceObserver(mesh, settings, dense=any(isinstance(spec, EyeClip) for spec in specs))
         self._tracker = FaceTracker()
         self._shots = ShotCounter()
-        self._seen: dict[int, list[SeenFace]] = {}
+        self._seen: dict[int, list[tuple[FaceObservation, float]]] = {}
         self._samples = Samples(settings.max_bundle_bytes)
         self.frames: list[SampledFrame] = []
 
@@ -96,8 +96,8 @@ class VisualCollector:
         return tuple(
             Track(
                 track=track,
-                observations=tuple(each.observation for each in seen),
-                quality=float(np.mean([each.worth for each in seen])),
+                observations=tuple(observation for observation, _ in seen),
+                quality=float(np.mean([worth for _, worth in seen])),
             )
             for track, seen in sorted(self._seen.items())
         )
@@ -108,7 +108,7 @@ class VisualCollector:
             verb = "were" if len(self.frames) > 1 else "was"
             detail = f"{self._looked()} {verb} looked at; a clip takes {spec.frames}."
             return Missing(key=spec.key(), reason=short_reason(spec), detail=detail)
-        every = [each.observation for seen in self._seen.values() for each in seen]
+        every = [observation for seen in self._seen.values() for observation, _ in seen]
         if not every:
             return Missing(key=spec.key(), reason="no_face", detail=f"No face was found in {self._looked()}.")
         if not any(observation.usable for observation in every):
@@ -123,7 +123,7 @@ class VisualCollector:
             place, [each.face for each in seen], [each.looks for each in seen], self._shots.shot_of(rgb)
         )
         for track, each in zip(tracks, seen, strict=True):
-            self._seen.setdefault(track, []).append(each)
+            self._seen.setdefault(track, []).append((each.observation, each.worth))
         return list(zip(tracks, seen, strict=True))
 
     def _cut(self, place: int, rgb: NDArray[np.uint8], track: int, seen: SeenFace) -> None:
@@ -167,7 +167,8 @@ class VisualCollector:
                 f"Closed eyes (aspect ratio under {spec.threshold:g} in {spec.min_closed} samples in a row or more) "
                 f"were seen in {longest} of {self._looked()}; a clip takes {spec.frames}."
             )
-        return f"The longest face track has {longest} usable samples in {self._looked()}; a clip takes {spec.frames}."
+        samples = f"{longest} usable sample{'s' if longest > 1 else ''}"
+        return f"The longest face track has {samples} in {self._looked()}; a clip takes {spec.frames}."
 
 
 def _closed_eyes(rgb: NDArray[np.uint8], seen: SeenFace, spec: EyeClip) -> NDArray[np.uint8] | None:

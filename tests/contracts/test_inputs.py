@@ -8,7 +8,11 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
 from telltale_contracts import (
+    ChromaHistogram,
+    EyeClip,
+    FaceClip,
     FaceCrop,
+    FrameClip,
     Image,
     InputSpec,
     Lfcc,
@@ -26,6 +30,10 @@ SPECS: list[InputSpec] = [
     LogSpectrogram(samples=64_000),
     LogMel(samples=64_000),
     Lfcc(samples=64_000),
+    FaceClip(size=224, frames=16),
+    EyeClip(frames=10),
+    ChromaHistogram(frames=32),
+    FrameClip(size=224, frames=120),
 ]
 
 
@@ -46,6 +54,27 @@ def test_keys_do_not_change_from_one_release_to_the_next() -> None:
     # A served detector and a stored bundle agree by this name.
     assert FaceCrop(size=160, margin=1.3).key() == "face_crop-8388cd754829"
     assert LogSpectrogram(samples=64_000).key() == "log_spectrogram-509bc115f061"
+    assert Lfcc(samples=64_000).key() == "lfcc-53b8d8b964ac"
+    assert FaceCrop(size=160, fit="square").key() == "face_crop-8388cd754829"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        LogSpectrogram(samples=64_000, window="hamming"),
+        LogSpectrogram(samples=64_000, pre_emphasis=0.97),
+        LogSpectrogram(samples=64_000, centred=True),
+        LogSpectrogram(samples=64_000, floor=1e-6),
+    ],
+)
+def test_a_parameter_that_came_later_tells_specs_apart(other: LogSpectrogram) -> None:
+    assert other.key() != LogSpectrogram(samples=64_000).key()
+    assert Lfcc(samples=64_000, energy=True).key() != Lfcc(samples=64_000).key()
+    assert FaceCrop(size=160, fit="pad").key() != FaceCrop(size=160).key()
+
+
+def test_a_centred_window_begins_on_every_hop() -> None:
+    assert LogSpectrogram(samples=64_000, centred=True).frames == 401
 
 
 @pytest.mark.parametrize("samples", [512, 16_000, 64_000, 64_159, 64_160])
@@ -69,6 +98,12 @@ def test_lfcc_stacks_its_differences() -> None:
         {"kind": "face_crop", "size": 224, "margin": 0.5},
         {"kind": "face_crop", "size": 224, "margin": float("nan")},
         {"kind": "face_crop", "size": 224, "colour": "grey"},
+        {"kind": "face_crop", "size": 224, "fit": "pad", "align": "eyes"},
+        {"kind": "face_clip", "size": 224},
+        {"kind": "face_clip", "size": 224, "frames": 1},
+        {"kind": "face_clip", "size": 224, "frames": 8, "stride": 4},
+        {"kind": "eye_clip", "frames": 10, "threshold": 1.0},
+        {"kind": "chroma_histogram", "frames": 32, "bins": 2},
         {"kind": "waveform", "samples": 64_000, "sample_rate": 96_000},
         {"kind": "waveform", "samples": 64_000, "overlap": 1.0},
         {"kind": "log_spectrogram", "samples": 64_000, "n_fft": 256, "win_length": 400},

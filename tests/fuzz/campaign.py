@@ -77,7 +77,7 @@ def run_campaign(seeds: Mapping[str, bytes], *, seed: int, count: int, clients: 
                     campaign.faults.append(f"after mutant {numbers[-1]} good files gave other tensors than before")
             service.wait_healthy(clients)
             campaign.restarts = _restarts(service)
-            campaign.faults += [f"the service still holds {file}" for file in _held(service)]
+            campaign.faults += [f"still open: {file}" for file in _open_files(service, scratch)]
             family = psutil.Process(service.process.pid).children(recursive=True)
             campaign.faults += _strangers(family, service)
         _, orphans = psutil.wait_procs(family, timeout=10.0)
@@ -141,12 +141,11 @@ def _restarts(service: Service) -> Counter[str]:
     return Counter({line.split('"')[1]: int(float(line.rpartition(" ")[2])) for line in lines})
 
 
-def _held(service: Service) -> Iterator[str]:
-    processes = [psutil.Process(service.process.pid), *service.workers()]
-    for process in processes:
+def _open_files(service: Service, folder: str) -> Iterator[str]:
+    """Files of a folder that the service or a worker holds, those without a name too."""
+    for process in [psutil.Process(service.process.pid), *service.workers()]:
         for link in Path(f"/proc/{process.pid}/fd").iterdir():
-            target = str(link.readlink()) if link.is_symlink() else ""
-            if "telltale-" in target:
+            if (target := str(link.readlink())).startswith(folder):
                 yield f"{target} (process {process.pid})"
 
 

@@ -16,12 +16,12 @@ def _png_chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
-def png(width: int, height: int, *, extra: bytes = b"") -> bytes:
-    """A whole and valid black picture of one bit a pixel."""
+def png(width: int, height: int, *, depth: int = 1, extra: bytes = b"") -> bytes:
+    """A whole and valid black picture, grey of ``depth`` bits."""
     packer = zlib.compressobj(9)
-    row = bytes(1 + (width + 7) // 8)
+    row = bytes(1 + (width * depth + 7) // 8)
     body = b"".join(packer.compress(row) for _ in range(height)) + packer.flush()
-    header = _png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0))
+    header = _png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, 0, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + header + extra + _png_chunk(b"IDAT", body) + _png_chunk(b"IEND", b"")
 
 
@@ -70,8 +70,8 @@ def webp(width: int, height: int) -> bytes:
 def gif(width: int, height: int, frames: int) -> bytes:
     """Frames of 64 x 64 on a screen that claims another size."""
     body = io.BytesIO()
-    every = [Pillow.new("P", (64, 64), number % 2) for number in range(frames)]
-    every[0].save(body, "GIF", save_all=True, append_images=every[1:], optimize=False)
+    every = [Pillow.new("L", (64, 64), number % 2 * 255) for number in range(frames)]
+    every[0].save(body, "GIF", save_all=True, append_images=every[1:], duration=40)
     whole = body.getvalue()
     return whole[:6] + struct.pack("<HH", width, height) + whole[10:]
 

@@ -43,9 +43,7 @@ class Service:
 
     def workers(self) -> list[psutil.Process]:
         """Its worker processes."""
-        return [
-            child for child in psutil.Process(self.process.pid).children() if "workers.child" in child.cmdline()[-3]
-        ]
+        return [child for child in psutil.Process(self.process.pid).children() if _is_worker(child)]
 
     def wait_healthy(self, workers: int, seconds: float = 60.0) -> None:
         """Wait until so many workers are warm."""
@@ -56,6 +54,14 @@ class Service:
                 return
             time.sleep(0.05)
         raise AssertionError(f"not {workers} workers after {seconds} s")
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    # One that has just ended has no command line any more.
+    try:
+        return any("workers.child" in word for word in process.cmdline())
+    except psutil.NoSuchProcess:
+        return False
 
 
 def problem_of(response: httpx.Response) -> Problem:

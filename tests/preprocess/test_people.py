@@ -240,11 +240,25 @@ def test_a_cut_in_a_video_parts_the_people_and_cutting_back_joins_them(
     tmp_path: Path, preprocessor: Preprocessor
 ) -> None:
     path = cut_clip(tmp_path / "cut.mp4", [clips.portrait(), blue_room(), clips.portrait()])
+    assert tracks_of(preprocessor, path) == [[0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7]]
+
+
+def tracks_of(preprocessor: Preprocessor, path: Path) -> list[list[int]]:
+    """The sampled frames, of twelve, in which each track was seen."""
     recipe = Recipe(inputs=(FaceCrop(size=64),), sampling=Sampling(max_frames=12))
     with path.open("rb") as file:
         metadata: BundleMetadata = preprocessor.preprocess(file, recipe).metadata
-    seen = [[observation.frame for observation in track.observations] for track in metadata.tracks]
-    assert seen == [[0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7]]
-    for observation in metadata.tracks[0].observations:
-        assert observation.yaw is not None
-        assert abs(observation.yaw) < 20
+    return [[observation.frame for observation in track.observations] for track in metadata.tracks]
+
+
+def test_somebody_hidden_for_a_moment_is_one_track(tmp_path: Path, preprocessor: Preprocessor) -> None:
+    hidden = clips.portrait().copy()
+    hidden[50:190, 150:300] = hidden[50:190, 1:2]
+    path = cut_clip(tmp_path / "hidden.mp4", [clips.portrait(), hidden, clips.portrait()])
+    assert tracks_of(preprocessor, path) == [[0, 1, 2, 3, 8, 9, 10, 11]]
+
+
+def test_two_people_side_by_side_are_two_tracks(tmp_path: Path, preprocessor: Preprocessor) -> None:
+    both = np.hstack([clips.portrait(), clips.portrait()[:, ::-1]])
+    path = clips.write_video(tmp_path / "both.mp4", both)
+    assert tracks_of(preprocessor, path) == [list(range(12))] * 2

@@ -90,6 +90,7 @@ def test_a_hanging_job_ends_and_the_next_is_served(endless: Job) -> None:
         (signal.SIGKILL, WorkersLost),
         (signal.SIGTERM, WorkersLost),
         (signal.SIGSEGV, MediaCrashedDecoder),
+        (signal.SIGABRT, MediaCrashedDecoder),
         (signal.SIGXCPU, MediaCrashedDecoder),
     ],
 )

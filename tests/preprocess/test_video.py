@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import gc
+import io
 from pathlib import Path
 
 import av
 import numpy as np
+import psutil
 import pytest
+from av.container import InputContainer
 from av.video.stream import VideoStream
+from PIL import Image as Pillow
 from telltale_contracts import Sampling
 from telltale_preprocess.errors import DamagedMedia, ImageTooLarge
 from telltale_preprocess.media.sampling import target_frames
@@ -55,6 +60,17 @@ def test_an_animated_gif_is_a_video(tmp_path: Path) -> None:
     assert [read_code(picture.rgb) for picture in pictures] == list(range(20))
 
 
+def test_the_frames_of_a_gif_without_delays_are_all_there() -> None:
+    frames = [Pillow.fromarray(coded_picture(number)) for number in range(12)]
+    body = io.BytesIO()
+    frames[0].save(body, "GIF", save_all=True, append_images=frames[1:])
+    timeline = read_times(body, 600.0).timeline
+    assert timeline is not None
+    pictures = list(decode_frames(body, timeline, np.arange(12, dtype=np.int64), max_pixels=10**8))
+    assert [read_code(picture.rgb) for picture in pictures] == list(range(12))
+    assert len(timeline.times) == 12
+
+
 def test_times_come_from_time_stamps_not_from_a_frame_rate(tmp_path: Path) -> None:
     times = [0.0, 0.04, 0.08, 0.5, 1.7, 1.74, 3.0]
     timeline, pictures = decode(write_coded(tmp_path / "clip.mkv", times))
@@ -96,6 +112,18 @@ def test_of_long_stretches_key_frames_are_taken_alone_pixel_for_pixel(tmp_path: 
     assert whole.keys() & {picture.index for picture in few}
 
 
+def test_the_decoder_goes_with_its_last_picture(tmp_path: Path) -> None:
+    path = write_coded(tmp_path / "clip.mp4", steady(60))
+    gc.collect()
+    gc.disable()
+    try:
+        decode(path, Sampling(max_frames=8))
+        left = [each for each in gc.get_objects() if isinstance(each, InputContainer | VideoStream)]
+    finally:
+        gc.enable()
+    assert not left
+
+
 def test_far_from_key_frames_the_middles_are_sought_and_exact(tmp_path: Path) -> None:
     path = write_coded(
         tmp_path / "clip.mp4", steady(900), options={"g": "400", "bf": "2", "sc_threshold": "0", "preset": "ultrafast"}
@@ -115,6 +143,26 @@ def test_frames_per_second_are_kept_or_the_whole_clip_is_covered(tmp_path: Path)
     assert [picture.t for picture in two] == pytest.approx([0.0, 0.48, 1.0, 1.52, 2.0, 2.52, 3.0, 3.52], abs=0.09)
     _, capped = decode(path, Sampling(fps=25, max_frames=4))
     assert [round(picture.t) for picture in capped] == [0, 1, 2, 3]
+
+
+def test_whole_frames_are_not_kept(tmp_path: Path) -> None:
+    def draw(number: int) -> Pixels:
+        return np.ascontiguousarray(coded_picture(number).repeat(20, axis=0).repeat(10, axis=1))
+
+    path = write_coded(tmp_path / "clip.mkv", steady(40), codec="ffv1", pixel_format="bgr0", draw=draw)
+    timeline = decode(path, Sampling(max_frames=1))[0]
+    process = psutil.Process()
+    gc.collect()
+    gc.disable()
+    try:
+        before = process.memory_info().rss
+        with path.open("rb") as file:
+            for picture in decode_frames(file, timeline, np.arange(40, dtype=np.int64), max_pixels=10**8):
+                assert picture.rgb.shape == (960, 1600, 3)
+                # The stream keeps some for its references, the reader two, and we one.
+                assert process.memory_info().rss - before < 20 * 960 * 1600 * 4
+    finally:
+        gc.enable()
 
 
 def quarters(number: int) -> Pixels:

@@ -21,6 +21,7 @@ MESH_FILE = "face_landmark.tflite"
 _SIDE = 192
 _MARGIN = 1.5
 _POINTS, _PRESENCE = "conv2d_21", "conv2d_31"
+_SURE = 50.0
 
 
 @dataclass(frozen=True)
@@ -59,4 +60,5 @@ class FaceMesh:
         straight = turned.copy()
         straight[:, 0] = face.centre[0] + cosine * turned[:, 0] - sine * turned[:, 1]
         straight[:, 1] = face.centre[1] + sine * turned[:, 0] + cosine * turned[:, 1]
-        return Mesh(straight, 1.0 / (1.0 + math.exp(-float(presence.item()))))
+        logit = min(max(float(presence.item()), -_SURE), _SURE)
+        return Mesh(straight, 1.0 / (1.0 + math.exp(-logit)))

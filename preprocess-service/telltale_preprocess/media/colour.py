@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -24,8 +25,34 @@ _MATRICES = {
 _HD_HEIGHT = 720
 
 
-def to_rgb(frame: VideoFrame) -> NDArray[np.uint8]:
-    """The frame as uint8 [height, width, 3], RGB, turned and mirrored as its display matrix asks.
+@dataclass(frozen=True)
+class Turn:
+    """How pictures are brought upright: rows and columns exchanged first, then either of them reversed."""
+
+    exchanged: bool = False
+    down: int = 1
+    across: int = 1
+
+
+class Turns:
+    """The turns of one stream, by the rotation of its frames.
+
+    A display matrix is read once for all frames of a rotation: PyAV ties a frame whose side data was asked for into a
+    cycle, and whole pictures would wait in memory for the garbage collector.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[float, Turn] = {}
+
+    def of(self, frame: VideoFrame) -> Turn:
+        """How this frame is to be turned."""
+        if frame.rotation not in self._known:
+            self._known[frame.rotation] = _read_turn(frame)
+        return self._known[frame.rotation]
+
+
+def to_rgb(frame: VideoFrame, turn: Turn) -> NDArray[np.uint8]:
+    """The frame as uint8 [height, width, 3], RGB, turned and mirrored.
 
     A stream that does not say its matrix is BT.709 from 720 lines on and BT.601 below, as players assume. Of an
     interlaced frame the upper field is taken, stretched to the full height: the other one shows another moment.
@@ -43,7 +70,10 @@ def to_rgb(frame: VideoFrame) -> NDArray[np.uint8]:
         interpolation=Interpolation.BICUBIC if frame.interlaced_frame else None,
         threads=1,
     )
-    return np.ascontiguousarray(_oriented(np.asarray(rgb.to_ndarray(), dtype=np.uint8), frame))
+    picture = np.asarray(rgb.to_ndarray(), dtype=np.uint8)
+    if turn.exchanged:
+        picture = picture.transpose(1, 0, 2)
+    return np.ascontiguousarray(picture[:: turn.down, :: turn.across])
 
 
 def clockwise_rotation(frame: VideoFrame) -> int:
@@ -63,15 +93,13 @@ def _upper_field(frame: VideoFrame) -> VideoFrame:
     return graph.vpull()
 
 
-def _oriented(picture: NDArray[np.uint8], frame: VideoFrame) -> NDArray[np.uint8]:
+def _read_turn(frame: VideoFrame) -> Turn:
     matrix = frame.side_data.get("DISPLAYMATRIX")
     if not isinstance(matrix, Buffer):
-        return picture
+        return Turn()
     # The matrix sends x, y to a x + c y, b x + d y (ISO/IEC 14496-12, 6.2.2); only quarter turns and mirrors are
     # applied, so only signs matter.
     a, b, _, c, d = np.frombuffer(bytes(matrix), dtype=np.int32)[:5].tolist()
-    across, down = a, d
-    if abs(b) > abs(a):
-        picture = picture.transpose(1, 0, 2)
-        across, down = c, b
-    return picture[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1]
+    exchanged = abs(b) > abs(a)
+    across, down = (c, b) if exchanged else (a, d)
+    return Turn(exchanged, -1 if down < 0 else 1, -1 if across < 0 else 1)

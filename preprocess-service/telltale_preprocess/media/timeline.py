@@ -113,7 +113,8 @@ class _Packets:
         raw streams nothing at all."""
         for stamps in (self.shown, self.decoded):
             times = np.array(stamps, dtype=np.float64)
-            if not np.isnan(times).any():
+            # Frames of a GIF without delays are all shown at once: its stamps say nothing either.
+            if not np.isnan(times).any() and (len(times) == 1 or np.ptp(times) > 0):
                 return times, stamps is self.shown
         return np.arange(len(self.lengths), dtype=np.float64) * self.step, False
 

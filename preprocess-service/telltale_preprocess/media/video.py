@@ -14,7 +14,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from telltale_preprocess.errors import DamagedMedia
-from telltale_preprocess.media.colour import clockwise_rotation, to_rgb
+from telltale_preprocess.media.colour import Turns, clockwise_rotation, to_rgb
 from telltale_preprocess.media.container import INDEXED, open_container, packets_of
 from telltale_preprocess.media.sampling import LONG_STRETCH
 from telltale_preprocess.media.still import refuse_size
@@ -49,6 +49,7 @@ def decode_frames(
         ImageTooLarge: a frame is larger than ``max_pixels``, whatever the header said.
     """
     found: set[int] = set()
+    turns = Turns()
     with open_container(file) as container:
         stream = video_stream(container)
         if stream is None:
@@ -61,7 +62,8 @@ def decode_frames(
             found.add(chosen.index)
             frame = chosen.frame
             refuse_size(frame.width, frame.height, max_pixels=max_pixels, min_side=min_side)
-            yield Picture(chosen.index, float(timeline.times[chosen.index]), to_rgb(frame), clockwise_rotation(frame))
+            rgb = to_rgb(frame, turns.of(frame))
+            yield Picture(chosen.index, float(timeline.times[chosen.index]), rgb, clockwise_rotation(frame))
     if len(found) < _MIN_FOUND_SHARE * len(targets) or not found:
         raise DamagedMedia(
             f"Of {len(targets)} frames wanted, out of {len(timeline.times)}, only {len(found)} can be decoded."
@@ -131,7 +133,7 @@ class _Reader:
         for frame in frames:
             # What is drained without a packet has lost the clock that its time stamp counts by.
             frame.time_base = packet.time_base
-        self._here = next((each for each in self._named(frames) if each.index == key), None)
+        self._here = next((each for each in _named(frames, self._timeline) if each.index == key), None)
         return self._here
 
     def _seek(self, key: int) -> None:
@@ -145,17 +147,20 @@ class _Reader:
         self._frames = self._decode()
 
     def _decode(self) -> Iterator[_Decoded]:
-        return self._named(_all_frames(self._container, self._stream))
+        return _named(_all_frames(self._container, self._stream), self._timeline)
 
-    def _named(self, frames: Iterable[VideoFrame]) -> Iterator[_Decoded]:
-        last = len(self._timeline.times) - 1
-        for place, frame in enumerate(frames):
-            if frame.is_corrupt:
-                continue
-            if self._timeline.stamped and frame.time is not None:
-                yield _Decoded(self._timeline.nearest(frame.time - self._timeline.origin), frame)
-            else:
-                yield _Decoded(min(place, last), frame)
+
+def _named(frames: Iterable[VideoFrame], timeline: Timeline) -> Iterator[_Decoded]:
+    # No method: a generator that knows its reader would keep it, and with it the decoder's pictures, until the garbage
+    # collector comes by.
+    last = len(timeline.times) - 1
+    for place, frame in enumerate(frames):
+        if frame.is_corrupt:
+            continue
+        if timeline.stamped and frame.time is not None:
+            yield _Decoded(timeline.nearest(frame.time - timeline.origin), frame)
+        else:
+            yield _Decoded(min(place, last), frame)
 
 
 def _all_frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:

@@ -6,6 +6,7 @@ other end is gone. It exits after a job that ran out of memory: what such a fail
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import socket
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import cv2
 from PIL import Image
 
 from telltale_preprocess.errors import ErrorMessage, MediaTooDemanding, PreprocessError, ProcessingFailed
@@ -34,16 +36,23 @@ def main() -> None:
     settings = Settings()
     # Sizes are judged from the header by our own limit; Pillow's would come first and say less.
     Image.MAX_IMAGE_PIXELS = None
+    # There is a worker for each core.
+    cv2.setNumThreads(1)
     with socket.socket(fileno=descriptor) as connection:
         with _quiet_stderr():
             preprocessor = Preprocessor(settings)
             preprocessor.warm()
+        # What lives as long as the process is looked through once, so that after each job only its own leftovers are:
+        # a decoded picture in a cycle keeps the pool that all pictures of its video came from.
+        gc.collect()
+        gc.freeze()
         limit_memory(settings.max_memory_bytes)
         send(connection, Kind.READY)
         while (message := receive(connection)) is not None:
             limit_cpu(settings.max_cpu_s)
             if not _answer(connection, preprocessor, Job.model_validate_json(message[1])):
                 break
+            gc.collect()
         preprocessor.close()
 
 

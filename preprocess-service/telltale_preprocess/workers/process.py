@@ -58,7 +58,7 @@ class WorkerProcess:
                 [sys.executable, "-m", "telltale_preprocess.workers.child", str(theirs.fileno()), str(os.getpid())],
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
-                env=os.environ | _environment(settings),
+                env=os.environ | _ALLOCATOR | _environment(settings),
             )
         reader, writer = await asyncio.open_connection(sock=ours)
         worker = cls(process, reader, writer)
@@ -136,6 +136,15 @@ class WorkerProcess:
             return Kind(kind), await self._reader.readexactly(length)
         except (asyncio.IncompleteReadError, ConnectionError, OSError, ValueError) as error:
             raise WorkerDied(f"worker {self.pid} ended without an answer") from error
+
+
+# glibc gives a decoded picture's memory back to the kernel and asks for it again, thirty times a video, and gives each
+# thread a heap of its own: together 3 % of the time and 30 MB of a worker.
+_ALLOCATOR = {
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 28),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 28),
+}
 
 
 def _environment(settings: Settings) -> dict[str, str]:
