@@ -1,4 +1,7 @@
-"""Small whole files of every format that is read, the portrait and a voice in them, the same bytes every time."""
+"""Small whole files of every format that is read, the portrait and a voice in them.
+
+Encoders are asked to be exact, but a busy machine may still make one of them write other bytes.
+"""
 
 from __future__ import annotations
 

@@ -26,8 +26,8 @@ LABORIOUS = Recipe(inputs=(Image(size=64),), sampling=Sampling(max_frames=500))
 
 @pytest.fixture(scope="module")
 def hurried() -> Iterator[Service]:
-    """Two workers with three seconds for a request."""
-    with running_service(TELLTALE_PREPROCESS_WORKERS="2", TELLTALE_PREPROCESS_MAX_WALL_S="3") as running:
+    """Two workers with eight seconds for a request: few for a hostile file, enough for its neighbour."""
+    with running_service(TELLTALE_PREPROCESS_WORKERS="2", TELLTALE_PREPROCESS_MAX_WALL_S="8") as running:
         yield running
 
 
