@@ -26,7 +26,7 @@ setup: $(SAMPLES)  ## environments, assets and samples, whatever of them is miss
 demo: setup  ## set up, start the stack, judge a genuine clip and its forged twin, stop
 	@$(SERVICES) -m telltale_local demo
 
-serve: environments assets  ## the stack in the foreground on HOST:PORT (127.0.0.1:8000); Ctrl-C stops it
+serve: setup  ## the stack in the foreground on HOST:PORT (127.0.0.1:8000); Ctrl-C stops it
 	@exec $(SERVICES) -m telltale_local serve --host $(HOST) --port $(PORT)
 
 test: torch setup  ## set up what is missing, then lint, types and tests

@@ -141,6 +141,12 @@ def test_a_body_that_is_not_one_file(gateway: httpx.Client, arguments: dict[str,
     problem_of(gateway.post("/predict", **arguments), 400, "bad_upload")  # type: ignore[arg-type]
 
 
+def test_media_types_are_written_in_any_case(gateway: httpx.Client) -> None:
+    body = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nx\r\n--b--\r\n'
+    response = gateway.post("/predict", content=body, headers={"Content-Type": "Multipart/Form-Data; boundary=b"})
+    problem_of(response, 503, "no_detector_available")
+
+
 def test_a_path_that_does_not_exist_and_a_method_that_does_not_fit(gateway: httpx.Client) -> None:
     problem_of(gateway.get("/nowhere"), 404, "not_found")
     problem_of(gateway.put("/predict"), 405, "method_not_allowed")

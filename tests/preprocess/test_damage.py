@@ -9,7 +9,9 @@ import pytest
 from PIL import Image as Pillow
 from telltale_preprocess.errors import DamagedMedia
 from telltale_preprocess.media import container
+from telltale_preprocess.media.probe import probe
 from telltale_preprocess.media.still import decode_still, open_still
+from telltale_preprocess.settings import Settings
 
 from tests import clips
 from tests.preprocess.service import Service, problem_of
@@ -35,7 +37,7 @@ def test_a_header_that_cannot_be_read_is_damage() -> None:
     body = io.BytesIO()
     Pillow.fromarray(clips.portrait()).save(body, "WEBP")
     with pytest.raises(DamagedMedia, match="begins like"):
-        open_still(io.BytesIO(body.getvalue()[:60]))
+        probe(io.BytesIO(body.getvalue()[:60]), Settings())
 
 
 def test_a_leap_before_the_beginning_is_an_error_of_the_media(tmp_path: Path) -> None:

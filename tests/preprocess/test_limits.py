@@ -65,7 +65,9 @@ def busy_worker(service: Service, other_than: set[int]) -> psutil.Process:
     raise AssertionError("no worker has begun")
 
 
-def misfortune(service: Service, media: bytes, strike: Callable[[], None]) -> tuple[httpx.Response, set[int]]:
+def misfortune(
+    service: Service, media: bytes, strike: Callable[[psutil.Process], None]
+) -> tuple[httpx.Response, set[int]]:
     """Post what takes long, strike, and see that a neighbour is served meanwhile; the answer, and the workers lost."""
     service.wait_healthy(2)
     before = {worker.pid for worker in service.workers()}
@@ -76,7 +78,7 @@ def misfortune(service: Service, media: bytes, strike: Callable[[], None]) -> tu
         assert neighbour.status_code == 200, neighbour.text
         assert not answer.done()
         assert first.pid in before
-        strike()
+        strike(first)
         response = answer.result()
     assert service.post(clips.PORTRAIT).status_code == 200
     service.wait_healthy(2)
@@ -84,7 +86,7 @@ def misfortune(service: Service, media: bytes, strike: Callable[[], None]) -> tu
 
 
 def test_a_file_that_takes_too_long_is_ended(hurried: Service, laborious: bytes) -> None:
-    response, lost = misfortune(hurried, laborious, lambda: None)
+    response, lost = misfortune(hurried, laborious, lambda _: None)
     assert (response.status_code, problem_of(response).code) == (504, "decode_timeout")
     assert len(lost) == 1
 
@@ -92,9 +94,9 @@ def test_a_file_that_takes_too_long_is_ended(hurried: Service, laborious: bytes)
 def test_a_worker_that_stands_still_is_ended(hurried: Service, laborious: bytes) -> None:
     stopped: list[psutil.Process] = []
 
-    def stop() -> None:
-        stopped.append(busy_worker(hurried, set()))
-        stopped[0].send_signal(signal.SIGSTOP)
+    def stop(worker: psutil.Process) -> None:
+        stopped.append(worker)
+        worker.send_signal(signal.SIGSTOP)
 
     response, lost = misfortune(hurried, laborious, stop)
     assert (response.status_code, problem_of(response).code) == (504, "decode_timeout")

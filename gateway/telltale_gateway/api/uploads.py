@@ -57,7 +57,7 @@ async def upload(request: Request) -> AsyncIterator[MediaSource]:
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > limit + _FRAMING:
         raise UploadTooLarge(limit)
-    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise BadUpload("The body is not multipart/form-data.", _HINT)
     limited = Request(request.scope, _Limited(request, limit + _FRAMING))
     deadline = request.app.state.settings.deadlines.upload_s

@@ -150,11 +150,12 @@ class Reconciler:
         """
         wanted = {entry.manifest.name: versions for entry in entries if (versions := self._versions(entry))}
         load = self._loads.get(server)
-        if load is None or load.done():
+        if load is None:
             load = self._loads[server] = asyncio.create_task(backend.serve(wanted))
         await asyncio.wait({load}, timeout=self._rhythm.interval_s)
         if not load.done():
             return {}
+        del self._loads[server]
         try:
             failures = load.result()
         except BackendError as error:
