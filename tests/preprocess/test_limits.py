@@ -52,14 +52,14 @@ def open_files(pid: int) -> set[str]:
     return {link for link in links if link.startswith(f"{tempfile.gettempdir()}/#")}
 
 
-def busy_worker(service: Service, other_than: set[int]) -> psutil.Process:
+def busy_worker(service: Service) -> psutil.Process:
     """The worker that has an upload open, as the service has."""
     deadline = time.monotonic() + 20.0
     while time.monotonic() < deadline:
         # A worker may end while we look.
         with suppress(OSError):
             for worker in service.workers():
-                if worker.pid not in other_than and open_files(worker.pid) & open_files(service.process.pid):
+                if open_files(worker.pid) & open_files(service.process.pid):
                     return worker
         time.sleep(0.01)
     raise AssertionError("no worker has begun")
@@ -73,7 +73,7 @@ def misfortune(
     before = {worker.pid for worker in service.workers()}
     with ThreadPoolExecutor(1) as thread:
         answer = thread.submit(service.post, media, LABORIOUS)
-        first = busy_worker(service, set())
+        first = busy_worker(service)
         neighbour = service.post(clips.PORTRAIT)
         assert neighbour.status_code == 200, neighbour.text
         assert not answer.done()
@@ -122,6 +122,6 @@ def test_a_file_that_needs_too_much_memory_is_refused(lean: Service) -> None:
 
 def test_a_file_that_uses_up_its_cpu_time_is_given_up(laborious: bytes) -> None:
     with running_service(TELLTALE_PREPROCESS_WORKERS="2", TELLTALE_PREPROCESS_MAX_CPU_S="0.2") as service:
-        response, lost = misfortune(service, laborious, lambda: None)
+        response, lost = misfortune(service, laborious, lambda _: None)
         assert (response.status_code, problem_of(response).code) == (422, "media_crashed_decoder")
         assert lost
