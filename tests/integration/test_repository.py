@@ -58,6 +58,13 @@ def answer_of(stack: RunningStack, media: Path, name: str) -> dict[str, Any]:
     return detectors[name]
 
 
+def answers(stack: RunningStack, media: Path, name: str, *, version: int) -> bool:
+    """Whether one version of a detector scores, of a stack whose servers may just be away."""
+    response = stack.predict(media, max_frames="2")
+    detectors = response.json().get("detectors", [])
+    return any((d["name"], d["version"], d["status"]) == (name, version, "scored") for d in detectors)
+
+
 def model_of(stack: RunningStack, name: str) -> dict[str, Any]:
     model: dict[str, Any] = stack.client.get(f"/models/{name}").json()
     return model
@@ -102,9 +109,7 @@ def test_a_half_copied_newer_folder_does_not_keep_the_live_version_from_a_restar
     for server in owned.descendants("tritonserver", "--model-repository"):
         server.kill()
         server.wait(timeout=10)
-    owned.wait_until(lambda: not model_of(owned, "toy-face")["ready"], 30, "the kill was not noticed")
-    owned.wait_for_health()
-    assert answer_of(owned, media["still"], "toy-face")["version"] == 1
+    owned.wait_until(lambda: answers(owned, media["still"], "toy-face", version=1), 60, "it did not answer again")
 
 
 @pytest.mark.parametrize("name", ["toy-face", "toy-synthesis"])
@@ -125,9 +130,7 @@ def test_a_version_that_its_server_cannot_load_never_answers_not_even_after_a_re
     for server in [*owned.descendants("tritonserver", "--model-rep"), *owned.descendants("telltale_local.standin")]:
         server.kill()
         server.wait(timeout=10)
-    owned.wait_until(lambda: not model_of(owned, name)["ready"], 30, "the kill was not noticed")
-    owned.wait_for_health()
-    assert answer_of(owned, media["still"], name)["version"] == 1
+    owned.wait_until(lambda: answers(owned, media["still"], name, version=1), 60, "it did not answer again")
 
 
 @pytest.mark.parametrize("text", ["live: one\n", "", "live: 1\ncanary: {version: 2, percent: 5}\n"])

@@ -20,7 +20,7 @@ from telltale_contracts import Server
 from telltale_gateway.rollout.catalog import Catalog, CatalogEntry, Release, read_catalog
 from telltale_gateway.rollout.fleet import Deployed, Fleet, Readiness
 from telltale_gateway.rollout.probe import GoldenMismatch, GoldenProbe
-from telltale_gateway.serving import Backend, BackendError, BackendRefused, BackendTimeout, Versions
+from telltale_gateway.serving import Backend, BackendError, BackendRefused, BackendTimeout, BackendUnavailable, Versions
 
 _log = logging.getLogger(__name__)
 
@@ -160,7 +160,9 @@ class Reconciler:
             failures = load.result()
         except BackendError as error:
             _log.warning("%s: %s", server, error)
-            return dict.fromkeys(wanted, str(error))
+            failures = dict.fromkeys(wanted, str(error))
+            if isinstance(error, BackendUnavailable):
+                return failures
         for entry in entries:
             if entry.manifest.name in failures:
                 self._want_less(entry, failures[entry.manifest.name])
