@@ -216,11 +216,14 @@ def test_workers_killed_under_load_lose_no_request_and_no_worker_outlives_the_se
 
         with ThreadPoolExecutor(3) as threads:
             clients = [threads.submit(client) for _ in range(3)]
-            time.sleep(0.3)
-            service.workers()[0].kill()
-            time.sleep(0.3)
-            service.wait_healthy(2)
-            stop.set()
+            try:
+                time.sleep(0.3)
+                service.workers()[0].kill()
+                time.sleep(0.3)
+                # The new worker warms up beside three clients that never pause.
+                service.wait_healthy(2, 150.0)
+            finally:
+                stop.set()
             statuses = [status for each in clients for status in each.result()]
         assert set(statuses) == {200}
         assert 'worker_restarts_total{reason="died"} 1.0' in service.client.get("/metrics").text
