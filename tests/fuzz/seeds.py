@@ -6,7 +6,6 @@ Encoders are asked to be exact, but a busy machine may still make one of them wr
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -38,7 +37,6 @@ _FILMS = (
     _Film("mp4-h264", "mp4", "libx264", "aac", "yuv420p"),
     _Film("mp4-fragments", "mp4", "libx264", "aac", "yuv420p", "frag_keyframe+empty_moov"),
     _Film("mp4-hevc", "mp4", "libx265", "aac", "yuv420p"),
-    _Film("mp4-av1", "mp4", "libsvtav1", "aac", "yuv420p"),
     _Film("mov-prores", "mov", "prores", "alac", "yuv422p10le"),
     _Film("mov-mjpeg", "mov", "mjpeg", "pcm_s16le", "yuvj420p"),
     _Film("avi-mpeg4", "avi", "mpeg4", "libmp3lame", "yuv420p"),
@@ -67,7 +65,6 @@ _SOUNDS = (
 _OPTIONS = {
     "libx264": {"preset": "ultrafast", "bf": "1", "x264-params": "threads=1"},
     "libx265": {"preset": "ultrafast", "x265-params": "log-level=none:pools=none:frame-threads=1"},
-    "libsvtav1": {"preset": "12", "svtav1-params": "lp=1"},
     "libvpx": {"deadline": "realtime", "cpu-used": "8"},
     "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8"},
     "vorbis": {"strict": "-2"},
@@ -78,7 +75,6 @@ def seeds() -> dict[str, bytes]:
     """All of them, by name; what precedes the first hyphen is the container."""
     face = _face()
     voice = speech.say("One, two, three.")[: _RATE * 3 // 5]
-    os.environ["SVT_LOG"] = "1"  # the AV1 encoder reads it, and prints a page without it
     made = {film.name: _film(face, voice, film) for film in _FILMS}
     made |= {name: _sound(voice, *rest) for name, *rest in _SOUNDS}
     return made | {name: save(Pillow.fromarray(face)) for name, save in _stills().items()}

@@ -67,7 +67,7 @@ def talking(
     [
         ("a.mp4", "libx264", "aac"),
         ("a.mp4", "libx265", "aac"),
-        ("a.mp4", "libsvtav1", "aac"),
+        # Not AV1: its only encoder here makes the whole process a real-time one, before which nothing else runs.
         ("a.mov", "mjpeg", "alac"),
         ("a.mov", "prores", "pcm_s16le"),
         ("a.avi", "mpeg4", "libmp3lame"),
@@ -88,9 +88,7 @@ def test_a_talking_face_is_seen_and_heard_in_every_container(
     tmp_path: Path, preprocessor: Preprocessor, voice: clips.Sound, made: tuple[str, str, str]
 ) -> None:
     name, video, audio = made
-    if video == "libsvtav1":
-        options = {"preset": "12", "svtav1-params": "lp=1"}
-    elif video == "libx265":
+    if video == "libx265":
         options = {"x265-params": "log-level=none", "preset": "ultrafast"}
     else:
         options = {"preset": "ultrafast"} if video == "libx264" else {"deadline": "realtime"} if "vp" in video else {}
