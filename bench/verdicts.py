@@ -1,15 +1,17 @@
 """What /predict says of labelled media: one line a file, then label against verdict, by modality and family.
 
-    .venvs/services/bin/python bench/verdicts.py --media ../shared/media --sounds 20 --images 20
+    .venvs/services/bin/python -m telltale_local run -- .venvs/services/bin/python bench/verdicts.py --media DATA
 
-The folder holds ``labels.csv`` (path, modality, label, family). Videos are all sent; sounds and images are drawn at
-random, half of them fake, with a fixed seed. Exits 1 when any answer was a server error.
+Without the first half it asks the gateway at TELLTALE_URL, or at --url. The folder holds ``labels.csv`` (path, modality,
+label, family). Videos are all sent; sounds and images are drawn at random, half of them fake, with a fixed seed. Exits
+1 when any answer was a server error.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import os
 import random
 import sys
 from collections import Counter
@@ -42,7 +44,7 @@ class Answer:
 def main() -> int:
     """Send everything and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--url", default="http://127.0.0.1:8000")
+    parser.add_argument("--url", default=os.environ.get("TELLTALE_URL", "http://127.0.0.1:8000"))
     parser.add_argument("--media", type=Path, required=True)
     parser.add_argument("--sounds", type=int, default=20)
     parser.add_argument("--images", type=int, default=20)

@@ -104,6 +104,23 @@ def test_a_worker_that_stands_still_is_ended(hurried: Service, laborious: bytes)
     assert not stopped[0].is_running()
 
 
+def test_a_file_that_crashes_its_worker_twice_is_given_up(hurried: Service, laborious: bytes) -> None:
+    crashed: list[int] = []
+
+    def crash(worker: psutil.Process) -> None:
+        for _ in range(2):
+            crashed.append(worker.pid)
+            worker.send_signal(signal.SIGSEGV)
+            worker.wait(10.0)
+            if len(crashed) < 2:
+                worker = busy_worker(hurried)
+
+    response, lost = misfortune(hurried, laborious, crash)
+    assert (response.status_code, problem_of(response).code) == (422, "media_crashed_decoder")
+    assert len(set(crashed)) == 2
+    assert lost <= set(crashed)
+
+
 def test_a_file_that_needs_too_much_memory_is_refused(lean: Service) -> None:
     lean.wait_healthy(2)
     heaviest = max(worker.memory_info().rss for worker in lean.workers())
