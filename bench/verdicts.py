@@ -2,9 +2,9 @@
 
     .venvs/services/bin/python -m telltale_local run -- .venvs/services/bin/python bench/verdicts.py --media DATA
 
-Without the first half it asks the gateway at TELLTALE_URL, or at --url. The folder holds ``labels.csv`` (path, modality,
-label, family). Videos are all sent; sounds and images are drawn at random, half of them fake, with a fixed seed. Exits
-1 when any answer was a server error.
+Without the first half it asks the gateway at TELLTALE_URL, or at --url. The folder holds ``labels.csv`` (path,
+modality, label, family). Videos are all sent; sounds and images are drawn at random, half of them fake, with a fixed
+seed. Exits 1 when any answer was a server error.
 """
 
 from __future__ import annotations
