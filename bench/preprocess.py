@@ -29,7 +29,7 @@ from telltale_contracts import FaceCrop, Recipe, Sampling, Waveform
 TODAY = clips.HOUSE / ".venvs/bench/bin/python"
 RECIPE = Recipe(inputs=(FaceCrop(size=224), Waveform(samples=64_600)), sampling=Sampling(max_frames=32))
 CLIENTS = 4
-_BATCH = 8
+_BATCH = 16
 _MB = 1e6
 
 Samples = dict[str, list[float]]

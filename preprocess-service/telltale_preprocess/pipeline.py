@@ -35,6 +35,7 @@ from telltale_preprocess.faces.detector import Face, FaceDetector
 from telltale_preprocess.faces.mesh import FaceMesh
 from telltale_preprocess.listening import Heard, Listener
 from telltale_preprocess.media.animation import decode_animation
+from telltale_preprocess.media.planar import Rgb
 from telltale_preprocess.media.probe import Recording, Still, probe
 from telltale_preprocess.media.sampling import target_frames
 from telltale_preprocess.media.still import decode_still
@@ -234,5 +235,5 @@ def _another(file: BinaryIO) -> BinaryIO:
         return io.BytesIO(file.read() if not file.seek(0) else b"")
 
 
-def _with_picture(facts: MediaFacts, rgb: NDArray[np.uint8], rotation: int) -> MediaFacts:
+def _with_picture(facts: MediaFacts, rgb: Rgb, rotation: int) -> MediaFacts:
     return facts.model_copy(update={"height": rgb.shape[0], "width": rgb.shape[1], "rotation": rotation})

@@ -31,6 +31,7 @@ from telltale_preprocess.faces.scenes import ShotCounter
 from telltale_preprocess.faces.tracker import FaceTracker
 from telltale_preprocess.features.chroma import chroma_histogram
 from telltale_preprocess.features.pictures import fit_picture
+from telltale_preprocess.media.planar import Rgb
 from telltale_preprocess.samples import Items, PictureSpec, Pixels, Samples, short_reason
 from telltale_preprocess.settings import Settings
 from telltale_preprocess.stopwatch import Stopwatch
@@ -67,7 +68,7 @@ class VisualCollector:
         self._samples = Samples(settings.max_bundle_bytes)
         self.frames: list[SampledFrame] = []
 
-    def look(self, index: int, t: float, rgb: NDArray[np.uint8]) -> None:
+    def look(self, index: int, t: float, rgb: Rgb) -> None:
         """Take what is wanted out of frame ``index`` of the stream, shown at ``t`` seconds."""
         place = len(self.frames)
         self.frames.append(SampledFrame(index=index, t=t))
@@ -117,7 +118,7 @@ class VisualCollector:
             raise AssertionError("a usable face always gives a crop")
         return Missing(key=spec.key(), reason=short_reason(spec), detail=self._why_short(spec))
 
-    def _find(self, place: int, rgb: NDArray[np.uint8]) -> list[tuple[int, SeenFace]]:
+    def _find(self, place: int, rgb: Rgb) -> list[tuple[int, SeenFace]]:
         seen = [self._observer.observe(rgb, face, place) for face in self._finder.find(rgb)]
         tracks = self._tracker.link(
             place, [each.face for each in seen], [each.looks for each in seen], self._shots.shot_of(rgb)
@@ -126,7 +127,7 @@ class VisualCollector:
             self._seen.setdefault(track, []).append((each.observation, each.worth))
         return list(zip(tracks, seen, strict=True))
 
-    def _cut(self, place: int, rgb: NDArray[np.uint8], track: int, seen: SeenFace) -> None:
+    def _cut(self, place: int, rgb: Rgb, track: int, seen: SeenFace) -> None:
         if not seen.observation.usable:
             return
         # Specs that frame a face alike share one crop.
@@ -171,7 +172,7 @@ class VisualCollector:
         return f"The longest face track has {samples} in {self._looked()}; a clip takes {spec.frames}."
 
 
-def _closed_eyes(rgb: NDArray[np.uint8], seen: SeenFace, spec: EyeClip) -> NDArray[np.uint8] | None:
+def _closed_eyes(rgb: Rgb, seen: SeenFace, spec: EyeClip) -> NDArray[np.uint8] | None:
     aspect = seen.observation.eye_aspect
     if seen.mesh is None or aspect is None or sum(aspect) / 2 >= spec.threshold:
         return None

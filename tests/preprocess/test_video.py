@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -15,6 +16,7 @@ from av.video.stream import VideoStream
 from PIL import Image as Pillow
 from telltale_contracts import Sampling
 from telltale_preprocess.errors import DamagedMedia, ImageTooLarge
+from telltale_preprocess.media.planar import whole
 from telltale_preprocess.media.sampling import target_frames
 from telltale_preprocess.media.timeline import Timeline, read_times
 from telltale_preprocess.media.video import Picture, decode_frames
@@ -29,7 +31,8 @@ def decode(path: Path, sampling: Sampling | None = None, **limits: int) -> tuple
         timeline = read_times(file, 600.0).timeline
         assert timeline is not None
         targets = target_frames(timeline, sampling or Sampling())
-        return timeline, list(decode_frames(file, timeline, targets, **{"max_pixels": 10**8} | limits))
+        pictures = decode_frames(file, timeline, targets, **{"max_pixels": 10**8} | limits)
+        return timeline, [replace(picture, rgb=whole(picture.rgb)) for picture in pictures]
 
 
 @pytest.mark.parametrize(
@@ -85,17 +88,40 @@ def test_a_clip_that_starts_late_starts_at_zero(tmp_path: Path) -> None:
     assert pictures[-1].t == pytest.approx(0.36)
 
 
+@pytest.mark.parametrize(
+    ("name", "codec", "options"),
+    [
+        ("closed.mp4", "libx264", {"g": "12", "bf": "3"}),
+        ("open.mp4", "libx264", {"x264-params": "keyint=12:bframes=3:open-gop=1"}),
+        ("open.mkv", "libx265", {"x265-params": "log-level=none:keyint=12:open-gop=1:bframes=4"}),
+        ("clip.webm", "libvpx-vp9", {"deadline": "realtime", "cpu-used": "8", "g": "12"}),
+    ],
+)
+@pytest.mark.parametrize("count", [3, 5, 9, 14, 31])
+def test_leaving_out_what_no_target_needs_changes_no_pixel(
+    tmp_path: Path, name: str, codec: str, options: dict[str, str], count: int
+) -> None:
+    path = write_coded(tmp_path / name, steady(96), codec=codec, options=options)
+    _, every = decode(path, Sampling(max_frames=96))
+    known = {picture.index: picture.rgb for picture in every}
+    _, some = decode(path, Sampling(max_frames=count))
+    assert len(some) == count
+    for picture in some:
+        assert read_code(picture.rgb) == picture.index
+        np.testing.assert_array_equal(picture.rgb, known[picture.index])
+
+
 def test_leaving_out_unreferenced_frames_changes_no_pixel(tmp_path: Path) -> None:
     path = write_coded(tmp_path / "clip.mp4", steady(200), options={"g": "250", "bf": "3"})
     timeline, every = decode(path, Sampling(max_frames=200))
     _, few = decode(path, Sampling(max_frames=16))
-    whole = {picture.index: picture.rgb for picture in every}
+    known = {picture.index: picture.rgb for picture in every}
     targets = target_frames(timeline, Sampling(max_frames=16))
     assert len(few) == 16
     for picture, target in zip(few, targets, strict=True):
         assert read_code(picture.rgb) == picture.index
         assert abs(picture.index - target) <= 3
-        np.testing.assert_array_equal(picture.rgb, whole[picture.index])
+        np.testing.assert_array_equal(picture.rgb, known[picture.index])
 
 
 def test_of_long_stretches_key_frames_are_taken_alone_pixel_for_pixel(tmp_path: Path) -> None:
@@ -105,11 +131,11 @@ def test_of_long_stretches_key_frames_are_taken_alone_pixel_for_pixel(tmp_path: 
     assert [read_code(picture.rgb) for picture in few] == [picture.index for picture in few]
     assert {picture.index for picture in few} <= set(timeline.keys.tolist())
     assert max(abs(picture.index - (180 * place + 90)) for place, picture in enumerate(few)) <= 20
-    whole = {picture.index: picture.rgb for picture in every}
+    known = {picture.index: picture.rgb for picture in every}
     for picture in few:
-        if picture.index in whole:
-            np.testing.assert_array_equal(picture.rgb, whole[picture.index])
-    assert whole.keys() & {picture.index for picture in few}
+        if picture.index in known:
+            np.testing.assert_array_equal(picture.rgb, known[picture.index])
+    assert known.keys() & {picture.index for picture in few}
 
 
 def test_the_decoder_goes_with_its_last_picture(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ from mediapipe.tasks.python.vision import FaceDetector as MpFaceDetector
 from mediapipe.tasks.python.vision import FaceDetectorOptions
 from numpy.typing import NDArray
 
+from telltale_preprocess.media.planar import Rgb, reduced, whole
+
 FULL_RANGE_FILE = "face_detection_full_range_sparse.tflite"
 SHORT_RANGE_FILE = "face_detection_short_range.tflite"
 _BORDERED = 2
@@ -89,34 +91,35 @@ class FaceDetector:
         """Release the models, once or again; MediaPipe hangs the interpreter when it is collected unclosed."""
         self._models.close()
 
-    def detect(self, rgb: NDArray[np.uint8]) -> list[Face]:
+    def detect(self, rgb: Rgb) -> list[Face]:
         """Faces of a picture (uint8 [height, width, 3], RGB), the largest first, searched on a smaller copy."""
-        small = _shrink(rgb, self._side)
+        small = reduced(rgb, self._side)
         faces = self._search(self._full_range, rgb, small, border=0)
         if not faces:
-            framed = _shrink(rgb, self._side // _BORDERED)
+            framed = reduced(rgb, self._side // _BORDERED)
             faces = self._search(self._full_range, rgb, framed, border=max(framed.shape) // _BORDERED)
         if not faces:
             faces = self._search(self._short_range, rgb, small, border=0)
         return sorted(faces, key=lambda face: face.side, reverse=True)[: self._max_faces]
 
-    def detect_on_tiles(self, rgb: NDArray[np.uint8]) -> list[Face]:
+    def detect_on_tiles(self, rgb: Rgb) -> list[Face]:
         """Faces of a picture's overlapping square tiles: smaller ones than ``detect`` sees, in pixels of the picture.
 
         One face may be found on several tiles. What crosses an edge that a tile does not share with the picture is left
         out: another tile holds it whole, or it is large enough for ``detect``.
         """
         found = []
+        every = whole(rgb)
         for x, y, side in tiles(*rgb.shape[:2]):
-            tile = rgb[y : y + side, x : x + side]
-            for face in self._search(self._full_range, tile, _shrink(tile, self._side), border=0):
+            tile = every[y : y + side, x : x + side]
+            for face in self._search(self._full_range, tile, reduced(tile, self._side), border=0):
                 moved = face.moved(x, y)
                 if _is_whole(moved.box, (x, y, side), rgb):
                     found.append(moved)
         return found
 
     @staticmethod
-    def _search(model: MpFaceDetector, rgb: NDArray[np.uint8], small: NDArray[np.uint8], *, border: int) -> list[Face]:
+    def _search(model: MpFaceDetector, rgb: Rgb, small: NDArray[np.uint8], *, border: int) -> list[Face]:
         """Search a smaller copy with a black border of so many pixels; the faces in pixels of ``rgb``."""
         shown = cv2.copyMakeBorder(small, border, border, border, border, cv2.BORDER_CONSTANT) if border else small
         found = model.detect(MpImage(image_format=ImageFormat.SRGB, data=np.ascontiguousarray(shown))).detections
@@ -145,7 +148,7 @@ def _tile_starts(length: int, side: int) -> list[int]:
     return [round(start) for start in np.linspace(0, length - side, count)]
 
 
-def _is_whole(box: tuple[float, float, float, float], tile: tuple[int, int, int], rgb: NDArray[np.uint8]) -> bool:
+def _is_whole(box: tuple[float, float, float, float], tile: tuple[int, int, int], rgb: Rgb) -> bool:
     x, y, side = tile
     left, top, right, bottom = box[0], box[1], box[0] + box[2], box[1] + box[3]
     return (
@@ -154,20 +157,6 @@ def _is_whole(box: tuple[float, float, float, float], tile: tuple[int, int, int]
         and (right <= x + side or x + side == rgb.shape[1])
         and (bottom <= y + side or y + side == rgb.shape[0])
     )
-
-
-def _shrink(rgb: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    height, width = rgb.shape[:2]
-    scale = side / max(height, width)
-    if scale >= 1.0:
-        return rgb
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    # Halving averages areas fast; less than a half is left to interpolation. One average over odd areas takes thrice
-    # as long, and faces are found as well without.
-    while rgb.shape[1] >= 2 * size[0] and rgb.shape[0] >= 2 * size[1]:
-        half = (rgb.shape[1] // 2, rgb.shape[0] // 2)
-        rgb = np.asarray(cv2.resize(rgb, half, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
 
 
 def _load(model: Path, min_score: float) -> MpFaceDetector:

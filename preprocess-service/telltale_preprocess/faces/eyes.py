@@ -8,6 +8,7 @@ from telltale_contracts import EyeClip
 
 from telltale_preprocess.faces.crops import resize
 from telltale_preprocess.faces.mesh import Mesh
+from telltale_preprocess.media.planar import Rgb
 
 # Six points around each eye in the order of the paper: outer corner, two on the upper lid, inner corner, two on the
 # lower lid, as the canonical face model numbers them; the subject's right and left eye.
@@ -22,7 +23,7 @@ def eye_aspect_ratios(mesh: Mesh) -> tuple[float, float]:
     return right, left
 
 
-def cut_eyes(rgb: NDArray[np.uint8], mesh: Mesh, spec: EyeClip) -> NDArray[np.uint8]:
+def cut_eyes(rgb: Rgb, mesh: Mesh, spec: EyeClip) -> NDArray[np.uint8]:
     """Both eyes as the spec frames them: uint8 [height, width, 3], RGB."""
     height, width = rgb.shape[:2]
     points = mesh.points[[*RIGHT_EYE, *LEFT_EYE], :2]

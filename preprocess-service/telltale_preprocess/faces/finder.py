@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
 from telltale_preprocess.faces.detector import Face, FaceDetector
 from telltale_preprocess.faces.mesh import FaceMesh
+from telltale_preprocess.media.planar import Rgb
 
 # The detector's input is 192 pixels wide: it misses many faces under a fourteenth of the picture. Where a
 # larger one was found, somebody stands before the camera, and tiles are not worth their time.
@@ -33,7 +31,7 @@ class FaceFinder:
         self._pause = 0
         self._wait = 0
 
-    def find(self, rgb: NDArray[np.uint8]) -> list[Face]:
+    def find(self, rgb: Rgb) -> list[Face]:
         """Faces of a picture (uint8 [height, width, 3], RGB), the largest first."""
         faces = self._detector.detect(rgb)
         longer = max(rgb.shape[:2])
@@ -48,7 +46,7 @@ class FaceFinder:
         self._wait = self._pause
         return sorted(both, key=lambda face: face.side, reverse=True)[: self._max_faces]
 
-    def _checked(self, rgb: NDArray[np.uint8], faces: list[Face], known: list[Face] | None = None) -> list[Face]:
+    def _checked(self, rgb: Rgb, faces: list[Face], known: list[Face] | None = None) -> list[Face]:
         """Those that are surely faces; ``known`` have been checked, without it only the doubtful are."""
         return [
             face

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from telltale_preprocess.faces.crops import cut_square, eye_angle
 from telltale_preprocess.faces.detector import Face
+from telltale_preprocess.media.planar import Rgb
 
 MESH_FILE = "face_landmark.tflite"
 _SIDE = 192
@@ -48,7 +49,7 @@ class FaceMesh:
         # The new engine of OpenCV 5 drops the second output.
         self._net = cv2.dnn.readNetFromTFLite(str(model), cv2.dnn.ENGINE_CLASSIC)
 
-    def landmarks(self, rgb: NDArray[np.uint8], face: Face) -> Mesh:
+    def landmarks(self, rgb: Rgb, face: Face) -> Mesh:
         """The landmarks of a face that was found in a picture (uint8 [height, width, 3], RGB)."""
         angle, side = eye_angle(face), face.side * _MARGIN
         crop = cut_square(rgb, face.centre, side, _SIDE, angle)

@@ -13,6 +13,7 @@ from telltale_preprocess.faces.eyes import eye_aspect_ratios
 from telltale_preprocess.faces.mesh import FaceMesh, Mesh
 from telltale_preprocess.faces.pose import Pose, estimate_pose
 from telltale_preprocess.faces.quality import judged_crop, looks, quality, share_inside, sharpness
+from telltale_preprocess.media.planar import Rgb
 from telltale_preprocess.settings import Settings
 
 # A detector that is less sure than this is asked twice: the mesh model says whether there is a face under its points.
@@ -42,7 +43,7 @@ class FaceObserver:
         self._settings = settings
         self._dense = dense
 
-    def observe(self, rgb: NDArray[np.uint8], face: Face, place: int) -> SeenFace:
+    def observe(self, rgb: Rgb, face: Face, place: int) -> SeenFace:
         """Judge one face of a picture that is sampled frame ``place``."""
         crop = judged_crop(rgb, face)
         sharp, pose = sharpness(crop), estimate_pose(face)
@@ -82,7 +83,7 @@ class FaceObserver:
         return "occluded" if mesh is not None and mesh.presence < _MIN_PRESENCE else None
 
 
-def _off_picture(rgb: NDArray[np.uint8], face: Face) -> UnusableReason | None:
+def _off_picture(rgb: Rgb, face: Face) -> UnusableReason | None:
     height, width = rgb.shape[:2]
     inner = face.landmarks[:_INNER_LANDMARKS]
     return None if bool(np.all((inner >= 0) & (inner <= (width, height)))) else "cut_off"

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from telltale_preprocess.faces.crops import cut_square
 from telltale_preprocess.faces.detector import Face
 from telltale_preprocess.faces.pose import Pose
+from telltale_preprocess.media.planar import Rgb
 
 _JUDGED_SIDE = 112
 _GOOD_EYE_DISTANCE = 60.0
@@ -18,7 +19,7 @@ _LOOKED_AT = slice(_JUDGED_SIDE // 8, -_JUDGED_SIDE // 8)
 _CHROMA_BINS = 32
 
 
-def judged_crop(rgb: NDArray[np.uint8], face: Face) -> NDArray[np.uint8]:
+def judged_crop(rgb: Rgb, face: Face) -> NDArray[np.uint8]:
     """The face box's square, scaled to uint8 [112, 112, 3]: what sharpness and looks are judged by."""
     return cut_square(rgb, face.centre, face.side, _JUDGED_SIDE)
 

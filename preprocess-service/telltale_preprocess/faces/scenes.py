@@ -13,11 +13,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from telltale_preprocess.media.planar import Rgb, reduced
+
 _CUT_DISTANCE = 0.3
 _CUT_CORRELATION = 0.7
 _SAME_DISTANCE = 0.2
 _SAME_CORRELATION = 0.8
-_SAMPLED = (640, 360)
+_SAMPLED_SIDE = 640
 _SMALL = (160, 90)
 _LAYOUT = (32, 18)
 _BINS = 8
@@ -36,7 +38,7 @@ class ShotCounter:
         self._last: list[_Signature] = []
         self._shot = 0
 
-    def shot_of(self, rgb: NDArray[np.uint8]) -> int:
+    def shot_of(self, rgb: Rgb) -> int:
         """The number of the shot that a frame (uint8 [height, width, 3], RGB) belongs to."""
         now = _signature(rgb)
         if not self._last:
@@ -54,10 +56,8 @@ def histogram_distance(before: NDArray[np.float64], now: NDArray[np.float64]) ->
     return float(np.sqrt(max(0.0, 1.0 - np.sqrt(before * now).sum())))
 
 
-def _signature(rgb: NDArray[np.uint8]) -> _Signature:
-    # Averaging every pixel of a large picture takes as long as a tenth of its decoding; sixteen a cell will do.
-    sampled = cv2.resize(rgb, _SAMPLED, interpolation=cv2.INTER_NEAREST) if rgb.shape[1] > _SAMPLED[0] else rgb
-    small = cv2.resize(sampled, _SMALL, interpolation=cv2.INTER_AREA)
+def _signature(rgb: Rgb) -> _Signature:
+    small = cv2.resize(reduced(rgb, _SAMPLED_SIDE), _SMALL, interpolation=cv2.INTER_AREA)
     counts = cv2.calcHist([small], [0, 1, 2], None, [_BINS] * 3, [0, 256] * 3).ravel().astype(np.float64)
     grey = cv2.resize(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), _LAYOUT, interpolation=cv2.INTER_AREA)
     layout = grey.ravel().astype(np.float64)

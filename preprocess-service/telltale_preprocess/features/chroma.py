@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 from telltale_contracts import ChromaHistogram
 
+from telltale_preprocess.media.planar import Rgb
+
 # Makes black, which has no chromaticity, grey.
 _OFFSET = 1e-6
 
 
-def chroma_histogram(
-    rgb: NDArray[np.uint8], box: tuple[float, float, float, float], spec: ChromaHistogram
-) -> NDArray[np.float32]:
+def chroma_histogram(rgb: Rgb, box: tuple[float, float, float, float], spec: ChromaHistogram) -> NDArray[np.float32]:
     """One histogram, float32 [bins, bins], of the region around a box (x, y, width, height) of a picture."""
     height, width = rgb.shape[:2]
     x, y, across, down = box

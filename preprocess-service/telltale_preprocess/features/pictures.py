@@ -7,10 +7,12 @@ from numpy.typing import NDArray
 from telltale_contracts import FrameClip, Image
 
 from telltale_preprocess.faces.crops import pad_to_square, resize
+from telltale_preprocess.media.planar import Rgb, whole
 
 
-def fit_picture(rgb: NDArray[np.uint8], spec: Image | FrameClip) -> NDArray[np.uint8]:
+def fit_picture(picture: Rgb, spec: Image | FrameClip) -> NDArray[np.uint8]:
     """The picture as uint8 [size, size, 3], RGB: stretched, cut at the centre, or centred on black."""
+    rgb = whole(picture)
     height, width = rgb.shape[:2]
     if spec.fit == "crop":
         side = min(height, width)

@@ -12,6 +12,8 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from numpy.typing import NDArray
 
+from telltale_preprocess.media.planar import PlanarPicture, Rgb, can_stay_planar
+
 # AVCOL_SPC_* as streams say it -> the matrix as swscale names it.
 _MATRICES = {
     1: Colorspace.ITU709,
@@ -51,16 +53,20 @@ class Turns:
         return self._known[frame.rotation]
 
 
-def to_rgb(frame: VideoFrame, turn: Turn) -> NDArray[np.uint8]:
-    """The frame as uint8 [height, width, 3], RGB, turned and mirrored.
+def to_rgb(frame: VideoFrame, turn: Turn) -> Rgb:
+    """The frame as uint8 [height, width, 3], RGB, turned and mirrored; as an array only where it cannot stay planar.
 
     A stream that does not say its matrix is BT.709 from 720 lines on and BT.601 below, as players assume. Of an
     interlaced frame the upper field is taken, stretched to the full height: the other one shows another moment.
     """
-    matrix = None
-    if not frame.format.is_rgb:
-        guess = Colorspace.ITU709 if frame.height >= _HD_HEIGHT else Colorspace.ITU601
-        matrix = _MATRICES.get(frame.colorspace, guess)
+    guess = Colorspace.ITU709 if frame.height >= _HD_HEIGHT else Colorspace.ITU601
+    matrix = _MATRICES.get(frame.colorspace, guess)
+    if turn == Turn() and can_stay_planar(frame):
+        return PlanarPicture(frame, matrix)
+    return _whole_rgb(frame, None if frame.format.is_rgb else matrix, turn)
+
+
+def _whole_rgb(frame: VideoFrame, matrix: Colorspace | None, turn: Turn) -> NDArray[np.uint8]:
     rgb = (_upper_field(frame) if frame.interlaced_frame else frame).reformat(
         width=frame.width,
         height=frame.height,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
 from av.container import InputContainer
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from telltale_preprocess.errors import DamagedMedia
 from telltale_preprocess.media.colour import Turns, clockwise_rotation, to_rgb
 from telltale_preprocess.media.container import INDEXED, open_container, packets_of
+from telltale_preprocess.media.planar import Rgb
 from telltale_preprocess.media.sampling import LONG_STRETCH
 from telltale_preprocess.media.still import refuse_size
 from telltale_preprocess.media.timeline import Timeline, video_stream
@@ -24,16 +27,17 @@ from telltale_preprocess.media.timeline import Timeline, video_stream
 # from one target to the next. Leaving out others, or the loop filter, would change pixels.
 _SPARSE = 4
 _MIN_FOUND_SHARE = 0.5
+_SAME_MOMENT_S = 1e-4
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One decoded frame: uint8 [height, width, 3], RGB, upright; ``t`` in seconds from the first frame;
+    """One decoded frame: RGB, upright; ``t`` in seconds from the first frame;
     ``rotation`` in degrees clockwise that were applied."""
 
     index: int
     t: float
-    rgb: NDArray[np.uint8]
+    rgb: Rgb
     rotation: int
 
 
@@ -89,6 +93,7 @@ class _Reader:
         stream.codec_context.thread_count = 1
         if self._sparse:
             stream.codec_context.skip_frame = "NONREF"
+        self._gate = _Gate()
         self._frames = self._decode()
         self._before: _Decoded | None = None
         self._here: _Decoded | None = None
@@ -103,6 +108,8 @@ class _Reader:
             if alone is not None:
                 return alone
             self._seek(key)
+        elif self._indexed and key > position:
+            self._leave_out_until(key)
         chosen = self._walk_to(target)
         if self._sparse and (chosen is None or abs(chosen.index - target) > self._spacing / 2):
             # The stream leaves most of its frames without reference: then every frame has to be decoded.
@@ -144,10 +151,43 @@ class _Reader:
         self._container.seek(round(moment / base), stream=self._stream)
         self._before = self._here = None
         self._drained = False
+        self._gate = _Gate()
         self._frames = self._decode()
 
+    def _leave_out_until(self, key: int) -> None:
+        # What follows the last target of a group of pictures is of no use to the next group.
+        moment = self._timeline.origin + float(self._timeline.times[key])
+        if self._gate.close_until(moment):
+            self._stream.codec_context.flush_buffers()
+            self._before = self._here = None
+
     def _decode(self) -> Iterator[_Decoded]:
-        return _named(_all_frames(self._container, self._stream), self._timeline)
+        return _named(_all_frames(self._container, self._stream, self._gate), self._timeline)
+
+
+@dataclass
+class _Gate:
+    """Holds back packets that come before a key frame, which is known by when it is shown, in seconds."""
+
+    passed: float = -math.inf
+    opens_at: float | None = None
+
+    def close_until(self, moment: float) -> bool:
+        """Close until a key frame; not when its packet has passed already, ahead of the frames before it."""
+        if moment < self.passed + _SAME_MOMENT_S:
+            return False
+        self.opens_at = moment
+        return True
+
+    def holds_back(self, packet: Packet[Any]) -> bool:
+        """Whether a packet is to be left out; opens at the key frame, and at the end of the stream."""
+        if packet.is_keyframe and packet.pts is not None and packet.time_base is not None:
+            moment = float(packet.pts * packet.time_base)
+            if self.opens_at is None or moment > self.opens_at - _SAME_MOMENT_S:
+                self.passed, self.opens_at = moment, None
+        if not packet.size:
+            self.opens_at = None
+        return self.opens_at is not None
 
 
 def _named(frames: Iterable[VideoFrame], timeline: Timeline) -> Iterator[_Decoded]:
@@ -163,7 +203,7 @@ def _named(frames: Iterable[VideoFrame], timeline: Timeline) -> Iterator[_Decode
             yield _Decoded(min(place, last), frame)
 
 
-def _all_frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+def _all_frames(container: InputContainer, stream: VideoStream, gate: _Gate) -> Iterator[VideoFrame]:
     # A packet that cannot be decoded spoils its own frames, not the rest of the video.
     packets = packets_of(container, stream)
     while True:
@@ -171,6 +211,8 @@ def _all_frames(container: InputContainer, stream: VideoStream) -> Iterator[Vide
             packet = next(packets)
         except (StopIteration, av.FFmpegError):
             return
+        if gate.holds_back(packet):
+            continue
         try:
             decoded = stream.decode(packet)
         except av.EOFError:
