@@ -13,6 +13,8 @@ from _steps import SetupError, main_or_message, say
 from telltale_contracts import CARD_FILE, DetectorManifest, Interval, Measurement, Rollout, VersionCard
 
 HOUSE = Path(__file__).resolve().parent.parent
+_ALL = "all"
+_ALIKE = "networks trained alike"
 BEGIN, END = "<!-- detectors: written by scripts/detectors_page.py -->\n", "<!-- /detectors -->\n"
 
 
@@ -40,13 +42,25 @@ def summary(detectors: list[Detector]) -> str:
     for detector in detectors:
         manifest, card = detector.manifest, detector.card
         who = (f"`{manifest.name}` {card.version} ({manifest.server})", _words(manifest.forgery))
-        whole = [m for m in card.measured if m.family == "all" and m.auc is not None]
-        for m in whole:
+        told = [*_worth_telling(card.measured), *_worth_telling(card.trained_alike)]
+        for m in told:
             size = f"{m.n_real} / {m.n_fake} in {m.n_groups} groups"
-            rows.append(_row(*who, m.medium, m.split, size, _interval(m.auc), _interval(m.eer)))
-        if not whole:
+            split = (f"{m.family}: " if m.family != _ALL else "") + m.split
+            split += f"; {_ALIKE}" if m in card.trained_alike else ""
+            rows.append(_row(*who, m.medium, split, size, _interval(m.auc), _interval(m.eer)))
+        if not told:
             rows.append(_row(*who, "-", "nothing yet", "-", "-", "-"))
     return "\n".join(rows) + "\n"
+
+
+def _worth_telling(measured: tuple[Measurement, ...]) -> Iterator[Measurement]:
+    """Every whole set, and of each medium the family that is told worst."""
+    rated = [(m, m.auc.value) for m in measured if m.auc is not None]
+    yield from (m for m, _ in rated if m.family == _ALL)
+    for medium in sorted({m.medium for m, _ in rated}):
+        families = [(auc, place) for place, (m, auc) in enumerate(rated) if m.family != _ALL and m.medium == medium]
+        if families:
+            yield rated[min(families)[1]][0]
 
 
 def page(detectors: list[Detector]) -> str:
@@ -54,7 +68,8 @@ def page(detectors: list[Detector]) -> str:
     head = (
         "# Detectors\n\n"
         "Written from the cards in `model-repository` by `scripts/detectors_page.py`. Intervals are 95 % bootstrap "
-        "intervals over groups; no group that a version was trained or calibrated on is in a figure.\n"
+        "intervals over groups. No group that a version was trained or calibrated on is in a figure; rows marked as of "
+        "networks trained alike are of other networks, which have not seen the source that they are measured on.\n"
     )
     return "\n".join([head, *("\n".join(_section(detector)) + "\n" for detector in detectors)])
 
@@ -71,11 +86,16 @@ def _section(detector: Detector) -> Iterator[str]:
     yield f"- split: {made.split}"
     yield f"- made by: `{made.command}` (seed {made.seed})"
     yield f"- sha256: `{card.artifact.sha256}`"
+    yield from (f"- does not vote on {medium}: {why}" for medium, why in card.excluded.items())
     yield from (f"- limit: {limit}" for limit in card.limits)
     yield "\n| medium | family | held out | n | AUC | EER | false alarms |\n|---|---|---|---|---|---|---|"
-    for m in card.measured:
+    for m in (*card.measured, *card.trained_alike):
         rates = (_interval(m.auc), _interval(m.eer), _interval(m.false_alarm_rate))
-        yield _row(m.medium, m.family, m.split + (f"; {m.note}" if m.note else ""), _counts(m), *rates)
+        yield _row(m.medium, m.family, _held_out(m, card), _counts(m), *rates)
+
+
+def _held_out(m: Measurement, card: VersionCard) -> str:
+    return "; ".join([m.split, *([_ALIKE] if m in card.trained_alike else []), *([m.note] if m.note else [])])
 
 
 def _row(*cells: str) -> str:

@@ -107,6 +107,12 @@ class VersionCard(Contract):
     artifact: Artifact
     provenance: Provenance
     measured: tuple[Measurement, ...] = ()
+    trained_alike: tuple[Measurement, ...] = Field(
+        default=(), description="what other networks, trained alike but without a source, are worth on that source"
+    )
+    excluded: dict[Medium, str] = Field(
+        default_factory=dict, description="media that it was tried on and does not vote on, each with the figures"
+    )
     calibration: Calibration
     threshold: float = Field(default=0.5, gt=0.0, lt=1.0, description="operating point on the calibrated score")
     golden: Golden
@@ -114,4 +120,4 @@ class VersionCard(Contract):
 
     def measured_on(self, medium: Medium) -> bool:
         """Whether this version may vote on a medium: only where both error rates could be measured."""
-        return any(m.medium == medium and m.auc is not None for m in self.measured)
+        return medium not in self.excluded and any(m.medium == medium and m.auc is not None for m in self.measured)

@@ -33,5 +33,5 @@ def require_free(host: str, port: int) -> None:
     try:
         # SO_REUSEADDR on POSIX, so that connections of an earlier run that are still closing do not count.
         socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         raise CannotStart(f"cannot listen on {host} port {port}: {error}; choose another HOST or PORT") from error

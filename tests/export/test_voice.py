@@ -94,10 +94,11 @@ def test_the_card_says_how_it_was_measured(trained: tuple[Path, list[str]], medi
     assert not card.measured_on("video")
     assert card.calibration.prior == pytest.approx(0.5)
     assert {m.family for m in card.measured} == {"all", "whisper"}
-    splits = [m.split for m in card.measured if m.family == "all"]
-    assert [split.split(";")[0] for split in splits] == [
-        "test groups of sources that were trained on",
-        "test groups of sources that were trained on",
+    of_itself, of_others = (
+        [m.split.split(";")[0] for m in rows if m.family == "all"] for rows in (card.measured, card.trained_alike)
+    )
+    assert of_itself == ["test groups of sources that were trained on"] * 2
+    assert of_others == [
         "leave-one-source-out, all folds",
         "leave-one-source-out, demo0",
         "leave-one-source-out, demo1",

@@ -31,6 +31,18 @@ async def test_a_medium_that_the_card_does_not_list_is_not_voted_on_and_is_no_fa
     assert not outcome.absent
 
 
+@pytest.mark.anyio
+async def test_a_medium_that_the_card_excludes_is_not_voted_on_and_the_figures_say_why() -> None:
+    blend = deployed("blend", "face_swap")
+    assert blend.release is not None
+    card = blend.release.card.model_copy(update={"excluded": {"video": "its EER there is 0.40"}})
+    excluding = replace(blend, release=replace(blend.release, card=card))
+    outcome = await score(excluding, TensorBundle(metadata()), 1.0)
+    assert outcome.status == "not_applicable"
+    assert outcome.reason == "version 1 does not vote on video: its EER there is 0.40"
+    assert outcome.unmeasured
+
+
 @pytest.mark.parametrize(
     ("speech", "counted"),
     [([0.9, 0.0, 0.3, 0.1], [0, 2]), ([0.1, 0.2, 0.0], [1]), ([1.0], [0]), ([0.0, 0.0], [0, 1])],

@@ -72,6 +72,10 @@ def _workshop(options: argparse.Namespace, name: str) -> Workshop:
         f"python -m telltale_export train {name} --media MEDIA --backbone {options.backbone.name} "
         f"--to model-repository --images {options.images} --minutes {options.minutes:g} --seed {options.seed}"
     )
+    if getattr(options, "cross_images", 0):
+        command += f" --cross-images {options.cross_images}"
+    if options.weights is not None:
+        command += f" --weights {options.weights.name}"
     return Workshop(
         media=options.media,
         backbone=options.backbone,

@@ -11,9 +11,9 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from telltale_contracts import (
     DetectorManifest,
     Golden,
     Measurement,
+    Medium,
     Provenance,
     Rollout,
     RolloutEvent,
@@ -60,6 +61,8 @@ class VersionDraft:
     golden_inputs: NDArray[np.generic]
     golden_source: str
     limits: tuple[str, ...]
+    trained_alike: tuple[Measurement, ...] = ()
+    excluded: Mapping[Medium, str] = field(default_factory=dict)
     threshold: float = 0.5
     golden_tolerance: float = 1e-3
 
@@ -172,7 +175,6 @@ def _write_card(version_dir: Path, manifest: DetectorManifest, version: int, dra
     save_file({"input": np.ascontiguousarray(draft.golden_inputs)}, version_dir / GOLDEN_FILE)
     # safetensors writes for its owner alone; the servers run as other users.
     (version_dir / GOLDEN_FILE).chmod(0o644)
-    (version_dir / GOLDEN_FILE).chmod(0o644)  # safetensors lets only its writer read it; servers run as other users
     files = artifact_files(version_dir)
     card = VersionCard(
         detector=manifest.name,
@@ -181,6 +183,8 @@ def _write_card(version_dir: Path, manifest: DetectorManifest, version: int, dra
         artifact=Artifact(sha256=artifact_digest(files), files=files),
         provenance=draft.provenance,
         measured=draft.measured,
+        trained_alike=draft.trained_alike,
+        excluded=dict(draft.excluded),
         calibration=draft.calibration,
         threshold=draft.threshold,
         golden=Golden(

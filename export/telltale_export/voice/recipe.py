@@ -76,17 +76,16 @@ def train_version(run: VoiceRun, progress: Progress) -> Path:
         artifact = export_onnx(network, Path(folder))
         tested = [sound for sound in sounds if items[sound.item].path in test]
         scored = score_sounds(artifact_scorer(artifact.parent), tested)
-        measured = (
-            *measure_test(items, scored, calibration, run.rounds, run.plan.seed),
-            *measure_new_sources(items, by_fold, run.rounds, run.plan.seed),
-        )
+        measured = measure_test(items, scored, calibration, run.rounds, run.plan.seed)
+        alike = measure_new_sources(items, by_fold, run.rounds, run.plan.seed)
         draft = VersionDraft(
             provenance=_provenance(run, items, split, network),
             measured=measured,
             calibration=calibration,
             golden_inputs=golden_inputs(),
             golden_source=GOLDEN_SOURCE,
-            limits=(*_weaknesses(measured), *_LIMITS),
+            trained_alike=alike,
+            limits=(*_weaknesses((*measured, *alike)), *_LIMITS),
         )
         version = next_version(run.repository, manifest().name)
         return write_version(run.repository, manifest(), version, artifact, draft)

@@ -28,7 +28,7 @@ _HINTS = {
     "no_closed_eyes": "Send a longer recording of the face, in which the person blinks.",
     "no_face": "Send media that shows a face, or sound in which somebody speaks.",
     "no_speech": "Send sound in which somebody speaks.",
-    "no_audio": "Send media that shows a face, or sound in which somebody speaks.",
+    "no_audio": "Send media with sound, or ask for detectors that look at pictures.",
     "no_picture": "Ask for detectors that listen, or send a picture or a video.",
     "not_measured": "Ask GET /models which detectors were measured on this kind of media.",
 }

@@ -34,7 +34,7 @@ class Items:
 class Outcome:
     """What one detector said. ``aggregated`` and ``items`` are there exactly when ``status`` is "scored".
 
-    ``unmeasured``: it says nothing because its version was never measured on this medium.
+    ``unmeasured``: it says nothing because its version was never measured on this medium, or found wanting.
     """
 
     deployed: Deployed
@@ -73,7 +73,9 @@ async def score(deployed: Deployed, bundle: TensorBundle, timeout_s: float) -> O
             return Outcome(deployed, "not_applicable", missing.detail, missing.reason)
     medium = medium_of(deployed, bundle)
     if deployed.card is not None and not deployed.card.measured_on(medium):
-        reason = f"version {deployed.version} was never measured on {medium}"
+        excluded = deployed.card.excluded.get(medium)
+        why = f"does not vote on {medium}: {excluded}" if excluded else f"was never measured on {medium}"
+        reason = f"version {deployed.version} {why}"
         return Outcome(deployed, "not_applicable", reason, unmeasured=True)
     if not deployed.readiness.ready or deployed.backend is None or deployed.card is None:
         return Outcome(deployed, "failed", deployed.readiness.reason)
