@@ -41,8 +41,8 @@ def lean() -> Iterator[Service]:
 @pytest.fixture(scope="module")
 def laborious() -> bytes:
     """A file that keeps a worker busy for longer than it may be."""
-    body = bombs.gif(3000, 3000, 500)
-    assert len(body) < 500_000
+    body = bombs.gif(6000, 6000, 500)
+    assert len(body) < 2_000_000
     return body
 
 
