@@ -73,7 +73,7 @@ class Architecture:
     options: Mapping[str, Any] = field(default_factory=dict)
     reduced: Reduced = field(default_factory=Reduced)
     heatmap: bool = False
-    aggregation: Aggregation = Aggregation()
+    aggregation: Aggregation = field(default_factory=Aggregation)
     max_batch: int = 32
     min_items: int = 1
 
