@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+import keras
+from keras import layers
 
 
 @dataclass(frozen=True)
@@ -19,3 +23,23 @@ class KerasDetector:
 
     network: Any
     served: Any
+
+
+def serve(
+    network: Any, shape: tuple[int, ...], *, prepare: Callable[[Any], Any], fake: Callable[[Any], Any]
+) -> KerasDetector:
+    """Put a network between the raw uint8 input and P(fake).
+
+    Args:
+        network: one output, [N, 1]; two where there is a heatmap: that and float32 [N, h, w].
+        shape: of one raw item.
+        prepare: from the raw input to what the network was trained on.
+        fake: from the network's first output to P(fake).
+    """
+    raw = keras.Input(shape, dtype="uint8", name="pictures")
+    answer = network(prepare(raw))
+    score, *heatmap = answer if isinstance(answer, list) else [answer]
+    outputs = {"probability": layers.Reshape((), name="probability")(fake(score))}
+    if heatmap:
+        outputs["heatmap"] = heatmap[0]
+    return KerasDetector(network=network, served=keras.Model(raw, outputs))
