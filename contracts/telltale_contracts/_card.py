@@ -63,15 +63,30 @@ class Provenance(Contract):
 class Calibration(Contract):
     """Platt scaling of an item's raw score: sigmoid(slope x logit(raw) + intercept) (Platt 1999).
 
-    ``prior`` is P(fake) in the set that it was fitted on; a likelihood ratio divides it out again.
+    ``prior`` is P(fake) in the set that it was fitted on; a likelihood ratio divides it out again. ``method`` "none" is
+    the raw score as it is, fitted on nothing (``n`` is 0), with a prior that was assumed: no such version was measured,
+    so none votes.
     """
 
-    method: Literal["platt"] = "platt"
+    method: Literal["platt", "none"] = "platt"
     slope: float = Field(gt=0.0)
     intercept: float
     prior: float = Field(gt=0.0, lt=1.0)
-    n: int = Field(ge=1)
+    n: int = Field(ge=0)
     fitted_on: str
+
+    @model_validator(mode="after")
+    def _fitted_or_none(self) -> Self:
+        if self.method == "platt" and self.n == 0:
+            raise ValueError("Platt scaling is fitted on at least one score; n is 0")
+        if self.method == "none" and (self.slope, self.intercept, self.n) != (1.0, 0.0, 0):
+            raise ValueError("without calibration the slope is 1, the intercept 0 and n 0")
+        return self
+
+    @classmethod
+    def none(cls, prior: float = 0.5) -> Self:
+        """The raw score as it is; ``prior`` is an assumption."""
+        return cls(method="none", slope=1.0, intercept=0.0, prior=prior, n=0, fitted_on="nothing: raw scores")
 
     def apply(self, raw: float) -> float:
         """Calibrated P(fake) of one raw P(fake); both in [0, 1].
@@ -111,6 +126,12 @@ class VersionCard(Contract):
     threshold: float = Field(default=0.5, gt=0.0, lt=1.0, description="operating point on the calibrated score")
     golden: Golden
     limits: tuple[str, ...] = Field(default=(), description="what it is known not to do")
+
+    @model_validator(mode="after")
+    def _measured_is_calibrated(self) -> Self:
+        if self.calibration.method == "none" and any(m.auc is not None for m in self.measured):
+            raise ValueError("a version that was measured, and so votes, needs a calibration")
+        return self
 
     def measured_on(self, medium: Medium) -> bool:
         """Whether this version may vote on a medium: only where both error rates could be measured."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,7 @@ def check_onnx(path: Path, manifest: DetectorManifest) -> tuple[int, ...]:
             "Export with a lower opset_version, and set model.ir_version.",
         )
     output_dims = _check_signature(model.graph, manifest)
-    _check_answers(path.parent, manifest)
+    check_answers(path.parent, manifest)
     return output_dims
 
 
@@ -82,10 +83,26 @@ def _check_signature(graph: onnx.GraphProto, manifest: DetectorManifest) -> tupl
             f"{manifest.tensors.probability} is type {output.elem_type}, dimensions {dims} beside the batch.",
             "The graph must answer one float32 P(fake) for each item: [N] or [N, 1].",
         )
+    if manifest.tensors.heatmap is not None:
+        _check_heatmap(outputs, manifest.tensors.heatmap)
     return dims
 
 
-def _check_answers(version_dir: Path, manifest: DetectorManifest) -> None:
+def _check_heatmap(outputs: Mapping[str, onnx.ValueInfoProto], name: str) -> None:
+    tensor = outputs[name].type.tensor_type if name in outputs else None
+    if tensor is None or tensor.elem_type != _FLOAT or len(tensor.shape.dim) != 3:
+        raise PackagingError(
+            f"The graph's outputs are {sorted(outputs)}; {name} must be one of them, float32 [N, h, w].",
+            "Name the class activation map in the export as detector.yaml names it.",
+        )
+
+
+def check_answers(version_dir: Path, manifest: DetectorManifest) -> None:
+    """Run an artefact on silence, full scale and noise: probabilities, and of one item the same alone and in a batch.
+
+    Raises:
+        PackagingError: an answer is none, or depends on the batch.
+    """
     inputs = _extremes(manifest)
     together = score_artifact(version_dir, manifest.tensors, inputs)
     alone = np.concatenate([score_artifact(version_dir, manifest.tensors, inputs[i : i + 1]) for i in range(2)])

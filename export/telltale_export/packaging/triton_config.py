@@ -24,11 +24,14 @@ def triton_config(manifest: DetectorManifest, output_dims: tuple[int, ...] = ())
     dims = ", ".join(str(size) for size in item_shape(manifest.input))
     # A batched [N] output has no dimensions of its own; Triton writes that as one dimension, reshaped away.
     output = f"dims: [ {', '.join(map(str, output_dims))} ]" if output_dims else "dims: [ 1 ], reshape { shape: [ ] }"
+    outputs = [f'{{ name: "{tensors.probability}", data_type: TYPE_FP32, {output} }}']
+    if tensors.heatmap is not None:
+        outputs.append(f'{{ name: "{tensors.heatmap}", data_type: TYPE_FP32, dims: [ -1, -1 ] }}')
     return f"""name: "{manifest.name}"
 backend: "onnxruntime"
 max_batch_size: {manifest.max_batch}
 input [ {{ name: "{tensors.input}", data_type: {data_type}, dims: [ {dims} ] }} ]
-output [ {{ name: "{tensors.probability}", data_type: TYPE_FP32, {output} }} ]
+output [ {", ".join(outputs)} ]
 instance_group [ {{ kind: KIND_CPU, count: 1 }} ]
 dynamic_batching {{ max_queue_delay_microseconds: 2000 }}
 """

@@ -37,7 +37,7 @@ from telltale_contracts import (
 )
 
 from telltale_export.errors import PackagingError
-from telltale_export.packaging.onnx_checks import check_onnx, require_probabilities
+from telltale_export.packaging.onnx_checks import check_answers, check_onnx, require_probabilities
 from telltale_export.packaging.scoring import score_artifact
 from telltale_export.packaging.triton_config import triton_config
 
@@ -98,7 +98,11 @@ def write_version(
     with _staging(home if known else repository, manifest.name) as stage:
         version_dir = stage / str(version)
         _place(artifact, version_dir, manifest)
-        output_dims = check_onnx(version_dir / ONNX_FILE, manifest) if manifest.server == "triton" else ()
+        if manifest.server == "triton":
+            output_dims = check_onnx(version_dir / ONNX_FILE, manifest)
+        else:
+            output_dims = ()
+            check_answers(version_dir, manifest)
         card = _write_card(version_dir, manifest, version, draft)
         if known:
             _publish(version_dir, home / str(version))
@@ -170,8 +174,6 @@ def _write_card(version_dir: Path, manifest: DetectorManifest, version: int, dra
     scores = score_artifact(version_dir, manifest.tensors, draft.golden_inputs)
     require_probabilities(scores)
     save_file({"input": np.ascontiguousarray(draft.golden_inputs)}, version_dir / GOLDEN_FILE)
-    # safetensors writes for its owner alone; the servers run as other users.
-    (version_dir / GOLDEN_FILE).chmod(0o644)
     (version_dir / GOLDEN_FILE).chmod(0o644)  # safetensors lets only its writer read it; servers run as other users
     files = artifact_files(version_dir)
     card = VersionCard(
