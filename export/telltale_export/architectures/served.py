@@ -43,7 +43,10 @@ class Normalise(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Normalised planes."""
-        return (pictures.float() * self.scale + self.offset).movedim(-1, -3)
+        scaled = pictures.float() * self.scale + self.offset
+        before = scaled.ndim - 3
+        # Not movedim: of a negative dimension the exporter writes a negative permutation, which ONNX does not know.
+        return scaled.permute(*range(before), before + 2, before, before + 1)
 
 
 def class_activation(features: Tensor, weight: Tensor) -> Tensor:
