@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers
 
 
@@ -43,3 +44,15 @@ def serve(
     if heatmap:
         outputs["heatmap"] = heatmap[0]
     return KerasDetector(network=network, served=keras.Model(raw, outputs))
+
+
+def settle(network: Any) -> None:
+    """Let a network that was given weights know them where it keeps a copy.
+
+    Keras's Normalization works out its constants when it is adapted, as tensors that belong to no graph; as numpy
+    arrays they become part of every graph that is made from it.
+    """
+    for layer in network.layers:
+        if isinstance(layer, layers.Normalization):
+            layer.finalize_state()
+            layer.mean, layer.variance = np.asarray(layer.mean), np.asarray(layer.variance)

@@ -35,6 +35,8 @@ def load_keras(architecture: Architecture, checkpoint: Checkpoint) -> KerasDetec
             f"{checkpoint.name} is a torch file, and checkpoints of {architecture.name} are Keras's.",
             "Name the architecture that it was trained as (telltale-export list).",
         )
+    from telltale_export.architectures.keras_served import settle  # noqa: PLC0415 - imports TensorFlow
+
     counted = _counted(checkpoint.state)
     state = architectures.translate(architecture, {key: value for key, (_, value) in counted.items()})
     detector: KerasDetector = architectures.build(architecture, {key: value.shape for key, value in state.items()})
@@ -49,6 +51,7 @@ def load_keras(architecture: Architecture, checkpoint: Checkpoint) -> KerasDetec
     )
     for key, variable in variables.items():
         variable.assign(matched[said.get(key, key)])
+    settle(detector.network)
     return detector
 
 
