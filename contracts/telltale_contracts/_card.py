@@ -98,6 +98,22 @@ class Calibration(Contract):
         return 1.0 / (1.0 + math.exp(-z)) if z >= 0 else math.exp(z) / (1.0 + math.exp(z))
 
 
+class Precision(Contract):
+    """How the artefact's numbers were narrowed, and what that changed of P(fake) against single precision.
+
+    Measured on inputs that the ranges of int8 were not taken from.
+    """
+
+    kind: Literal["fp16", "int8"]
+    calibrated_on: str | None = Field(default=None, description="what the ranges of int8 were taken from")
+    measured_on: str
+    n: int = Field(ge=1, description="inputs that the drift was measured on")
+    max_drift: float = Field(ge=0.0, le=1.0, description="largest change of one input's score")
+    mean_drift: float = Field(ge=0.0, le=1.0)
+    limit: float = Field(gt=0.0, le=1.0, description="the largest drift that was allowed")
+    auc_change: float | None = Field(default=None, description="where the inputs of both classes were labelled")
+
+
 class Golden(Contract):
     """Inputs (in golden.safetensors, tensor ``input``) and the raw scores that they must give on the server."""
 
@@ -125,6 +141,7 @@ class VersionCard(Contract):
     calibration: Calibration
     threshold: float = Field(default=0.5, gt=0.0, lt=1.0, description="operating point on the calibrated score")
     golden: Golden
+    precision: Precision | None = Field(default=None, description="none of an artefact in single precision")
     limits: tuple[str, ...] = Field(default=(), description="what it is known not to do")
 
     @model_validator(mode="after")

@@ -28,6 +28,7 @@ from telltale_contracts import (
     DetectorManifest,
     Golden,
     Measurement,
+    Precision,
     Provenance,
     Rollout,
     RolloutEvent,
@@ -62,6 +63,7 @@ class VersionDraft:
     limits: tuple[str, ...]
     threshold: float = 0.5
     golden_tolerance: float = 1e-3
+    precision: Precision | None = None
 
 
 def next_version(repository: Path, detector: str) -> int:
@@ -190,6 +192,7 @@ def _write_card(version_dir: Path, manifest: DetectorManifest, version: int, dra
             tolerance=draft.golden_tolerance,
             source=draft.golden_source,
         ),
+        precision=draft.precision,
         limits=draft.limits,
     )
     (version_dir / CARD_FILE).write_text(card.to_yaml(), encoding="utf-8")
