@@ -33,6 +33,7 @@ def register(commands: Commands) -> None:
         "--served-tfserving", metavar="HOST:PORT", default=os.environ.get(_TFSERVING), help=f"or {_TFSERVING}"
     )
     verify.add_argument("--not-served", action="store_true", help="start no server: compare source and artefact only")
+    verify.add_argument("--load", action="store_true", help="the server is empty and your own: load the version there")
     verify.add_argument("--random", type=_positive, default=8, metavar="N", help="random items beside the golden ones")
     verify.add_argument("--seed", type=int, default=0, help="of the random items")
 
@@ -66,15 +67,24 @@ def _convert(options: argparse.Namespace) -> None:
 
 
 def _verify(options: argparse.Namespace) -> None:
-    from telltale_export.conversion.verify import Verification, verify  # noqa: PLC0415 - heavy
+    from telltale_export.conversion.verify import Verification, read_version, verify  # noqa: PLC0415 - heavy
 
+    manifest, _ = read_version(options.version)
+    given = options.served_triton if manifest.server == "triton" else options.served_tfserving
+    if given is None and not options.not_served:
+        from telltale_export.conversion.own_server import verify_with_own_server  # noqa: PLC0415
+
+        again = ["--random", str(options.random), "--seed", str(options.seed)]
+        again += [] if options.checkpoint is None else ["--checkpoint", str(options.checkpoint)]
+        verify_with_own_server(options.version, manifest, again)
+        return
     verify(
         Verification(
             version_dir=options.version,
             checkpoint=options.checkpoint,
-            triton=options.served_triton,
-            tfserving=options.served_tfserving,
-            start_server=not options.not_served,
+            triton=None if options.not_served else options.served_triton,
+            tfserving=None if options.not_served else options.served_tfserving,
+            load=options.load,
             random_items=options.random,
             seed=options.seed,
         ),

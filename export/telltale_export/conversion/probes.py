@@ -9,7 +9,7 @@ from telltale_contracts import ChromaHistogram, InputSpec, Waveform
 from telltale_export.packaging import item_shape, item_type
 
 GOLDEN_SOURCE = (
-    "made with numpy: pictures of smooth colour, sounds of a gliding harmonic tone, histograms of few colours; every "
+    "made with numpy: pictures of smooth colour, sounds of a gliding tone, histograms of few colours; every "
     "second item is noise"
 )
 _GRIDS = (2, 5, 11)
@@ -29,7 +29,7 @@ def _item(spec: InputSpec, shape: tuple[int, ...], random: np.random.Generator, 
     if item_type(spec) == "uint8":
         return _picture(shape, random) if smooth else random.integers(0, 256, shape, dtype=np.uint8)
     if isinstance(spec, Waveform):
-        return _tone(spec, random) if smooth else random.normal(0.0, 0.1, shape).clip(-1, 1).astype(np.float32)
+        return _glide(spec, random) if smooth else _hiss(shape, random)
     if isinstance(spec, ChromaHistogram):
         return _histogram(shape, random, kept=0.02 if smooth else 1.0)
     level = _field(shape, random) * 4.0 if smooth else random.normal(0.0, 4.0, shape)
@@ -47,23 +47,26 @@ def _picture(shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.
 def _field(shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.float64]:
     """Smooth noise over two axes, about one in deviation: bilinear between the points of grids coarse and fine."""
     height, width = shape
-    total = np.zeros(shape)
+    total: NDArray[np.float64] = np.zeros(shape)
     for cells in _GRIDS:
         grid = random.normal(0.0, 1.0, (cells + 1, cells + 1))
         across = np.stack([np.interp(np.linspace(0, cells, width), np.arange(cells + 1), row) for row in grid])
         total += np.stack(
             [np.interp(np.linspace(0, cells, height), np.arange(cells + 1), line) for line in across.T], 1
         )
-    return total / len(_GRIDS) ** 0.5
+    return np.asarray(total / len(_GRIDS) ** 0.5)
 
 
-def _tone(spec: Waveform, random: np.random.Generator) -> NDArray[np.float32]:
+def _glide(spec: Waveform, random: np.random.Generator) -> NDArray[np.float32]:
     time = np.arange(spec.samples) / spec.sample_rate
-    pitch = random.uniform(90.0, 220.0) * (1.0 + 0.2 * np.sin(2 * np.pi * random.uniform(0.3, 2.0) * time))
-    phase = 2 * np.pi * np.cumsum(pitch) / spec.sample_rate
-    voiced = sum(np.sin(n * phase + random.uniform(0, 6.28)) / n for n in range(1, 24))
-    loudness = 0.1 * np.abs(np.sin(2 * np.pi * random.uniform(1.0, 3.0) * time))
-    return np.asarray(loudness * voiced + random.normal(0.0, 1e-3, spec.samples), dtype=np.float32).clip(-1, 1)
+    phase = 2 * np.pi * (random.uniform(80.0, 300.0) * time + random.uniform(50.0, 900.0) * time**2)
+    return np.asarray(random.uniform(0.05, 0.4) * np.sin(phase), dtype=np.float32)
+
+
+def _hiss(shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.float32]:
+    # From nearly silent to loud: a network is sure of loud noise, and where it is sure, parity says little.
+    level = 10.0 ** random.uniform(-3.0, -0.5)
+    return random.normal(0.0, level, shape).clip(-1.0, 1.0).astype(np.float32)
 
 
 def _histogram(shape: tuple[int, ...], random: np.random.Generator, *, kept: float) -> NDArray[np.float32]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from telltale_contracts import DetectorManifest
 
 from telltale_export.packaging.tensors import item_shape, item_type
@@ -19,19 +22,47 @@ def triton_config(manifest: DetectorManifest, output_dims: tuple[int, ...] = ())
         manifest: the detector, served by Triton.
         output_dims: the probability's shape without the batch: () for [N], (1,) for [N, 1].
     """
-    tensors = manifest.tensors
-    data_type = _TRITON_TYPES[item_type(manifest.input)]
-    dims = ", ".join(str(size) for size in item_shape(manifest.input))
-    # A batched [N] output has no dimensions of its own; Triton writes that as one dimension, reshaped away.
-    output = f"dims: [ {', '.join(map(str, output_dims))} ]" if output_dims else "dims: [ 1 ], reshape { shape: [ ] }"
-    outputs = [f'{{ name: "{tensors.probability}", data_type: TYPE_FP32, {output} }}']
-    if tensors.heatmap is not None:
-        outputs.append(f'{{ name: "{tensors.heatmap}", data_type: TYPE_FP32, dims: [ -1, -1 ] }}')
+    outputs = ", ".join(_tensor(output) for output in _outputs(manifest, output_dims))
     return f"""name: "{manifest.name}"
 backend: "onnxruntime"
 max_batch_size: {manifest.max_batch}
-input [ {{ name: "{tensors.input}", data_type: {data_type}, dims: [ {dims} ] }} ]
-output [ {", ".join(outputs)} ]
+input [ {_tensor(_input(manifest))} ]
+output [ {outputs} ]
 instance_group [ {{ kind: KIND_CPU, count: 1 }} ]
 dynamic_batching {{ max_queue_delay_microseconds: 2000 }}
 """
+
+
+def triton_load_config(manifest: DetectorManifest, version: int, output_dims: tuple[int, ...] = ()) -> str:
+    """The same as JSON for a load request, with one version as its policy: a plain load would take the latest."""
+    return json.dumps(
+        {
+            "name": manifest.name,
+            "backend": "onnxruntime",
+            "max_batch_size": manifest.max_batch,
+            "input": [_input(manifest)],
+            "output": _outputs(manifest, output_dims),
+            "instance_group": [{"kind": "KIND_CPU", "count": 1}],
+            "version_policy": {"specific": {"versions": [version]}},
+        }
+    )
+
+
+def _input(manifest: DetectorManifest) -> dict[str, Any]:
+    kind = _TRITON_TYPES[item_type(manifest.input)]
+    return {"name": manifest.tensors.input, "data_type": kind, "dims": list(item_shape(manifest.input))}
+
+
+def _outputs(manifest: DetectorManifest, output_dims: tuple[int, ...]) -> list[dict[str, Any]]:
+    probability: dict[str, Any] = {"name": manifest.tensors.probability, "data_type": "TYPE_FP32"}
+    # A batched [N] output has no dimensions of its own; Triton writes that as one dimension, reshaped away.
+    probability |= {"dims": list(output_dims)} if output_dims else {"dims": [1], "reshape": {"shape": []}}
+    if manifest.tensors.heatmap is None:
+        return [probability]
+    return [probability, {"name": manifest.tensors.heatmap, "data_type": "TYPE_FP32", "dims": [-1, -1]}]
+
+
+def _tensor(described: dict[str, Any]) -> str:
+    dims = ", ".join(map(str, described["dims"]))
+    reshape = ", reshape { shape: [ ] }" if "reshape" in described else ""
+    return f'{{ name: "{described["name"]}", data_type: {described["data_type"]}, dims: [ {dims} ]{reshape} }}'
