@@ -59,7 +59,9 @@ class LightCnn(nn.Module):
 
     def forward(self, cepstra: Tensor) -> Tensor:
         """Logits [N, 1]."""
-        hidden = self.m_transform[0](cepstra.unsqueeze(1)).permute(0, 2, 1, 3).flatten(2)
+        maps = self.m_transform[0](cepstra.unsqueeze(1)).permute(0, 2, 1, 3)
+        # Not flatten: the exporter would take its example's batch for a constant of the LSTM's initial state.
+        hidden = maps.reshape(cepstra.shape[0], maps.shape[1], -1)
         logits: Tensor = self.m_output_act[0]((self.m_before_pooling[0](hidden) + hidden).mean(dim=1))
         return logits
 
@@ -67,10 +69,15 @@ class LightCnn(nn.Module):
 class MaxFeatureMap(nn.Module):
     """The larger of each two channels, C / 2 apart (Wu 2018)."""
 
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self._outputs = outputs
+
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, H, W] to [N, C / 2, H, W]."""
-        one, other = x.chunk(2, dim=1)
-        return torch.maximum(one, other)
+        # Neither chunk, after which the exporter does not know how many channels there are, nor unflatten, with which
+        # it writes its example's batch into the graph.
+        return torch.maximum(x[:, : self._outputs], x[:, self._outputs : 2 * self._outputs])
 
 
 class BiLstm(nn.Module):
@@ -87,7 +94,7 @@ class BiLstm(nn.Module):
 
 
 def _competing(inputs: int, outputs: int, kernel: int) -> tuple[nn.Module, nn.Module]:
-    return nn.Conv2d(inputs, 2 * outputs, kernel, padding=kernel // 2), MaxFeatureMap()
+    return nn.Conv2d(inputs, 2 * outputs, kernel, padding=kernel // 2), MaxFeatureMap(outputs)
 
 
 def _norm(channels: int) -> nn.Module:

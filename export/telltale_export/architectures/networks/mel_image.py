@@ -53,6 +53,12 @@ class MelImage(nn.Module):
 
     def forward(self, sound: Tensor) -> Tensor:
         """The pictures."""
+        decibels = self.decibels(sound)
+        top, least = decibels.amax(dim=(1, 2), keepdim=True), decibels.amin(dim=(1, 2), keepdim=True)
+        return self.rows @ self._coloured((decibels - least) / (top - least).clamp_min(1e-6)) @ self.columns.T
+
+    def decibels(self, sound: Tensor) -> Tensor:
+        """The mel spectrogram, float32 [N, bands, frames], in dB under its own maximum, -80 at least."""
         # librosa starts its filter as if the sound had gone on in a straight line before it.
         before = 2.0 * sound[:, :1] - sound[:, 1:2]
         emphasised = torch.cat((sound[:, :1] + before, sound[:, 1:] - _PRE_EMPHASIS * sound[:, :-1]), dim=1)
@@ -61,9 +67,7 @@ class MelImage(nn.Module):
         power = self.mel @ (real**2 + imaginary**2)
         decibels = 10.0 * torch.log10(power.clamp_min(_LEAST_POWER))
         top = decibels.amax(dim=(1, 2), keepdim=True)
-        decibels = torch.maximum(decibels, top - _TOP_DB)
-        least = decibels.amin(dim=(1, 2), keepdim=True)
-        return self.rows @ self._coloured((decibels - least) / (top - least).clamp_min(1e-6)) @ self.columns.T
+        return torch.maximum(decibels - top, decibels.new_tensor(-_TOP_DB))
 
     def _coloured(self, share: Tensor) -> Tensor:
         place = (share * 256.0 - 0.5).clamp(0.0, 255.0)
