@@ -17,7 +17,7 @@ from telltale_export.architectures import Array
 from telltale_export.errors import CheckpointError
 
 _WEIGHTS = "model.weights.h5"
-# Keras 3 keeps a layer's variables by number; these are the layers whose variables have other names than 0 and 1.
+_SEED = "seed_generator"  # a dropout's, of no use here
 _BATCH_NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 
 
@@ -64,30 +64,31 @@ def _named(group: Any) -> dict[str, Array]:
         of_layer = group[_text(layer)]
         for weight in of_layer.attrs["weight_names"]:
             path = _text(weight).split(":")[0].split("/")
-            state["/".join(path[-2:])] = np.asarray(of_layer[_text(weight)])
+            if _SEED not in path[-1]:
+                state["/".join(path[-2:])] = np.asarray(of_layer[_text(weight)])
     return state
 
 
 def _numbered(file: Any) -> dict[str, Array]:
-    """Keras 3: each layer's group has ``vars`` by number; groups of nested models hold ``layers`` again."""
+    """Keras 3: each layer's ``vars`` by number, with the layer's name beside; nested models hold ``layers`` again."""
     state: dict[str, Array] = {}
 
     def visit(path: str, entry: Any) -> None:
         parts = path.split("/")
-        if isinstance(entry, h5py.Dataset) and len(parts) >= 3 and parts[-2] == "vars":
-            layer, index, count = parts[-3], int(parts[-1]), len(entry.parent)
-            state[f"{layer}/{_variable(count, index, layer)}"] = np.asarray(entry)
+        if isinstance(entry, h5py.Dataset) and len(parts) >= 3 and parts[-2] == "vars" and _SEED not in parts[-3]:
+            # The group is called after its class; only the first files of Keras 3 lack the name.
+            layer = _text(entry.parent.attrs.get("name", parts[-3]))
+            variable = _variable(len(entry.parent), int(parts[-1]), normalises=parts[-3].startswith("normalization"))
+            state[f"{layer}/{variable}"] = np.asarray(entry)
 
     file.visititems(visit)
     return state
 
 
-def _variable(count: int, index: int, layer: str) -> str:
-    if layer.startswith("normalization"):
+def _variable(count: int, index: int, *, normalises: bool) -> str:
+    if normalises:
         return ("mean", "variance", "count")[index]
-    if count == len(_BATCH_NORM):
-        return _BATCH_NORM[index]
-    return ("kernel", "bias")[index]
+    return _BATCH_NORM[index] if count == len(_BATCH_NORM) else ("kernel", "bias")[index]
 
 
 def _text(value: Any) -> str:
