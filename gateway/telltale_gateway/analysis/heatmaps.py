@@ -104,13 +104,14 @@ def _heatmap(
     spec = outcome.deployed.manifest.input
     frame, track = int(outcome.items.frame[item]), int(outcome.items.track[item])
     start, end = _span(outcome, metadata, frame, place)
+    box = region_of(spec, metadata, frame, track)
     return Heatmap(
         method=method,
         version=outcome.deployed.version,
         t=start,
         until=end,
         track=track if track >= 0 else None,
-        box=region_of(spec, metadata, frame, track),
+        box=None if box is None else (round(box[0], 1), round(box[1], 1), round(box[2], 1), round(box[3], 1)),
         score=outcome.aggregated.items[item],
         grid=tuple(tuple(round(float(value), _DIGITS) for value in row) for row in grid),
     )
