@@ -23,6 +23,17 @@ def register(commands: Commands) -> None:
     convert.add_argument("--server", choices=("triton", "tfserving"), help="who is to serve it")
     convert.add_argument("--version", type=_positive, help="its number; the next one when not given")
 
+    convert.add_argument(
+        "--precision", choices=("fp32", "fp16", "int8"), default="fp32", help="of the served graph's numbers"
+    )
+    convert.add_argument(
+        "--calibrate-on",
+        type=Path,
+        metavar="FOLDER",
+        help="crops (in real/ and fake/ where that is known) or .safetensors of inputs, for int8 and to measure drift",
+    )
+    convert.add_argument("--max-drift", type=float, metavar="X", help="of one score by narrowing; beyond it, it fails")
+
     verify = commands.add("verify", None, "Compare source, artefact and served model on the same inputs.", _verify)
     verify.add_argument("version", type=Path, help="folder of a version, model-repository/<detector>/<number>")
     verify.add_argument(
@@ -57,12 +68,26 @@ def _convert(options: argparse.Namespace) -> None:
 
     converted = convert(
         Conversion(
-            architecture, options.checkpoint, options.to, options.name, server=options.server, version=options.version
+            architecture,
+            options.checkpoint,
+            options.to,
+            options.name,
+            server=options.server,
+            version=options.version,
+            precision=options.precision,
+            calibrate_on=options.calibrate_on,
+            max_drift=options.max_drift,
         )
     )
     found = converted.difference
     print(f"published as {converted.folder}")
     print(f"{found.runtime} and {found.against} differ by at most {found.largest:.1e} on the {found.inputs} inputs")
+    if (narrowed := converted.precision) is not None:
+        auc = "" if narrowed.auc_change is None else f", AUC by {narrowed.auc_change:+.4f}"
+        print(
+            f"{narrowed.kind} moves a score by at most {narrowed.max_drift:.4f}, {narrowed.mean_drift:.4f} on average"
+            f"{auc} ({narrowed.n} inputs; {narrowed.limit:g} is allowed)"
+        )
     print(f"Before it can vote it has to be measured. Next: telltale-export verify {converted.folder}")
 
 

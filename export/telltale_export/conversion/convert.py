@@ -5,10 +5,11 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from telltale_contracts import Calibration, DetectorManifest, Provenance, Server
+from telltale_contracts import Calibration, DetectorManifest, Precision, Provenance, Server
 
 from telltale_export.architectures import Architecture
 from telltale_export.checkpoints import read_checkpoint
@@ -16,7 +17,7 @@ from telltale_export.conversion.manifests import manifest_of, server_of
 from telltale_export.conversion.parity import Difference, difference, require_parity
 from telltale_export.conversion.probes import GOLDEN_SOURCE, probes
 from telltale_export.conversion.source import Answers, Source, load_source
-from telltale_export.errors import PackagingError
+from telltale_export.errors import ExportError, PackagingError
 from telltale_export.packaging import (
     MAX_OPSET,
     VersionDraft,
@@ -24,8 +25,10 @@ from telltale_export.packaging import (
     next_version,
     write_version,
 )
+from telltale_export.precision import LabelledInputs, narrow, read_inputs
 
 _GOLDEN_ITEMS, _GOLDEN_SEED = 4, 1
+_DRIFT_ITEMS, _DRIFT_SEED = 16, 2
 _NOT_MEASURED = (
     "Never measured: the weights are somebody else's, and what they are worth on which media is not known here. The "
     "gateway shows no score of a version that was not measured."
@@ -43,6 +46,9 @@ class Conversion:
         name: what the detector is to be called there.
         server: who serves it; the one natural to the framework when not given.
         version: its number; the next one when not given.
+        precision: of the served graph's numbers; what is not single precision is for Triton.
+        calibrate_on: folder of inputs that the ranges of int8 are taken from, and drift is measured on.
+        max_drift: the largest change of a score that narrowing may make; the kind's own when not given.
     """
 
     architecture: Architecture
@@ -51,14 +57,19 @@ class Conversion:
     name: str
     server: Server | None = None
     version: int | None = None
+    precision: Literal["fp32", "fp16", "int8"] = "fp32"
+    calibrate_on: Path | None = None
+    max_drift: float | None = None
 
 
 @dataclass(frozen=True)
 class Converted:
-    """A version that was published, and how far its artefact is from the source on the golden inputs."""
+    """A version that was published, how far its graph in single precision is from the source on the golden inputs, and
+    what narrowing it did."""
 
     folder: Path
     difference: Difference
+    precision: Precision | None = None
 
 
 def convert(conversion: Conversion) -> Converted:
@@ -77,16 +88,42 @@ def convert(conversion: Conversion) -> Converted:
         folder = Path(scratch) / "artifact"
         artifact = export_source(source, manifest, folder)
         found = compare_artifact(source, folder, manifest, golden)
+        precision = narrow_artifact(conversion, manifest, artifact)
         version = conversion.version or next_version(conversion.repository, conversion.name)
         draft = VersionDraft(
-            provenance=_provenance(source, manifest),
+            provenance=_provenance(source, manifest, conversion.precision),
             measured=(),
             calibration=Calibration.none(),
             golden_inputs=golden,
             golden_source=GOLDEN_SOURCE,
             limits=(_NOT_MEASURED,),
+            precision=precision,
         )
-        return Converted(write_version(conversion.repository, manifest, version, artifact, draft), found)
+        published = write_version(conversion.repository, manifest, version, artifact, draft)
+        return Converted(published, found, precision)
+
+
+def narrow_artifact(conversion: Conversion, manifest: DetectorManifest, artifact: Path) -> Precision | None:
+    """Put the narrowed graph in the artefact's place where one was asked for; what it says of itself.
+
+    Raises:
+        ExportError: there is nothing to measure int8 on, or the server takes no ONNX.
+        DataError: the inputs do not fit.
+        PackagingError: a score drifts too far.
+    """
+    if conversion.precision == "fp32":
+        return None
+    if manifest.server != "triton":
+        raise ExportError(f"{conversion.precision} is made of ONNX graphs only.", "Give --server triton.")
+    if conversion.calibrate_on is not None:
+        inputs = read_inputs(conversion.calibrate_on, manifest.input)
+    elif conversion.precision == "int8":
+        raise ExportError("int8 takes its ranges from inputs.", "Give a folder of them with --calibrate-on.")
+    else:
+        inputs = LabelledInputs(probes(manifest.input, _DRIFT_ITEMS, _DRIFT_SEED), None, f"inputs {GOLDEN_SOURCE}")
+    narrowed = narrow(artifact, conversion.precision, inputs, manifest.tensors, conversion.max_drift)
+    artifact.write_bytes(narrowed.model)
+    return narrowed.precision
 
 
 def export_source(source: Source, manifest: DetectorManifest, folder: Path) -> Path:
@@ -141,9 +178,10 @@ def _require_probability(answers: Answers, architecture: Architecture) -> None:
         )
 
 
-def _provenance(source: Source, manifest: DetectorManifest) -> Provenance:
+def _provenance(source: Source, manifest: DetectorManifest, precision: str) -> Provenance:
     architecture, checkpoint = source.architecture, source.checkpoint
     target = f"ONNX opset {MAX_OPSET}" if manifest.server == "triton" else "SavedModel"
+    target += "" if precision == "fp32" else f" in {precision}"
     under = f", under {'.'.join(checkpoint.wrapping)}" if checkpoint.wrapping else ""
     return Provenance(
         architecture=architecture.name,
@@ -151,7 +189,7 @@ def _provenance(source: Source, manifest: DetectorManifest) -> Provenance:
         parameters=source.parameters,
         initialised_from=f"{checkpoint.name}, sha256 {checkpoint.sha256}{under}",
         command=f"telltale-export convert {architecture.name} --checkpoint {checkpoint.name} --name {manifest.name} "
-        f"--server {manifest.server}",
+        f"--server {manifest.server}" + ("" if precision == "fp32" else f" --precision {precision}"),
         seed=0,
         data=(f"not known here: trained by the checkpoint's author; the architecture is of {architecture.paper}",),
         split="not known here",

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
@@ -85,6 +84,8 @@ def _from_tensors(paths: list[Path], spec: InputSpec) -> Iterator[tuple[NDArray[
 
 
 def _from_pictures(folder: Path, spec: InputSpec) -> Iterator[tuple[NDArray[np.generic], NDArray[np.bool_] | None]]:
+    import cv2  # noqa: PLC0415 - heavy
+
     paths = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in _PICTURES]
     if paths and not isinstance(spec, FaceCrop | Image):
         raise DataError(f"{folder} holds pictures, the detector looks at {spec.kind}.", _HINT)

@@ -126,6 +126,7 @@ def _auc_change(
 def _halve(model: Path, narrowed: Path) -> None:
     import onnx  # noqa: PLC0415 - heavy
     from onnxruntime.transformers import float16  # noqa: PLC0415 - heavy
+    from onnxruntime.transformers.onnx_model import OnnxModel  # noqa: PLC0415 - heavy
 
     blocked = [*float16.DEFAULT_OP_BLOCK_LIST, *_SINGLE]
     halved = float16.convert_float_to_float16(onnx.load(str(model)), keep_io_types=True, op_block_list=blocked)
@@ -134,6 +135,7 @@ def _halve(model: Path, narrowed: Path) -> None:
     once = [node for node in halved.graph.node if made[tuple(node.output)] is node]
     del halved.graph.node[:]
     halved.graph.node.extend(once)
+    OnnxModel.graph_topological_sort(halved.graph)
     _save(halved, narrowed)
 
 
