@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from telltale_contracts import Server
 from telltale_export.architectures import Architecture, build, find_architecture
 from telltale_export.conversion.convert import Conversion, Converted, convert
 
@@ -38,9 +39,10 @@ def save_random(architecture: Architecture, folder: Path, seed: int = 0) -> Path
 
 @dataclass(frozen=True)
 class Converter:
-    """Converts random checkpoints of reduced architectures into a repository."""
+    """Converts random checkpoints into a repository, of architectures at reduced width unless told otherwise."""
 
     folder: Path
+    reduced: bool = True
 
     @property
     def repository(self) -> Path:
@@ -49,15 +51,24 @@ class Converter:
 
     def checkpoint(self, name: str, seed: int = 0) -> Path:
         """A checkpoint of random weights."""
-        return save_random(find_architecture(name).at_reduced_width(), self.folder, seed)
+        return save_random(self._architecture(name), self.folder, seed)
 
-    def convert(self, name: str, checkpoint: Path, server: str | None = None) -> Converted:
+    def convert(self, name: str, checkpoint: Path, server: Server | None = None) -> Converted:
         """The next version of a detector that is called as its architecture."""
-        architecture = find_architecture(name).at_reduced_width()
-        return convert(Conversion(architecture, checkpoint, self.repository, name, server=server))  # type: ignore[arg-type]
+        return convert(Conversion(self._architecture(name), checkpoint, self.repository, name, server=server))
+
+    def _architecture(self, name: str) -> Architecture:
+        architecture = find_architecture(name)
+        return architecture.at_reduced_width() if self.reduced else architecture
 
 
 @pytest.fixture
 def converter(tmp_path: Path) -> Converter:
     """An empty repository to convert into."""
     return Converter(tmp_path)
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> Converter:
+    """The same, of architectures as they are published."""
+    return Converter(tmp_path, reduced=False)
