@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 import numpy as np
@@ -26,13 +25,25 @@ from telltale_export.calibration import apply_platt, fit_platt, logit
 from telltale_export.data import MediaItem, Modality, Shares, split_by_group
 from telltale_export.errors import DataError
 from telltale_export.evaluation import ScoredSet, Terms, measure
-from telltale_export.packaging import score_artifact
 from telltale_export.preprocessing import fetch_bundle
 
 _TIMEOUT_S = 300.0
 _MEDIA: dict[Modality, Medium] = {"audio": "speech", "image": "image", "video": "video"}
 # Nothing here was trained on any of it: what is not needed to calibrate is for measuring.
 _SHARES = Shares(training=0.01, calibration=0.33, test=0.66)
+
+
+Scorer = Callable[[NDArray[np.generic]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class SeenMedium:
+    """One medium as a detector is given it: its items [N, ...], and the face track [N] that each belongs to."""
+
+    item: MediaItem
+    medium: Medium
+    inputs: NDArray[np.generic]
+    track: NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -52,17 +63,12 @@ def media_of(manifest: DetectorManifest) -> tuple[Medium, ...]:
     return ("video",) if isinstance(manifest.input, ClipSpec) else ("image", "video")
 
 
-def score_media(
-    version_dir: Path,
-    manifest: DetectorManifest,
-    items: Sequence[MediaItem],
-    service: str,
-    sampling: Sampling | None = None,
-) -> list[ScoredMedium]:
-    """Score labelled media; those that the detector does not look at, or finds nothing in, are left out.
+def see_media(
+    manifest: DetectorManifest, items: Sequence[MediaItem], service: str, sampling: Sampling | None = None
+) -> Iterator[SeenMedium]:
+    """What a detector is given of labelled media; those that it does not look at, or finds nothing in, are left out.
 
     Args:
-        version_dir: folder of the version.
         manifest: the detector's.
         items: the media.
         service: URL of a running preprocess-service.
@@ -72,17 +78,21 @@ def score_media(
         DataError: the service does not answer.
     """
     recipe = Recipe(inputs=(manifest.input,), sampling=sampling or Sampling()).model_dump_json()
-    scored = []
+    key = manifest.input.key()
     with httpx.Client(base_url=service, timeout=_TIMEOUT_S) as client:
         for item in items:
             medium = _MEDIA[item.modality]
             bundle = fetch_bundle(client, item.path, recipe) if medium in media_of(manifest) else None
-            rows = np.array([], np.intp) if bundle is None else counted_rows(bundle, manifest)
-            if bundle is not None and len(rows):
-                key = manifest.input.key()
-                raw = score_artifact(version_dir, manifest.tensors, bundle.tensors[key][rows])
-                scored.append(ScoredMedium(item, medium, raw, bundle.track[key][rows]))
-    return scored
+            if bundle is None:
+                continue
+            rows = counted_rows(bundle, manifest)
+            if len(rows):
+                yield SeenMedium(item, medium, bundle.tensors[key][rows], bundle.track[key][rows])
+
+
+def score_media(seen: Iterable[SeenMedium], score: Scorer) -> list[ScoredMedium]:
+    """Ask a detector, wherever it runs, about everything that was seen."""
+    return [ScoredMedium(each.item, each.medium, score(each.inputs), each.track) for each in seen]
 
 
 def counted_rows(bundle: TensorBundle, manifest: DetectorManifest) -> NDArray[np.intp]:

@@ -12,6 +12,8 @@ from telltale_contracts import Server
 from telltale_export.architectures import Architecture, build, find_architecture
 from telltale_export.conversion.convert import Conversion, Converted, convert
 
+from tests.export.architectures.weights import random_weights
+
 Save = Callable[[Architecture, Path], Path]
 
 
@@ -31,7 +33,7 @@ def save_random(architecture: Architecture, folder: Path, seed: int = 0) -> Path
         build(architecture).network.save_weights(path)
         return path
     torch.manual_seed(seed)
-    network = build(architecture).network
+    network = random_weights(build(architecture), seed).network
     path = folder / f"{architecture.name}.pth"
     torch.save({"state_dict": {f"module.{key}": value for key, value in network.state_dict().items()}}, path)
     return path

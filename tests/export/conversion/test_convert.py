@@ -9,8 +9,8 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from telltale_contracts import DetectorManifest, VersionCard
-from telltale_export.architectures import find_architecture
+from telltale_contracts import DetectorManifest, Server, VersionCard
+from telltale_export.architectures import architectures, find_architecture
 from telltale_export.conversion import convert as converting
 from telltale_export.conversion.parity import LIMIT
 from telltale_export.conversion.probes import probes
@@ -19,23 +19,15 @@ from telltale_export.packaging import MAX_IR, MAX_OPSET, check_repository
 
 from .conftest import Converter
 
-SOUND_AND_KERAS = [
-    ("aasist", "triton"),
-    ("aasist-l", "triton"),
-    ("lfcc-lcnn", "triton"),
-    ("meso4", "tfserving"),
-    ("meso4", "triton"),
-    ("mesoinception4", "tfserving"),
-    ("mesoinception4", "triton"),
-    ("efficientnet-b0-64", "tfserving"),
-    ("efficientnet-b0-64", "triton"),
+EVERY_WAY = [
+    (name, server)
+    for name, architecture in architectures().items()
+    for server in (("tfserving", "triton") if architecture.framework == "keras" else ("triton",))
 ]
 
 
-@pytest.mark.parametrize(("name", "server"), SOUND_AND_KERAS)
-def test_random_weights_of_each_architecture(converter: Converter, name: str, server: str) -> None:
-    if (server, find_architecture(name).framework) == ("triton", "keras"):
-        pytest.importorskip("tf2onnx")
+@pytest.mark.parametrize(("name", "server"), EVERY_WAY)
+def test_random_weights_of_each_architecture(converter: Converter, name: str, server: Server) -> None:
     checkpoint = converter.checkpoint(name)
 
     converted = converter.convert(name, checkpoint, server)
