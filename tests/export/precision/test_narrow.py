@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 from telltale_contracts import FaceCrop, TensorNames, Waveform
-from telltale_export.architectures import build, find_architecture
+from telltale_export.architectures import find_architecture
 from telltale_export.conversion.probes import probes
 from telltale_export.conversion.torch_to_onnx import torch_to_onnx
 from telltale_export.errors import DataError, PackagingError
 from telltale_export.packaging import score_artifact
 from telltale_export.precision import Kind, LabelledInputs, narrow, read_inputs
 
-from tests.export.architectures.weights import random_weights
+from tests.export.architectures.weights import random_detector
 
 TENSORS = TensorNames(input="served", probability="probability", heatmap="heatmap")
 
@@ -25,7 +25,7 @@ TENSORS = TensorNames(input="served", probability="probability", heatmap="heatma
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small EfficientNet in single precision."""
     architecture = find_architecture("efficientnet-b0").at_reduced_width()
-    detector = random_weights(build(architecture), seed=8)
+    detector = random_detector(architecture, seed=8)
     folder = tmp_path_factory.mktemp("single")
     return torch_to_onnx(detector, folder, "served", ["probability", "heatmap"], probes(architecture.input, 2, 8))
 

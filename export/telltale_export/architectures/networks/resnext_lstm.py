@@ -43,7 +43,7 @@ class ResNeXtLstm(nn.Module):
 
     def __init__(self, shapes: Shapes | None, layers: tuple[int, ...], hidden: int) -> None:
         super().__init__()
-        self.model = timm_model("resnext50_32x4d", num_classes=0, layers=layers)
+        self.model = timm_model("resnext50_32x4d", num_classes=0, layers=layers, zero_init_last=False)
         self.lstm = lstm_of(shapes, self.model.num_features, hidden, bias=False)
         self.linear1 = nn.Linear(outputs_of(self.lstm), width_of(shapes, "linear1.weight", 2))
 
