@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
-
 from telltale_export import architectures
 from telltale_export.architectures import Architecture
 from telltale_export.checkpoints.matching import match
@@ -22,6 +20,8 @@ def load_torch(architecture: Architecture, checkpoint: Checkpoint) -> Detector:
     Raises:
         CheckpointError: the checkpoint is of another architecture or framework; the message names the keys.
     """
+    import torch  # noqa: PLC0415 - heavy
+
     if checkpoint.framework == "keras":
         raise CheckpointError(
             f"{checkpoint.name} is a Keras file, and checkpoints of {architecture.name} are torch's.",

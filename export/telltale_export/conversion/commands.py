@@ -6,7 +6,10 @@ import argparse
 import os
 from pathlib import Path
 
+from telltale_contracts import CARD_FILE, VersionCard
+
 from telltale_export.cli import Commands
+from telltale_export.preprocessing import SERVICE_VARIABLE
 
 _TRITON, _TFSERVING = "TELLTALE_TRITON_URL", "TELLTALE_TFSERVING_TARGET"
 
@@ -33,6 +36,13 @@ def register(commands: Commands) -> None:
         help="crops (in real/ and fake/ where that is known) or .safetensors of inputs, for int8 and to measure drift",
     )
     convert.add_argument("--max-drift", type=float, metavar="X", help="of one score by narrowing; beyond it, it fails")
+
+    convert.add_argument(
+        "--measure-on", type=Path, metavar="MEDIA", help="folder with labels.csv; without it the version cannot vote"
+    )
+    convert.add_argument(
+        "--preprocess", metavar="URL", default=os.environ.get(SERVICE_VARIABLE), help=f"or {SERVICE_VARIABLE}"
+    )
 
     verify = commands.add("verify", None, "Compare source, artefact and served model on the same inputs.", _verify)
     verify.add_argument("version", type=Path, help="folder of a version, model-repository/<detector>/<number>")
@@ -65,6 +75,7 @@ def _convert(options: argparse.Namespace) -> None:
 
     architecture = find_architecture(options.architecture)
     from telltale_export.conversion.convert import Conversion, convert  # noqa: PLC0415 - heavy
+    from telltale_export.evaluation import table  # noqa: PLC0415 - heavy
 
     converted = convert(
         Conversion(
@@ -77,6 +88,8 @@ def _convert(options: argparse.Namespace) -> None:
             precision=options.precision,
             calibrate_on=options.calibrate_on,
             max_drift=options.max_drift,
+            measure_on=options.measure_on,
+            preprocessing=options.preprocess,
         )
     )
     found = converted.difference
@@ -88,7 +101,12 @@ def _convert(options: argparse.Namespace) -> None:
             f"{narrowed.kind} moves a score by at most {narrowed.max_drift:.4f}, {narrowed.mean_drift:.4f} on average"
             f"{auc} ({narrowed.n} inputs; {narrowed.limit:g} is allowed)"
         )
-    print(f"Before it can vote it has to be measured. Next: telltale-export verify {converted.folder}")
+    if options.measure_on is None:
+        print("It cannot vote before it is measured: convert it with --measure-on.")
+    else:
+        card = VersionCard.from_yaml(converted.folder / CARD_FILE)
+        print(table(card.measured))
+    print(f"Next: telltale-export verify {converted.folder}")
 
 
 def _verify(options: argparse.Namespace) -> None:

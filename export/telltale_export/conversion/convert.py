@@ -9,29 +9,39 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from telltale_contracts import Calibration, DetectorManifest, Precision, Provenance, Server
+from telltale_contracts import Calibration, DetectorManifest, Measurement, Precision, Provenance, Server
 
 from telltale_export.architectures import Architecture
 from telltale_export.checkpoints import read_checkpoint
 from telltale_export.conversion.manifests import manifest_of, server_of
+from telltale_export.conversion.measuring import calibrate_and_measure, score_media, see_media
 from telltale_export.conversion.parity import Difference, difference, require_parity
 from telltale_export.conversion.probes import GOLDEN_SOURCE, probes
 from telltale_export.conversion.source import Answers, Source, load_source
+from telltale_export.data import read_labels
 from telltale_export.errors import ExportError, PackagingError
 from telltale_export.packaging import (
     MAX_OPSET,
     VersionDraft,
     answer_artifact,
     next_version,
+    score_artifact,
     write_version,
 )
 from telltale_export.precision import LabelledInputs, narrow, read_inputs
+from telltale_export.preprocessing import SERVICE_VARIABLE
 
 _GOLDEN_ITEMS, _GOLDEN_SEED = 4, 1
 _DRIFT_ITEMS, _DRIFT_SEED = 16, 2
 _NOT_MEASURED = (
     "Never measured: the weights are somebody else's, and what they are worth on which media is not known here. The "
     "gateway shows no score of a version that was not measured."
+)
+
+
+_MEASURED = (
+    "The weights are somebody else's: whether they were trained on any of the media that they were measured on is not "
+    "known here."
 )
 
 
@@ -49,6 +59,8 @@ class Conversion:
         precision: of the served graph's numbers; what is not single precision is for Triton.
         calibrate_on: folder of inputs that the ranges of int8 are taken from, and drift is measured on.
         max_drift: the largest change of a score that narrowing may make; the kind's own when not given.
+        measure_on: folder of labelled media that the version is calibrated and measured on, so that it can vote.
+        preprocessing: URL of the preprocess-service that cuts them.
     """
 
     architecture: Architecture
@@ -60,6 +72,8 @@ class Conversion:
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
     calibrate_on: Path | None = None
     max_drift: float | None = None
+    measure_on: Path | None = None
+    preprocessing: str | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +92,7 @@ def convert(conversion: Conversion) -> Converted:
     Raises:
         CheckpointError: the file cannot be read safely, or is of another architecture.
         PackagingError: the graph fails a check or answers otherwise than the source. Nothing is written.
+        DataError: the media to measure on are not as documented, or preprocessing does not answer.
         ExportError: the server cannot serve this framework.
     """
     architecture = conversion.architecture
@@ -89,18 +104,40 @@ def convert(conversion: Conversion) -> Converted:
         artifact = export_source(source, manifest, folder)
         found = compare_artifact(source, folder, manifest, golden)
         precision = narrow_artifact(conversion, manifest, artifact)
+        calibration, measured = measure_artifact(conversion, manifest, folder)
         version = conversion.version or next_version(conversion.repository, conversion.name)
         draft = VersionDraft(
             provenance=_provenance(source, manifest, conversion.precision),
-            measured=(),
-            calibration=Calibration.none(),
+            measured=measured,
+            calibration=calibration,
             golden_inputs=golden,
             golden_source=GOLDEN_SOURCE,
-            limits=(_NOT_MEASURED,),
+            limits=(_MEASURED if measured else _NOT_MEASURED,),
             precision=precision,
         )
         published = write_version(conversion.repository, manifest, version, artifact, draft)
         return Converted(published, found, precision)
+
+
+def measure_artifact(
+    conversion: Conversion, manifest: DetectorManifest, folder: Path
+) -> tuple[Calibration, tuple[Measurement, ...]]:
+    """Calibration and figures where media were given to measure on; raw scores and none otherwise.
+
+    Raises:
+        DataError: the media are not as documented, or preprocessing does not answer.
+        ExportError: media were given, but nobody to cut them.
+    """
+    if conversion.measure_on is None:
+        return Calibration.none(), ()
+    if conversion.preprocessing is None:
+        raise ExportError(
+            "Media are measured on as serving sees them.",
+            f"Start a preprocess-service and name its URL with --preprocess or in {SERVICE_VARIABLE}.",
+        )
+    seen = see_media(manifest, read_labels(conversion.measure_on), conversion.preprocessing)
+    scored = score_media(seen, lambda items: score_artifact(folder, manifest.tensors, items))
+    return calibrate_and_measure(scored, manifest)
 
 
 def narrow_artifact(conversion: Conversion, manifest: DetectorManifest, artifact: Path) -> Precision | None:
