@@ -25,6 +25,7 @@ Kind = Literal["fp16", "int8"]
 # The largest change of one score that is let pass when nobody says otherwise.
 DEFAULT_LIMITS: Mapping[Kind, float] = {"fp16": 0.01, "int8": 0.1}
 _LEAST = 4
+_DIGITS = 6
 # Not elementwise arithmetic: the normalisation and the activation map would lose more than they gain.
 _QUANTISED = ["Conv", "Gemm", "MatMul"]
 # Neither the CPU nor CUDA has these in half precision in every runtime of the last years.
@@ -108,8 +109,8 @@ def _drift(
         calibrated_on=None if kind == "fp16" else f"every other one of {inputs.source}",
         measured_on=inputs.source if kind == "fp16" else f"the other ones of {inputs.source}",
         n=len(change),
-        max_drift=float(change.max()),
-        mean_drift=float(change.mean()),
+        max_drift=round(float(change.max()), _DIGITS),
+        mean_drift=round(float(change.mean()), _DIGITS),
         limit=limit,
         auc_change=_auc_change(single, scores, inputs.fake),
     )
@@ -120,7 +121,8 @@ def _auc_change(
 ) -> float | None:
     if fake is None or fake.all() or not fake.any():
         return None
-    return area_under_roc(narrowed.astype(np.float64), fake) - area_under_roc(single.astype(np.float64), fake)
+    before, after = (area_under_roc(scores.astype(np.float64), fake) for scores in (single, narrowed))
+    return round(after - before, _DIGITS)
 
 
 def _halve(model: Path, narrowed: Path) -> None:

@@ -47,8 +47,8 @@ def test_it_gets_smaller_and_says_how_far_its_scores_moved(
     change = np.abs(score_artifact(tmp_path, TENSORS, measured) - score_artifact(model.parent, TENSORS, measured))
     assert narrowed.precision.kind == kind
     assert narrowed.precision.n == len(measured)
-    assert narrowed.precision.max_drift == pytest.approx(change.max(), abs=1e-6)
-    assert narrowed.precision.mean_drift == pytest.approx(change.mean(), abs=1e-6)
+    assert narrowed.precision.max_drift == pytest.approx(change.max(), abs=2e-6)
+    assert narrowed.precision.mean_drift == pytest.approx(change.mean(), abs=2e-6)
     assert narrowed.precision.max_drift > 0.0
     assert narrowed.precision.auc_change is not None
     assert (narrowed.precision.calibrated_on is not None) is (kind == "int8")
