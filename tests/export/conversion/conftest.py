@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from telltale_contracts import Server
+from telltale_contracts import FaceClip, FrameClip, Server
 from telltale_export.architectures import Architecture, build, find_architecture
 from telltale_export.conversion.convert import Conversion, Converted, convert
 
-from tests.export.architectures.weights import random_weights
+from tests.export.architectures.weights import random_detector
 
-Save = Callable[[Architecture, Path], Path]
+_FRAMES = 16
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -30,10 +30,16 @@ def save_random(architecture: Architecture, folder: Path, seed: int = 0) -> Path
 
         keras.utils.set_random_seed(seed)
         path = folder / f"{architecture.name}.weights.h5"
-        build(architecture).network.save_weights(path)
+        network = build(architecture).network
+        random = np.random.default_rng(seed)
+        for layer in network.layers:
+            if isinstance(layer, keras.layers.BatchNormalization):  # as if it had been trained
+                gamma, beta, mean, variance = (np.asarray(value) for value in layer.get_weights())
+                spread = random.uniform(0.5, 1.5, (2, *variance.shape))
+                layer.set_weights([gamma * spread[0], beta, mean, variance * spread[1] * 1e-2])
+        network.save_weights(path)
         return path
-    torch.manual_seed(seed)
-    network = random_weights(build(architecture), seed).network
+    network = random_detector(architecture, seed).network
     path = folder / f"{architecture.name}.pth"
     torch.save({"state_dict": {f"module.{key}": value for key, value in network.state_dict().items()}}, path)
     return path
@@ -61,7 +67,13 @@ class Converter:
 
     def _architecture(self, name: str) -> Architecture:
         architecture = find_architecture(name)
-        return architecture.at_reduced_width() if self.reduced else architecture
+        if self.reduced:
+            return architecture.at_reduced_width()
+        spec = architecture.input
+        if isinstance(spec, FaceClip | FrameClip) and spec.frames > _FRAMES:
+            # The network is as large for a few pictures of a face as for two minutes of it.
+            return replace(architecture, input=spec.model_copy(update={"frames": _FRAMES}))
+        return architecture
 
 
 @pytest.fixture
