@@ -118,14 +118,27 @@ def measure(architecture: Architecture, server: Server, weights: Path | None) ->
 
 
 def random_weights(architecture: Architecture, folder: str) -> Path:
-    """A checkpoint of random weights, as the framework saves it."""
-    if architecture.framework == "keras":
-        path = Path(folder) / f"{architecture.name}.weights.h5"
-        build(architecture).network.save_weights(path)
-        return path
+    """A checkpoint of random weights, as the framework saves it, with batch norms as if it had been trained.
+
+    Fresh ones let so little through a deep network that it answers 0.5 to everything.
+    """
     torch.manual_seed(0)
+    network = build(architecture).network
+    if architecture.framework == "keras":
+        for layer in network.layers:
+            if type(layer).__name__ == "BatchNormalization":
+                gamma, beta, mean, variance = layer.get_weights()
+                layer.set_weights([gamma, beta, mean, variance * np.random.default_rng(0).uniform(0.01, 0.03)])
+        path = Path(folder) / f"{architecture.name}.weights.h5"
+        network.save_weights(path)
+        return path
+    for module in network.modules():
+        if isinstance(getattr(module, "running_var", None), torch.Tensor):
+            module.running_var.uniform_(0.5, 1.5)
+            if module.weight is not None:
+                torch.nn.init.uniform_(module.weight, 0.5, 1.5)
     path = Path(folder) / f"{architecture.name}.pth"
-    torch.save(build(architecture).network.state_dict(), path)
+    torch.save(network.state_dict(), path)
     return path
 
 
