@@ -46,7 +46,7 @@ class MelImage(nn.Module):
             ("windows", _windowed_dft(n_fft)[:, None]),
             ("mel", slaney_mel(bands, n_fft, sample_rate)),
             ("luma", np.frombuffer(_MAGMA_LUMA, np.uint8) / 255.0),
-            ("rows", _drawn(bands, size)[:, ::-1]),
+            ("rows", _drawn(bands, size, upwards=True)),
             ("columns", _drawn(frames, size)),
         ):
             self.register_buffer(name, torch.from_numpy(np.ascontiguousarray(value)).float(), persistent=False)
@@ -98,13 +98,10 @@ def _windowed_dft(n_fft: int) -> NDArray[np.float64]:
     return np.concatenate((np.cos(turns), -np.sin(turns))) * window
 
 
-def _drawn(cells: int, size: int) -> NDArray[np.float64]:
-    """How much of each cell is in each pixel of the scaled picture: [size, cells].
-
-    The axis runs from the middle of the first cell to the middle of the last one.
-    """
-    middles = (np.arange(_CANVAS) + 0.5) / _CANVAS * (cells - 1)
-    canvas = np.eye(cells)[np.floor(middles + 0.5).astype(int)]
+def _drawn(cells: int, size: int, *, upwards: bool = False) -> NDArray[np.float64]:
+    """How much of each cell is in each pixel of the scaled picture: [size, cells]; the first cell first, or last."""
+    places = np.floor((np.arange(_CANVAS) + 0.5) / _CANVAS * cells).astype(int)
+    canvas = np.eye(cells)[places[::-1] if upwards else places]
     return np.asarray(_antialiased(_CANVAS, size) @ canvas)
 
 
