@@ -128,7 +128,7 @@ def random_weights(architecture: Architecture, folder: str) -> Path:
         for layer in network.layers:
             if type(layer).__name__ == "BatchNormalization":
                 gamma, beta, mean, variance = layer.get_weights()
-                layer.set_weights([gamma, beta, mean, variance * np.random.default_rng(0).uniform(0.01, 0.03)])
+                layer.set_weights([gamma, beta, mean, variance * np.random.default_rng(0).uniform(0.3, 0.4)])
         path = Path(folder) / f"{architecture.name}.weights.h5"
         network.save_weights(path)
         return path

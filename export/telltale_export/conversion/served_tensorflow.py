@@ -26,6 +26,7 @@ from telltale_tfserving import (
 )
 
 from telltale_export.errors import ExportError
+from telltale_export.packaging import OutputDims
 
 _TIMEOUT_S = 120.0
 _POLL_S = 0.1
@@ -47,7 +48,7 @@ class ServedByTensorFlow:
         """The version on the server at HOST:PORT, which sees the same model repository."""
         yield cls(target, manifest, version_dir)
 
-    def load(self, _: tuple[int, ...] = ()) -> None:
+    def load(self, _: OutputDims | None = None) -> None:
         """Have the server load this version and nothing else, and wait until it is available.
 
         A SavedModel says itself what its outputs are.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from telltale_contracts import DetectorManifest
 
 from telltale_export.errors import ExportError
-from telltale_export.packaging import triton_load_config
+from telltale_export.packaging import OutputDims, triton_load_config
 
 _LENGTH = "Inference-Header-Content-Length"
 _TYPES = {"uint8": "UINT8", "float32": "FP32"}
@@ -37,11 +37,11 @@ class ServedByTriton:
         with httpx.Client(base_url=url, timeout=_TIMEOUT_S) as client:
             yield cls(client, manifest, version)
 
-    def load(self, output_dims: tuple[int, ...]) -> None:
+    def load(self, output_dims: OutputDims) -> None:
         """Have the server load exactly this version of the detector, and wait until it is ready.
 
         Args:
-            output_dims: of the probability, beside the batch.
+            output_dims: of its outputs, beside the batch.
 
         Raises:
             ExportError: the server does not load it; the message is the server's.

@@ -21,7 +21,7 @@ from telltale_export.conversion.served_tensorflow import ServedByTensorFlow
 from telltale_export.conversion.served_triton import ServedByTriton
 from telltale_export.conversion.source import Source, load_source
 from telltale_export.errors import CheckpointError, ExportError, PackagingError
-from telltale_export.packaging import check_version, score_artifact
+from telltale_export.packaging import OutputDims, check_version, score_artifact
 
 Scores = NDArray[np.float32]
 Say = Callable[[str], None]
@@ -117,7 +117,7 @@ def _inputs(asked: Verification, manifest: DetectorManifest) -> Iterator[tuple[s
 
 
 @contextmanager
-def _served(asked: Verification, manifest: DetectorManifest, output_dims: tuple[int, ...]) -> Iterator[Served | None]:
+def _served(asked: Verification, manifest: DetectorManifest, output_dims: OutputDims) -> Iterator[Served | None]:
     """The served version, ready; none where no server was given."""
     address = asked.triton if manifest.server == "triton" else asked.tfserving
     if address is None:

@@ -13,6 +13,7 @@ from telltale_contracts import DetectorManifest
 from telltale_export.errors import PackagingError
 from telltale_export.packaging.scoring import score_artifact
 from telltale_export.packaging.tensors import item_shape, item_type
+from telltale_export.packaging.triton_config import OutputDims
 
 if TYPE_CHECKING:
     import onnx
@@ -24,8 +25,8 @@ _TYPES = {"uint8": _UINT8, "float32": _FLOAT}
 _AGREEMENT = 1e-4
 
 
-def check_onnx(path: Path, manifest: DetectorManifest) -> tuple[int, ...]:
-    """Check the file and run it; the output's dimensions without the batch.
+def check_onnx(path: Path, manifest: DetectorManifest) -> OutputDims:
+    """Check the file and run it; the outputs' dimensions without the batch.
 
     Opset and IR are those that Triton's images of the last years read. The graph must have the manifest's one input
     and its output, a dynamic batch, and answer in [0, 1] also for silence, full scale and noise; one item must score
@@ -52,7 +53,7 @@ def check_onnx(path: Path, manifest: DetectorManifest) -> tuple[int, ...]:
     return output_dims
 
 
-def _check_signature(graph: onnx.GraphProto, manifest: DetectorManifest) -> tuple[int, ...]:
+def _check_signature(graph: onnx.GraphProto, manifest: DetectorManifest) -> OutputDims:
     constants = {initializer.name for initializer in graph.initializer}
     inputs = [entry for entry in graph.input if entry.name not in constants]
     if [entry.name for entry in inputs] != [manifest.tensors.input]:
@@ -83,18 +84,20 @@ def _check_signature(graph: onnx.GraphProto, manifest: DetectorManifest) -> tupl
             f"{manifest.tensors.probability} is type {output.elem_type}, dimensions {dims} beside the batch.",
             "The graph must answer one float32 P(fake) for each item: [N] or [N, 1].",
         )
-    if manifest.tensors.heatmap is not None:
-        _check_heatmap(outputs, manifest.tensors.heatmap)
-    return dims
+    heatmap = manifest.tensors.heatmap
+    return {manifest.tensors.probability: dims} | (
+        {} if heatmap is None else {heatmap: _heatmap_dims(outputs, heatmap)}
+    )
 
 
-def _check_heatmap(outputs: Mapping[str, onnx.ValueInfoProto], name: str) -> None:
+def _heatmap_dims(outputs: Mapping[str, onnx.ValueInfoProto], name: str) -> tuple[int, ...]:
     tensor = outputs[name].type.tensor_type if name in outputs else None
     if tensor is None or tensor.elem_type != _FLOAT or len(tensor.shape.dim) != 3:
         raise PackagingError(
             f"The graph's outputs are {sorted(outputs)}; {name} must be one of them, float32 [N, h, w].",
             "Name the class activation map in the export as detector.yaml names it.",
         )
+    return tuple(dim.dim_value or -1 for dim in tensor.shape.dim[1:])
 
 
 def check_answers(version_dir: Path, manifest: DetectorManifest) -> None:

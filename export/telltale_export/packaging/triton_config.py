@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from telltale_contracts import DetectorManifest
 
 from telltale_export.packaging.tensors import item_shape, item_type
 
+# The dimensions of each output by its name, without the batch; -1 where the graph leaves one open.
+OutputDims = Mapping[str, tuple[int, ...]]
+
 _TRITON_TYPES = {"uint8": "TYPE_UINT8", "float32": "TYPE_FP32"}
 
 
-def triton_config(manifest: DetectorManifest, output_dims: tuple[int, ...] = ()) -> str:
+def triton_config(manifest: DetectorManifest, output_dims: OutputDims) -> str:
     """The text of config.pbtxt.
 
     One instance on the CPU (Triton's default is two, and two cores are all that a laptop may have), dynamic batching
@@ -20,7 +24,7 @@ def triton_config(manifest: DetectorManifest, output_dims: tuple[int, ...] = ())
 
     Args:
         manifest: the detector, served by Triton.
-        output_dims: the probability's shape without the batch: () for [N], (1,) for [N, 1].
+        output_dims: of its outputs: of the probability () for [N], (1,) for [N, 1].
     """
     outputs = ", ".join(_tensor(output) for output in _outputs(manifest, output_dims))
     return f"""name: "{manifest.name}"
@@ -33,7 +37,7 @@ dynamic_batching {{ max_queue_delay_microseconds: 2000 }}
 """
 
 
-def triton_load_config(manifest: DetectorManifest, version: int, output_dims: tuple[int, ...] = ()) -> str:
+def triton_load_config(manifest: DetectorManifest, version: int, output_dims: OutputDims) -> str:
     """The same as JSON for a load request, with one version as its policy: a plain load would take the latest."""
     return json.dumps(
         {
@@ -53,13 +57,15 @@ def _input(manifest: DetectorManifest) -> dict[str, Any]:
     return {"name": manifest.tensors.input, "data_type": kind, "dims": list(item_shape(manifest.input))}
 
 
-def _outputs(manifest: DetectorManifest, output_dims: tuple[int, ...]) -> list[dict[str, Any]]:
+def _outputs(manifest: DetectorManifest, output_dims: OutputDims) -> list[dict[str, Any]]:
     probability: dict[str, Any] = {"name": manifest.tensors.probability, "data_type": "TYPE_FP32"}
     # A batched [N] output has no dimensions of its own; Triton writes that as one dimension, reshaped away.
-    probability |= {"dims": list(output_dims)} if output_dims else {"dims": [1], "reshape": {"shape": []}}
-    if manifest.tensors.heatmap is None:
+    dims = output_dims[manifest.tensors.probability]
+    probability |= {"dims": list(dims)} if dims else {"dims": [1], "reshape": {"shape": []}}
+    heatmap = manifest.tensors.heatmap
+    if heatmap is None:
         return [probability]
-    return [probability, {"name": manifest.tensors.heatmap, "data_type": "TYPE_FP32", "dims": [-1, -1]}]
+    return [probability, {"name": heatmap, "data_type": "TYPE_FP32", "dims": list(output_dims[heatmap])}]
 
 
 def _tensor(described: dict[str, Any]) -> str:

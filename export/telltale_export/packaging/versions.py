@@ -40,7 +40,7 @@ from telltale_contracts import (
 from telltale_export.errors import PackagingError
 from telltale_export.packaging.onnx_checks import check_answers, check_onnx, require_probabilities
 from telltale_export.packaging.scoring import score_artifact
-from telltale_export.packaging.triton_config import triton_config
+from telltale_export.packaging.triton_config import OutputDims, triton_config
 
 ONNX_FILE = "model.onnx"
 SAVED_MODEL_FILE = "saved_model.pb"
@@ -101,9 +101,9 @@ def write_version(
         version_dir = stage / str(version)
         _place(artifact, version_dir, manifest)
         if manifest.server == "triton":
-            output_dims = check_onnx(version_dir / ONNX_FILE, manifest)
+            output_dims: OutputDims = check_onnx(version_dir / ONNX_FILE, manifest)
         else:
-            output_dims = ()
+            output_dims = {}
             check_answers(version_dir, manifest)
         card = _write_card(version_dir, manifest, version, draft)
         if known:
@@ -199,7 +199,7 @@ def _write_card(version_dir: Path, manifest: DetectorManifest, version: int, dra
     return card
 
 
-def _write_detector(stage: Path, manifest: DetectorManifest, output_dims: tuple[int, ...], card: VersionCard) -> None:
+def _write_detector(stage: Path, manifest: DetectorManifest, output_dims: OutputDims, card: VersionCard) -> None:
     (stage / MANIFEST_FILE).write_text(manifest.to_yaml(), encoding="utf-8")
     if manifest.server == "triton":
         (stage / CONFIG_FILE).write_text(triton_config(manifest, output_dims), encoding="utf-8")

@@ -36,7 +36,7 @@ def save_random(architecture: Architecture, folder: Path, seed: int = 0) -> Path
             if isinstance(layer, keras.layers.BatchNormalization):  # as if it had been trained
                 gamma, beta, mean, variance = (np.asarray(value) for value in layer.get_weights())
                 spread = random.uniform(0.5, 1.5, (2, *variance.shape))
-                layer.set_weights([gamma * spread[0], beta, mean, variance * spread[1] * 1e-2])
+                layer.set_weights([gamma * spread[0], beta, mean, variance * spread[1] * 0.37])
         network.save_weights(path)
         return path
     network = random_detector(architecture, seed).network

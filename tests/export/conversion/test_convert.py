@@ -45,7 +45,10 @@ def test_random_weights_of_each_architecture(converter: Converter, name: str, se
     assert [report.detector for report in check_repository(converter.repository)] == [name]
     if server == "triton":
         _check_graph(converted.folder / "model.onnx", manifest)
-        assert "dynamic_batching" in (home / "config.pbtxt").read_text()
+        config = (home / "config.pbtxt").read_text()
+        assert "dynamic_batching" in config
+        assert ('"heatmap"' in config) == architecture.heatmap
+        assert "-1" not in config, "Triton wants the dimensions that the graph has"
     else:
         _check_warm_up(converted.folder / "assets.extra/tf_serving_warmup_requests", manifest)
 
