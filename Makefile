@@ -14,12 +14,12 @@ MODELS := .venvs/models/bin/python
 TOOLS := .venvs/tools/bin/python
 SAMPLES := .cache/samples/.made
 
-.PHONY: help setup demo serve test fuzz lint types bench lock clean python environments torch today assets
+.PHONY: help setup demo serve test test-export fuzz lint types bench lock clean python environments torch today assets
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
 help:  ## say what there is
-	@sed -nE 's/^([a-z]+):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -nE 's/^([a-z-]+):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
 
 setup: $(SAMPLES)  ## environments, assets and samples, whatever of them is missing
 
@@ -31,6 +31,9 @@ serve: setup  ## the stack in the foreground on HOST:PORT (127.0.0.1:8000); Ctrl
 
 test: torch setup  ## set up what is missing, then lint, types and tests
 	@$(SERVICES) scripts/check.py
+
+test-export: torch  ## convert every architecture as large as it is published, with random weights; takes minutes
+	@$(MODELS) -m pytest tests/export -m full_size --timeout 1800
 
 fuzz: environments assets  ## hostile files against preprocessing: MUTANTS=2000 of SEED=1
 	@$(SERVICES) -m tests.fuzz --mutants $(MUTANTS) --seed $(SEED)

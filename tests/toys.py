@@ -1,6 +1,6 @@
 """Write a model repository of toy detectors whose scores a test can predict.
 
-``.venvs/models/bin/python tests/toys.py DIR`` writes, each as version 1, live:
+``.venvs/models/bin/python tests/toys.py DIR [--heatmaps]`` writes, each as version 1, live:
 
 - ``toy-face`` (ONNX on Triton, face_swap): crops of 64, margin 1.3; P = mean(pixel) / 255.
 - ``toy-synthesis`` (SavedModel on TensorFlow Serving, face_synthesis): crops of 64, margin 1.0;
@@ -8,6 +8,10 @@
 - ``toy-voice`` (ONNX on Triton, voice): 4 s at 16 kHz; P = clip(4 x mean(|x|), 0, 1).
 
 The calibration changes nothing (slope 1, intercept 0, prior 0.5).
+
+With ``--heatmaps`` it writes two others instead, whose graphs answer ``heatmap``, the brightness (for TensorFlow
+Serving the darkness) of each sixteenth of the crop as (mean(pixel) - 127.5) / 64, and P = sigmoid(mean(heatmap)):
+``toy-map`` (Triton, face_swap) and ``toy-dark-map`` (TensorFlow Serving, face_synthesis).
 """
 
 from __future__ import annotations
@@ -29,6 +33,7 @@ from telltale_contracts import (
     Calibration,
     DetectorManifest,
     FaceCrop,
+    Forgery,
     Golden,
     Interval,
     Measurement,
@@ -36,6 +41,7 @@ from telltale_contracts import (
     Provenance,
     Rollout,
     RolloutEvent,
+    Server,
     TensorNames,
     VersionCard,
     Waveform,
@@ -48,9 +54,9 @@ SAMPLES = 64_000
 MADE = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def main(root: Path) -> None:
+def main(root: Path, *, heatmaps: bool = False) -> None:
     """Write the whole repository under ``root``, which is made when it is not there."""
-    for write in (write_face, write_synthesis, write_voice):
+    for write in (write_map, write_dark_map) if heatmaps else (write_face, write_synthesis, write_voice):
         write(root)
 
 
@@ -134,6 +140,68 @@ def write_voice(root: Path) -> None:
     _write_triton_config(root, manifest, "TYPE_FP32", [SAMPLES])
 
 
+def write_map(root: Path) -> None:
+    """toy-map: which sixteenth of the face is bright."""
+    manifest = _map_manifest("toy-map", "face_swap", "triton")
+    version = _version_folder(root, manifest)
+    nodes = [
+        helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["float"], ["grey"], axes=[3], keepdims=0),
+        helper.make_node("Unsqueeze", ["grey", "one"], ["plane"]),
+        helper.make_node("AveragePool", ["plane"], ["blocks"], kernel_shape=[16, 16], strides=[16, 16]),
+        helper.make_node("Squeeze", ["blocks", "one"], ["brightness"]),
+        helper.make_node("Sub", ["brightness", "middle"], ["above"]),
+        helper.make_node("Div", ["above", "scale"], ["heatmap"]),
+        helper.make_node("ReduceMean", ["heatmap"], ["logit"], axes=[1, 2], keepdims=0),
+        helper.make_node("Sigmoid", ["logit"], ["flat"]),
+        helper.make_node("Unsqueeze", ["flat", "one"], ["probability"]),
+    ]
+    constants = [_constant("one", np.array([1], np.int64))]
+    constants += [_constant(name, np.array(x, np.float32)) for name, x in (("middle", 127.5), ("scale", 64))]
+    outputs = [_value("probability", TensorProto.FLOAT, [1]), _value("heatmap", TensorProto.FLOAT, [4, 4])]
+    _save_onnx(version, nodes, constants, _value("image", TensorProto.UINT8, [SIZE, SIZE, 3]), outputs)
+    golden = _golden_pictures()
+    _finish(version, manifest, golden, _map_scores(golden), ("video", "image"))
+    _write_triton_config(root, manifest, "TYPE_UINT8", [SIZE, SIZE, 3])
+
+
+def write_dark_map(root: Path) -> None:
+    """toy-dark-map: which sixteenth of the face is dark."""
+    import tensorflow as tf  # noqa: PLC0415 takes seconds, and only the toys of TensorFlow Serving need it
+
+    manifest = _map_manifest("toy-dark-map", "face_synthesis", "tfserving")
+    version = _version_folder(root, manifest)
+
+    class Darkness(tf.Module):  # type: ignore[misc, unused-ignore]
+        @tf.function(input_signature=[tf.TensorSpec([None, SIZE, SIZE, 3], tf.uint8, name="image")])
+        def serve(self, image: Any) -> dict[str, Any]:
+            blocks = tf.reshape(tf.cast(image, tf.float32), [-1, 4, 16, 4, 16, 3])
+            heatmap = (127.5 - tf.reduce_mean(blocks, axis=[2, 4, 5])) / 64.0
+            return {"heatmap": heatmap, "probability": tf.sigmoid(tf.reduce_mean(heatmap, axis=[1, 2]))}
+
+    module = Darkness()
+    tf.saved_model.save(module, str(version), signatures={"serving_default": module.serve})
+    (version / "fingerprint.pb").unlink(missing_ok=True)  # random, and not needed to serve
+    golden = _golden_pictures()
+    _finish(version, manifest, golden, 1.0 - _map_scores(golden), ("video", "image"))
+
+
+def _map_manifest(name: str, forgery: Forgery, server: Server) -> DetectorManifest:
+    return DetectorManifest(
+        name=name,
+        description="Toy for tests: where the face is bright or dark.",
+        forgery=forgery,
+        server=server,
+        input=FaceCrop(size=SIZE, margin=1.3),
+        tensors=TensorNames(input="image", probability="probability", heatmap="heatmap"),
+        max_batch=2,
+    )
+
+
+def _map_scores(pictures: NDArray[Any]) -> NDArray[Any]:
+    return np.asarray(1.0 / (1.0 + np.exp((127.5 - pictures.mean(axis=(1, 2, 3))) / 64.0)))
+
+
 def _version_folder(root: Path, manifest: DetectorManifest) -> Path:
     version = root / manifest.name / "1"
     version.mkdir(parents=True)
@@ -154,21 +222,24 @@ def _constant(name: str, array: NDArray[Any]) -> Any:
     return onnx.numpy_helper.from_array(array, name)
 
 
-def _save_onnx(version: Path, nodes: list[Any], constants: list[Any], source: Any) -> None:
-    output = _value("probability", TensorProto.FLOAT, [1])
-    graph = helper.make_graph(nodes, "toy", [source], [output], constants)
+def _save_onnx(
+    version: Path, nodes: list[Any], constants: list[Any], source: Any, outputs: list[Any] | None = None
+) -> None:
+    outputs = outputs or [_value("probability", TensorProto.FLOAT, [1])]
+    graph = helper.make_graph(nodes, "toy", [source], outputs, constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, version / "model.onnx")
 
 
 def _write_triton_config(root: Path, manifest: DetectorManifest, kind: str, dims: list[int]) -> None:
+    heatmap = ', { name: "heatmap" data_type: TYPE_FP32 dims: [-1, -1] }' if manifest.tensors.heatmap else ""
     (root / manifest.name / "config.pbtxt").write_text(
         f"""name: "{manifest.name}"
 backend: "onnxruntime"
 max_batch_size: {manifest.max_batch}
 input [{{ name: "{manifest.tensors.input}" data_type: {kind} dims: {dims} }}]
-output [{{ name: "{manifest.tensors.probability}" data_type: TYPE_FP32 dims: [1] }}]
+output [{{ name: "{manifest.tensors.probability}" data_type: TYPE_FP32 dims: [1] }}{heatmap}]
 instance_group [{{ kind: KIND_CPU count: 1 }}]
 dynamic_batching {{ max_queue_delay_microseconds: 1000 }}
 """,
@@ -231,4 +302,4 @@ def _measurement(medium: Medium) -> Measurement:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), heatmaps="--heatmaps" in sys.argv[2:])

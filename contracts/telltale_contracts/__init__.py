@@ -27,6 +27,7 @@ from telltale_contracts._card import (
     Interval,
     Measurement,
     Medium,
+    Precision,
     Provenance,
     VersionCard,
 )
@@ -92,6 +93,7 @@ __all__ = [
     "Medium",
     "Missing",
     "MissingReason",
+    "Precision",
     "Problem",
     "Provenance",
     "Recipe",

@@ -63,15 +63,30 @@ class Provenance(Contract):
 class Calibration(Contract):
     """Platt scaling of an item's raw score: sigmoid(slope x logit(raw) + intercept) (Platt 1999).
 
-    ``prior`` is P(fake) in the set that it was fitted on; a likelihood ratio divides it out again.
+    ``prior`` is P(fake) in the set that it was fitted on; a likelihood ratio divides it out again. ``method`` "none" is
+    the raw score as it is, fitted on nothing (``n`` is 0), with a prior that was assumed: no such version was measured,
+    so none votes.
     """
 
-    method: Literal["platt"] = "platt"
+    method: Literal["platt", "none"] = "platt"
     slope: float = Field(gt=0.0)
     intercept: float
     prior: float = Field(gt=0.0, lt=1.0)
-    n: int = Field(ge=1)
+    n: int = Field(ge=0)
     fitted_on: str
+
+    @model_validator(mode="after")
+    def _fitted_or_none(self) -> Self:
+        if self.method == "platt" and self.n == 0:
+            raise ValueError("Platt scaling is fitted on at least one score; n is 0")
+        if self.method == "none" and (self.slope, self.intercept, self.n) != (1.0, 0.0, 0):
+            raise ValueError("without calibration the slope is 1, the intercept 0 and n 0")
+        return self
+
+    @classmethod
+    def none(cls, prior: float = 0.5) -> Self:
+        """The raw score as it is; ``prior`` is an assumption."""
+        return cls(method="none", slope=1.0, intercept=0.0, prior=prior, n=0, fitted_on="nothing: raw scores")
 
     def apply(self, raw: float) -> float:
         """Calibrated P(fake) of one raw P(fake); both in [0, 1].
@@ -81,6 +96,22 @@ class Calibration(Contract):
         clipped = min(max(raw, _EDGE), 1.0 - _EDGE)
         z = self.slope * math.log(clipped / (1.0 - clipped)) + self.intercept
         return 1.0 / (1.0 + math.exp(-z)) if z >= 0 else math.exp(z) / (1.0 + math.exp(z))
+
+
+class Precision(Contract):
+    """How the artefact's numbers were narrowed, and what that changed of P(fake) against single precision.
+
+    Measured on inputs that the ranges of int8 were not taken from.
+    """
+
+    kind: Literal["fp16", "int8"]
+    calibrated_on: str | None = Field(default=None, description="what the ranges of int8 were taken from")
+    measured_on: str
+    n: int = Field(ge=1, description="inputs that the drift was measured on")
+    max_drift: float = Field(ge=0.0, le=1.0, description="largest change of one input's score")
+    mean_drift: float = Field(ge=0.0, le=1.0)
+    limit: float = Field(gt=0.0, le=1.0, description="the largest drift that was allowed")
+    auc_change: float | None = Field(default=None, description="where the inputs of both classes were labelled")
 
 
 class Golden(Contract):
@@ -116,7 +147,14 @@ class VersionCard(Contract):
     calibration: Calibration
     threshold: float = Field(default=0.5, gt=0.0, lt=1.0, description="operating point on the calibrated score")
     golden: Golden
+    precision: Precision | None = Field(default=None, description="none of an artefact in single precision")
     limits: tuple[str, ...] = Field(default=(), description="what it is known not to do")
+
+    @model_validator(mode="after")
+    def _measured_is_calibrated(self) -> Self:
+        if self.calibration.method == "none" and any(m.auc is not None for m in self.measured):
+            raise ValueError("a version that was measured, and so votes, needs a calibration")
+        return self
 
     def measured_on(self, medium: Medium) -> bool:
         """Whether this version may vote on a medium: only where both error rates could be measured."""

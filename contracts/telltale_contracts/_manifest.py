@@ -21,6 +21,12 @@ class TensorNames(Contract):
     input: str = Field(min_length=1)
     probability: str = Field(min_length=1, description="P(fake) before calibration, float32 [N] or [N, 1], in [0, 1]")
     signature: str = "serving_default"
+    heatmap: str | None = Field(
+        default=None,
+        min_length=1,
+        description="the class activation map of the same graph, float32 [N, h, w], positive where it speaks for a "
+        "forgery; none where the graph has none",
+    )
 
 
 class Aggregation(Contract):

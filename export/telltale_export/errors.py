@@ -2,6 +2,7 @@
 
 ExportError            something that the caller can put right; has a hint
  +- DataError          labels or media are not as documented
+ +- CheckpointError    a checkpoint that cannot be read, or that is of another architecture
  +- PackagingError     a model or a version that must not be published
 """
 
@@ -18,6 +19,10 @@ class ExportError(Exception):
 
 class DataError(ExportError):
     """labels.csv or a medium is not as documented."""
+
+
+class CheckpointError(ExportError):
+    """A checkpoint that cannot be read safely, or whose tensors are not those of the architecture."""
 
 
 class PackagingError(ExportError):

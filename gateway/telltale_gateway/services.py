@@ -54,6 +54,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             _judge(settings),
             deadline_s=settings.deadlines.analysis_s,
             inference_timeout_s=settings.deadlines.inference_s,
+            explain_timeout_s=settings.deadlines.explain_s,
             concurrent=settings.limits.concurrent_analyses,
         )
         loop = asyncio.create_task(reconciler.run(), name="reconcile")

@@ -34,6 +34,7 @@ class Deadlines(_Group):
         default=130.0, gt=0.0, description="longer than preprocessing itself may queue and work, so that it can say why"
     )
     inference_s: float = Field(default=30.0, gt=0.0)
+    explain_s: float = Field(default=20.0, gt=0.0, description="for the heatmaps, where they are asked for")
     load_s: float = Field(default=60.0, gt=0.0)
     probe_s: float = Field(default=10.0, gt=0.0)
 

@@ -164,6 +164,21 @@ def test_a_calibration_that_turns_or_flattens_scores_is_refused(wrong: dict[str,
         Calibration.model_validate({**good, **wrong})
 
 
+def test_a_version_that_was_not_calibrated_says_so_and_does_not_vote() -> None:
+    card = _card()
+    unfitted = Calibration.none()
+    assert [unfitted.apply(raw) for raw in (0.1, 0.5, 0.9)] == pytest.approx([0.1, 0.5, 0.9])
+    assert card.model_copy(update={"calibration": unfitted, "measured": ()}).measured_on("speech") is False
+    with pytest.raises(ValidationError, match="needs a calibration"):
+        VersionCard.model_validate({**card.model_dump(), "calibration": unfitted.model_dump()})
+
+
+@pytest.mark.parametrize("wrong", [{"n": 0}, {"method": "none"}, {"method": "none", "n": 0, "slope": 2.0}])
+def test_a_calibration_is_fitted_or_none(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Calibration.model_validate({"slope": 1.0, "intercept": 0.0, "prior": 0.5, "n": 10, "fitted_on": "x", **wrong})
+
+
 def test_the_digest_covers_every_file_but_the_card(tmp_path: Path) -> None:
     (tmp_path / "variables").mkdir()
     (tmp_path / "saved_model.pb").write_bytes(b"graph")

@@ -21,10 +21,10 @@ from telltale_contracts import FaceCrop, FaceObservation, Recipe, Sampling, Tens
 from telltale_export.data import MediaItem
 from telltale_export.errors import DataError
 from telltale_export.faces.mesh import FaceMesh
+from telltale_export.preprocessing import fetch_bundle
 
 CHIP = FaceCrop(size=352, margin=1.6)
 FRAMES = 32
-_UNFIT = (413, 415, 422)
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def _fetch(
     tensors: dict[str, list[NDArray[np.uint8]]] = {spec.key(): [] for spec in (CHIP, *beside)}
     with httpx.Client(base_url=service, timeout=120.0) as client:
         for item in items:
-            bundle = _bundle(client, item.path, recipe)
+            bundle = fetch_bundle(client, item.path, recipe)
             if bundle is None or CHIP.key() not in bundle.tensors:
                 continue
             track = max(bundle.metadata.tracks, key=lambda t: sum(o.box[2] * o.usable for o in t.observations))
@@ -166,22 +166,6 @@ def _fetch(
     if not faces:
         raise DataError("No face was found in any medium.", "Give media with faces.")
     return faces, points, tensors
-
-
-def _bundle(client: httpx.Client, path: Path, recipe: str) -> TensorBundle | None:
-    try:
-        with path.open("rb") as stream:
-            answer = client.post("/bundle", files={"media": (path.name, stream)}, data={"recipe": recipe})
-    except httpx.TransportError as error:
-        raise DataError(
-            f"The preprocess-service at {client.base_url} does not answer: {error}.",
-            "Start it (python -m telltale_preprocess) and name it in TELLTALE_PREPROCESS_URL.",
-        ) from error
-    if answer.status_code in _UNFIT:
-        return None
-    if answer.status_code != 200:
-        raise DataError(f"{path}: the preprocess-service answered {answer.status_code}.", answer.text[:500])
-    return TensorBundle.from_bytes(answer.content)
 
 
 def _face(item: MediaItem, bundle: TensorBundle, seen: FaceObservation) -> Face:

@@ -1,10 +1,10 @@
 """Publish a version of a detector: checked, with its card and golden scores, visible all at once or not at all."""
 
 from telltale_export.packaging.check import VersionReport, check_repository, check_version
-from telltale_export.packaging.onnx_checks import MAX_IR, MAX_OPSET, check_onnx
-from telltale_export.packaging.scoring import score_artifact
+from telltale_export.packaging.onnx_checks import MAX_IR, MAX_OPSET, check_answers, check_onnx
+from telltale_export.packaging.scoring import answer_artifact, score_artifact
 from telltale_export.packaging.tensors import item_shape, item_type
-from telltale_export.packaging.triton_config import triton_config
+from telltale_export.packaging.triton_config import OutputDims, triton_config, triton_load_config
 from telltale_export.packaging.versions import ONNX_FILE, SAVED_MODEL_FILE, VersionDraft, next_version, write_version
 
 __all__ = [
@@ -12,8 +12,11 @@ __all__ = [
     "MAX_OPSET",
     "ONNX_FILE",
     "SAVED_MODEL_FILE",
+    "OutputDims",
     "VersionDraft",
     "VersionReport",
+    "answer_artifact",
+    "check_answers",
     "check_onnx",
     "check_repository",
     "check_version",
@@ -22,5 +25,6 @@ __all__ = [
     "next_version",
     "score_artifact",
     "triton_config",
+    "triton_load_config",
     "write_version",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -20,16 +20,22 @@ from telltale_contracts import (
 from telltale_export.errors import PackagingError
 from telltale_export.packaging.onnx_checks import check_onnx
 from telltale_export.packaging.scoring import score_artifact
+from telltale_export.packaging.triton_config import OutputDims
 
 
 @dataclass(frozen=True)
 class VersionReport:
-    """One version that passed: the largest difference between a golden score and the card's."""
+    """One version that passed.
+
+    ``golden_difference`` is the largest between a golden score and the card's; ``output_dims`` are those of
+    its outputs beside the batch, as Triton must be told them.
+    """
 
     detector: str
     version: int
     artifact_sha256: str
     golden_difference: float
+    output_dims: OutputDims = field(default_factory=dict)
 
 
 def check_repository(repository: Path) -> list[VersionReport]:
@@ -71,8 +77,7 @@ def check_version(version_dir: Path, manifest: DetectorManifest) -> VersionRepor
             f"{version_dir}: {', '.join(changed) or 'the digest'} is not what {CARD_FILE} says.",
             "A version is never changed: put its files back, and publish the change as another version.",
         )
-    if manifest.server == "triton":
-        check_onnx(version_dir / "model.onnx", manifest)
+    output_dims = check_onnx(version_dir / "model.onnx", manifest) if manifest.server == "triton" else {}
     inputs = load_file(version_dir / GOLDEN_FILE)["input"]
     scores = score_artifact(version_dir, manifest.tensors, inputs)
     difference = float(np.abs(scores - np.asarray(card.golden.scores)).max())
@@ -81,4 +86,4 @@ def check_version(version_dir: Path, manifest: DetectorManifest) -> VersionRepor
             f"{version_dir}: golden scores {scores.tolist()}, the card says {list(card.golden.scores)}.",
             "The runtime computes something else than when the version was made; find out why before serving it.",
         )
-    return VersionReport(card.detector, card.version, card.artifact.sha256, difference)
+    return VersionReport(card.detector, card.version, card.artifact.sha256, difference, output_dims)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from telltale_contracts import DetectorManifest
 from telltale_export.errors import PackagingError
 from telltale_export.packaging.scoring import score_artifact
 from telltale_export.packaging.tensors import item_shape, item_type
+from telltale_export.packaging.triton_config import OutputDims
 
 if TYPE_CHECKING:
     import onnx
@@ -23,8 +25,8 @@ _TYPES = {"uint8": _UINT8, "float32": _FLOAT}
 _AGREEMENT = 1e-4
 
 
-def check_onnx(path: Path, manifest: DetectorManifest) -> tuple[int, ...]:
-    """Check the file and run it; the output's dimensions without the batch.
+def check_onnx(path: Path, manifest: DetectorManifest) -> OutputDims:
+    """Check the file and run it; the outputs' dimensions without the batch.
 
     Opset and IR are those that Triton's images of the last years read. The graph must have the manifest's one input
     and its output, a dynamic batch, and answer in [0, 1] also for silence, full scale and noise; one item must score
@@ -47,11 +49,11 @@ def check_onnx(path: Path, manifest: DetectorManifest) -> tuple[int, ...]:
             "Export with a lower opset_version, and set model.ir_version.",
         )
     output_dims = _check_signature(model.graph, manifest)
-    _check_answers(path.parent, manifest)
+    check_answers(path.parent, manifest)
     return output_dims
 
 
-def _check_signature(graph: onnx.GraphProto, manifest: DetectorManifest) -> tuple[int, ...]:
+def _check_signature(graph: onnx.GraphProto, manifest: DetectorManifest) -> OutputDims:
     constants = {initializer.name for initializer in graph.initializer}
     inputs = [entry for entry in graph.input if entry.name not in constants]
     if [entry.name for entry in inputs] != [manifest.tensors.input]:
@@ -82,10 +84,28 @@ def _check_signature(graph: onnx.GraphProto, manifest: DetectorManifest) -> tupl
             f"{manifest.tensors.probability} is type {output.elem_type}, dimensions {dims} beside the batch.",
             "The graph must answer one float32 P(fake) for each item: [N] or [N, 1].",
         )
-    return dims
+    heatmap = manifest.tensors.heatmap
+    return {manifest.tensors.probability: dims} | (
+        {} if heatmap is None else {heatmap: _heatmap_dims(outputs, heatmap)}
+    )
 
 
-def _check_answers(version_dir: Path, manifest: DetectorManifest) -> None:
+def _heatmap_dims(outputs: Mapping[str, onnx.ValueInfoProto], name: str) -> tuple[int, ...]:
+    tensor = outputs[name].type.tensor_type if name in outputs else None
+    if tensor is None or tensor.elem_type != _FLOAT or len(tensor.shape.dim) != 3:
+        raise PackagingError(
+            f"The graph's outputs are {sorted(outputs)}; {name} must be one of them, float32 [N, h, w].",
+            "Name the class activation map in the export as detector.yaml names it.",
+        )
+    return tuple(dim.dim_value or -1 for dim in tensor.shape.dim[1:])
+
+
+def check_answers(version_dir: Path, manifest: DetectorManifest) -> None:
+    """Run an artefact on silence, full scale and noise: probabilities, and of one item the same alone and in a batch.
+
+    Raises:
+        PackagingError: an answer is none, or depends on the batch.
+    """
     inputs = _extremes(manifest)
     together = score_artifact(version_dir, manifest.tensors, inputs)
     alone = np.concatenate([score_artifact(version_dir, manifest.tensors, inputs[i : i + 1]) for i in range(2)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,14 +24,7 @@ def score_artifact(
     Raises:
         PackagingError: the folder holds neither, or the answer is not one probability an item.
     """
-    if (version_dir / "model.onnx").is_file():
-        raw = _score_onnx(version_dir / "model.onnx", tensors, inputs, batch)
-    elif (version_dir / "saved_model.pb").is_file():
-        raw = _score_saved_model(version_dir, tensors, inputs, batch)
-    else:
-        raise PackagingError(
-            f"{version_dir} holds no model.onnx and no saved_model.pb.", "Export the model into that folder."
-        )
+    raw = answer_artifact(version_dir, tensors, inputs, (tensors.probability,), batch)[tensors.probability]
     if raw.shape not in ((len(inputs),), (len(inputs), 1)) or raw.dtype != np.float32:
         raise PackagingError(
             f"{tensors.probability} is {raw.dtype} {raw.shape} for {len(inputs)} items.",
@@ -39,22 +33,42 @@ def score_artifact(
     return raw.reshape(len(inputs))
 
 
-def _score_onnx(path: Path, tensors: TensorNames, inputs: NDArray[np.generic], batch: int) -> NDArray[np.float32]:
+def answer_artifact(
+    version_dir: Path, tensors: TensorNames, inputs: NDArray[np.generic], outputs: Sequence[str], batch: int = _BATCH
+) -> Mapping[str, NDArray[np.float32]]:
+    """What an artefact answers to items [N, ...]: each output by its name, [N, ...].
+
+    Raises:
+        PackagingError: the folder holds no artefact, or its graph has no such output.
+    """
+    if (version_dir / "model.onnx").is_file():
+        return _answer_onnx(version_dir / "model.onnx", tensors, inputs, outputs, batch)
+    if (version_dir / "saved_model.pb").is_file():
+        return _answer_saved_model(version_dir, tensors, inputs, outputs, batch)
+    raise PackagingError(
+        f"{version_dir} holds no model.onnx and no saved_model.pb.", "Export the model into that folder."
+    )
+
+
+def _answer_onnx(
+    path: Path, tensors: TensorNames, inputs: NDArray[np.generic], outputs: Sequence[str], batch: int
+) -> Mapping[str, NDArray[np.float32]]:
     import onnxruntime  # noqa: PLC0415 - heavy, and not needed for a SavedModel
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+    _require_outputs(outputs, [output.name for output in session.get_outputs()])
     parts = [
-        session.run([tensors.probability], {tensors.input: inputs[start : start + batch]})[0]
+        session.run(list(outputs), {tensors.input: inputs[start : start + batch]})
         for start in range(0, len(inputs), batch)
     ]
-    return np.concatenate(parts)
+    return {name: np.concatenate([part[index] for part in parts]) for index, name in enumerate(outputs)}
 
 
-def _score_saved_model(
-    version_dir: Path, tensors: TensorNames, inputs: NDArray[np.generic], batch: int
-) -> NDArray[np.float32]:
+def _answer_saved_model(
+    version_dir: Path, tensors: TensorNames, inputs: NDArray[np.generic], outputs: Sequence[str], batch: int
+) -> Mapping[str, NDArray[np.float32]]:
     import tensorflow as tf  # noqa: PLC0415 - three seconds to import
 
     signatures = tf.saved_model.load(str(version_dir)).signatures
@@ -64,13 +78,18 @@ def _score_saved_model(
             "Name it in the export, or name the right one in detector.yaml.",
         )
     function = signatures[tensors.signature]
-    parts = []
-    for start in range(0, len(inputs), batch):
-        answer = function(**{tensors.input: tf.constant(inputs[start : start + batch])})
-        if tensors.probability not in answer:
-            raise PackagingError(
-                f"The signature answers {', '.join(answer)}, not {tensors.probability}.",
-                "Name the output in the export, or name the right one in detector.yaml.",
-            )
-        parts.append(answer[tensors.probability].numpy())
-    return np.concatenate(parts)
+    _require_outputs(outputs, list(function.structured_outputs))
+    parts = [
+        function(**{tensors.input: tf.constant(inputs[start : start + batch])})
+        for start in range(0, len(inputs), batch)
+    ]
+    return {name: np.concatenate([part[name].numpy() for part in parts]) for name in outputs}
+
+
+def _require_outputs(wanted: Sequence[str], there: Sequence[str]) -> None:
+    absent = [name for name in wanted if name not in there]
+    if absent:
+        raise PackagingError(
+            f"The model answers {', '.join(there) or 'nothing'}, not {', '.join(absent)}.",
+            "Name the output in the export, or name the right one in detector.yaml.",
+        )

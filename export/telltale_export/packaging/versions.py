@@ -29,6 +29,7 @@ from telltale_contracts import (
     Golden,
     Measurement,
     Medium,
+    Precision,
     Provenance,
     Rollout,
     RolloutEvent,
@@ -38,9 +39,9 @@ from telltale_contracts import (
 )
 
 from telltale_export.errors import PackagingError
-from telltale_export.packaging.onnx_checks import check_onnx, require_probabilities
+from telltale_export.packaging.onnx_checks import check_answers, check_onnx, require_probabilities
 from telltale_export.packaging.scoring import score_artifact
-from telltale_export.packaging.triton_config import triton_config
+from telltale_export.packaging.triton_config import OutputDims, triton_config
 
 ONNX_FILE = "model.onnx"
 SAVED_MODEL_FILE = "saved_model.pb"
@@ -65,6 +66,7 @@ class VersionDraft:
     excluded: Mapping[Medium, str] = field(default_factory=dict)
     threshold: float = 0.5
     golden_tolerance: float = 1e-3
+    precision: Precision | None = None
 
 
 def next_version(repository: Path, detector: str) -> int:
@@ -101,7 +103,11 @@ def write_version(
     with _staging(home if known else repository, manifest.name) as stage:
         version_dir = stage / str(version)
         _place(artifact, version_dir, manifest)
-        output_dims = check_onnx(version_dir / ONNX_FILE, manifest) if manifest.server == "triton" else ()
+        if manifest.server == "triton":
+            output_dims: OutputDims = check_onnx(version_dir / ONNX_FILE, manifest)
+        else:
+            output_dims = {}
+            check_answers(version_dir, manifest)
         card = _write_card(version_dir, manifest, version, draft)
         if known:
             _publish(version_dir, home / str(version))
@@ -192,13 +198,14 @@ def _write_card(version_dir: Path, manifest: DetectorManifest, version: int, dra
             tolerance=draft.golden_tolerance,
             source=draft.golden_source,
         ),
+        precision=draft.precision,
         limits=draft.limits,
     )
     (version_dir / CARD_FILE).write_text(card.to_yaml(), encoding="utf-8")
     return card
 
 
-def _write_detector(stage: Path, manifest: DetectorManifest, output_dims: tuple[int, ...], card: VersionCard) -> None:
+def _write_detector(stage: Path, manifest: DetectorManifest, output_dims: OutputDims, card: VersionCard) -> None:
     (stage / MANIFEST_FILE).write_text(manifest.to_yaml(), encoding="utf-8")
     if manifest.server == "triton":
         (stage / CONFIG_FILE).write_text(triton_config(manifest, output_dims), encoding="utf-8")

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from telltale_contracts import Recipe, TensorBundle
 
+from telltale_gateway.analysis.heatmaps import show
 from telltale_gateway.analysis.judgement import Judge
 from telltale_gateway.analysis.media import MediaSource
 from telltale_gateway.analysis.options import AnalysisOptions
@@ -45,6 +46,7 @@ class Analyzer:
         *,
         deadline_s: float,
         inference_timeout_s: float,
+        explain_timeout_s: float,
         concurrent: int,
     ) -> None:
         self._reconciler = reconciler
@@ -52,6 +54,7 @@ class Analyzer:
         self._judge = judge
         self._deadline_s = deadline_s
         self._inference_timeout_s = inference_timeout_s
+        self._explain_timeout_s = explain_timeout_s
         self._concurrent = concurrent
         self._running = 0
 
@@ -104,6 +107,7 @@ class Analyzer:
                 preprocess_ms = (time.perf_counter() - sent) * 1000.0
                 listener(Progress("preprocess", 1, 1))
                 outcomes = await self._score_all(asked, bundle, listener)
+                shown = await show(outcomes, bundle, self._explain_timeout_s) if options.explain else None
         except TimeoutError as error:
             raise AnalysisTimeout(
                 f"The analysis took longer than {self._deadline_s:g} s.",
@@ -123,7 +127,7 @@ class Analyzer:
             outcomes=outcomes,
             judgement=judgement,
             judge=self._judge,
-            options=options,
+            shown=shown,
             timings=timings,
             unreadable=[name for name in fleet.unreadable if options.names is None or name in options.names],
         )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from telltale_gateway.analysis.heatmaps import Shown
 from telltale_gateway.analysis.judgement import Judgement
 from telltale_gateway.analysis.scoring import Outcome
 
@@ -16,8 +17,19 @@ _NAMES = {
 }
 
 
-def explain(judgement: Judgement, outcomes: Sequence[Outcome], *, heatmaps_asked: bool) -> tuple[str, ...]:
-    """Why the label is what it is, what each detector found, and what could not be looked at."""
+_METHODS = {
+    "class_activation": "the class activation map of its graph",
+    "occlusion": "occlusion through the served model",
+}
+
+
+def explain(
+    judgement: Judgement, outcomes: Sequence[Outcome], shown: Mapping[str, Shown] | None = None
+) -> tuple[str, ...]:
+    """Why the label is what it is, what each detector found, and what could not be looked at.
+
+    ``shown`` are the heatmaps of each detector, where they were asked for.
+    """
     fused = judgement.fused
     sentences = [f"P(fake) is {fused.score:.2f}: {judgement.label}."]
     sentences += judgement.why_uncertain
@@ -28,8 +40,7 @@ def explain(judgement: Judgement, outcomes: Sequence[Outcome], *, heatmaps_asked
         sentences.append(_about(outcome, judgement))
     if judgement.untested:
         sentences.append("Not tested: " + ", ".join(_NAMES[forgery] for forgery in judgement.untested) + ".")
-    if heatmaps_asked:
-        sentences.append("No heatmaps: none of the detectors asked has one in its graph.")
+    sentences += [_about_heatmaps(name, each) for name, each in (shown or {}).items()]
     return tuple(sentences)
 
 
@@ -44,3 +55,10 @@ def _about(outcome: Outcome, judgement: Judgement) -> str:
     faces = [track for track in aggregated.tracks if track >= 0]
     over = f"{len(aggregated.items)} items" + (f" of {len(faces)} face tracks" if len(faces) > 1 else "")
     return f"{who} gives {aggregated.score:.2f} over {over}, and moves the log-odds by {moved:+.2f}."
+
+
+def _about_heatmaps(name: str, shown: Shown) -> str:
+    if not shown.heatmaps:
+        return f"No heatmap of {name}: {shown.reason}".rstrip(".") + "."
+    count = len(shown.heatmaps)
+    return f"{name} shows {count} item{'s' if count > 1 else ''} by {_METHODS[shown.heatmaps[0].method]}."

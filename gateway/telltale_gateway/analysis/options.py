@@ -18,7 +18,9 @@ class AnalysisOptions(BaseModel):
     detectors: str | None = Field(
         default=None, max_length=2000, description="names, separated by commas; all live detectors when not given"
     )
-    explain: bool = Field(default=False, description="ask for heatmaps, of the detectors whose graph has them")
+    explain: bool = Field(
+        default=False, description="ask where it shows: heatmaps of the items that moved each detector's score most"
+    )
 
     @property
     def names(self) -> tuple[str, ...] | None:

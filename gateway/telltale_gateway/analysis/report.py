@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from telltale_contracts import BundleMetadata, FaceCrop, FaceSpec, Image, Server, SoundSpec
 
 from telltale_gateway.analysis.explanation import explain
+from telltale_gateway.analysis.heatmaps import Shown
 from telltale_gateway.analysis.judgement import Judge, Judgement
 from telltale_gateway.analysis.media import MediaSource
-from telltale_gateway.analysis.options import AnalysisOptions
 from telltale_gateway.analysis.scoring import Outcome
 from telltale_gateway.analysis.verdict import (
     AudioSegment,
@@ -42,11 +42,15 @@ def compose(
     outcomes: Sequence[Outcome],
     judgement: Judgement,
     judge: Judge,
-    options: AnalysisOptions,
+    shown: Mapping[str, Shown] | None,
     timings: Timings,
     unreadable: Sequence[str],
 ) -> Verdict:
-    """The Verdict; ``unreadable`` names detectors that should have been asked, and could not even be read."""
+    """The Verdict.
+
+    ``shown`` are the heatmaps, where they were asked for; ``unreadable`` names detectors that should have been asked,
+    and could not even be read.
+    """
     score = judgement.fused.score
     return Verdict(
         id=uuid.uuid4().hex,
@@ -60,11 +64,11 @@ def compose(
         sha256=sha256,
         forgeries=dict(judgement.fused.forgeries),
         untested=judgement.untested,
-        detectors=tuple(_detector(outcome, judgement) for outcome in outcomes),
+        detectors=tuple(_detector(outcome, judgement, shown or {}) for outcome in outcomes),
         frame_samples=_frames(metadata, outcomes, judge),
         tracks=_tracks(metadata, outcomes, judge),
         audio_segments=_segments(metadata, outcomes, judge),
-        explanation=explain(judgement, outcomes, heatmaps_asked=options.explain),
+        explanation=explain(judgement, outcomes, shown),
         degraded=bool(unreadable) or any(outcome.status == "failed" for outcome in outcomes),
         version=",".join(f"{o.deployed.name}:{o.deployed.version}" for o in outcomes if o.status == "scored"),
         latency_ms=timings.total_ms,
@@ -73,7 +77,7 @@ def compose(
     )
 
 
-def _detector(outcome: Outcome, judgement: Judgement) -> DetectorResult:
+def _detector(outcome: Outcome, judgement: Judgement, shown: Mapping[str, Shown]) -> DetectorResult:
     deployed, aggregated = outcome.deployed, outcome.aggregated
     return DetectorResult(
         name=deployed.name,
@@ -89,6 +93,7 @@ def _detector(outcome: Outcome, judgement: Judgement) -> DetectorResult:
         contribution=judgement.contributions.get(deployed.name),
         items=len(aggregated.items) if aggregated else 0,
         latency_ms=outcome.latency_ms,
+        heatmaps=shown[deployed.name].heatmaps if deployed.name in shown else (),
     )
 
 

@@ -15,6 +15,26 @@ class _Answer(BaseModel):
     model_config = ConfigDict(frozen=True, allow_inf_nan=False, protected_namespaces=())
 
 
+class Heatmap(_Answer):
+    """Where one item speaks for a forgery, and where against it.
+
+    ``grid`` holds rows from the top (of sound: one row, or bands from the lowest) in units of the log-odds of the
+    version's raw score; positive speaks for a forgery. "class_activation": what each cell adds, its mean and a bias
+    being the log-odds (Zhou 2016). "occlusion": by how much the log-odds fall when the cell is covered (Zeiler 2014).
+    """
+
+    method: Literal["class_activation", "occlusion"]
+    version: int
+    t: float = Field(description="seconds at which the item begins")
+    until: float = Field(description="seconds at which it ends; of one frame the same")
+    track: int | None = Field(description="the face; none where the item belongs to none")
+    box: tuple[float, float, float, float] | None = Field(
+        description="the part of the frame at t that the grid covers: x, y, width, height; none of sound"
+    )
+    score: float = Field(description="calibrated P(fake) of the item")
+    grid: tuple[tuple[float, ...], ...]
+
+
 class DetectorResult(_Answer):
     """What one detector said, or why it said nothing; numbers only where it looked."""
 
@@ -33,6 +53,7 @@ class DetectorResult(_Answer):
     )
     items: int = 0
     latency_ms: float | None = None
+    heatmaps: tuple[Heatmap, ...] = Field(default=(), description="where they were asked for, the strongest item first")
 
 
 class FaceScore(_Answer):

@@ -6,6 +6,7 @@ from telltale_gateway.serving.backend import (
     BackendRefused,
     BackendTimeout,
     BackendUnavailable,
+    Explained,
     ModelCall,
     Versions,
 )
@@ -19,6 +20,7 @@ __all__ = [
     "BackendRefused",
     "BackendTimeout",
     "BackendUnavailable",
+    "Explained",
     "ModelCall",
     "TensorFlowServing",
     "Triton",

@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from telltale_contracts import Server, TensorNames
 
+_MOST_CELLS = 64  # on a side: a map of pooled features; more would be a picture
+
 
 class BackendError(Exception):
     """A model server did not give scores."""
@@ -41,6 +43,14 @@ class ModelCall:
     version: int
     tensors: TensorNames
     timeout_s: float
+
+
+@dataclass(frozen=True)
+class Explained:
+    """P(fake) of each item, float32 [N], and the class activation maps of the same run of the graph, [N, h, w]."""
+
+    probability: NDArray[np.float32]
+    heatmap: NDArray[np.float32]
 
 
 Versions = frozenset[int]
@@ -95,9 +105,41 @@ class Backend(Protocol):
         """
         ...
 
+    async def infer_with_heatmaps(self, call: ModelCall, batch: NDArray[np.generic]) -> Explained:
+        """The same, and the heatmap of each item; for graphs whose manifest names one.
+
+        Raises:
+            BackendError: there is no score, or no heatmap.
+        """
+        ...
+
     async def close(self) -> None:
         """Give back the connections."""
         ...
+
+
+def heatmap_output(call: ModelCall) -> str:
+    """The name of the output that holds the heatmap.
+
+    Raises:
+        BackendRefused: the manifest names none.
+    """
+    if call.tensors.heatmap is None:
+        raise BackendRefused(f"{call.model} has no heatmap in its graph")
+    return call.tensors.heatmap
+
+
+def as_heatmaps(model: str, maps: NDArray[np.generic], items: int) -> NDArray[np.float32]:
+    """Check what a graph answered: finite, floating point, [N, h, w], one for each item.
+
+    Raises:
+        BackendRefused: it is something else; the answer is not used.
+    """
+    if maps.ndim != 3 or maps.shape[0] != items or max(maps.shape[1:]) > _MOST_CELLS:
+        raise BackendRefused(f"{model} answered heatmaps of shape {maps.shape} for {items} items")
+    if not np.issubdtype(maps.dtype, np.floating) or not bool(np.isfinite(maps).all()):
+        raise BackendRefused(f"{model} answered heatmaps that are not finite")
+    return np.asarray(maps, dtype=np.float32)
 
 
 def as_probabilities(model: str, scores: NDArray[np.generic], items: int) -> NDArray[np.float32]:

@@ -30,9 +30,12 @@ from telltale_gateway.serving.backend import (
     BackendRefused,
     BackendTimeout,
     BackendUnavailable,
+    Explained,
     ModelCall,
     Versions,
+    as_heatmaps,
     as_probabilities,
+    heatmap_output,
 )
 
 _POLL_S = 0.1
@@ -105,24 +108,37 @@ class TensorFlowServing:
 
     async def infer(self, call: ModelCall, batch: NDArray[np.generic]) -> NDArray[np.float32]:
         """P(fake) of each item of one batch."""
+        scores = (await self._ask(call, batch, (call.tensors.probability,)))[0]
+        return as_probabilities(call.model, scores, batch.shape[0])
+
+    async def infer_with_heatmaps(self, call: ModelCall, batch: NDArray[np.generic]) -> Explained:
+        """P(fake) and heatmap of each item of one batch."""
+        outputs = (call.tensors.probability, heatmap_output(call))
+        scores, maps = await self._ask(call, batch, outputs)
+        items = batch.shape[0]
+        return Explained(as_probabilities(call.model, scores, items), as_heatmaps(call.model, maps, items))
+
+    async def _ask(
+        self, call: ModelCall, batch: NDArray[np.generic], names: tuple[str, ...]
+    ) -> list[NDArray[np.generic]]:
         request = PredictRequest()
         request.model_spec.name = call.model
         request.model_spec.version.value = call.version
         request.model_spec.signature_name = call.tensors.signature
         request.inputs[call.tensors.input].CopyFrom(encode_tensor(batch))
-        request.output_filter.append(call.tensors.probability)
+        request.output_filter.extend(names)
         async with self._slots:
             with self._speaking(f"{call.model} {call.version}"):
                 response = await self._prediction.predict(request, timeout=call.timeout_s)
-        if call.tensors.probability not in response.outputs:
-            raise BackendRefused(f"{call.model} {call.version} has no output named {call.tensors.probability}")
+        for name in names:
+            if name not in response.outputs:
+                raise BackendRefused(f"{call.model} {call.version} has no output named {name}")
         if response.model_spec.version.value != call.version:
             raise BackendRefused(f"version {response.model_spec.version.value} answered for {call.version}")
         try:
-            scores = decode_tensor(response.outputs[call.tensors.probability])
+            return [decode_tensor(response.outputs[name]) for name in names]
         except MalformedTensor as error:
             raise BackendRefused(f"{call.model} {call.version} answered a malformed tensor: {error}") from error
-        return as_probabilities(call.model, scores, batch.shape[0])
 
     async def close(self) -> None:
         """Close the channel."""

@@ -23,9 +23,12 @@ from telltale_gateway.serving.backend import (
     BackendRefused,
     BackendTimeout,
     BackendUnavailable,
+    Explained,
     ModelCall,
     Versions,
+    as_heatmaps,
     as_probabilities,
+    heatmap_output,
 )
 
 CONFIG_FILE = "config.pbtxt"
@@ -96,15 +99,29 @@ class Triton:
 
     async def infer(self, call: ModelCall, batch: NDArray[np.generic]) -> NDArray[np.float32]:
         """P(fake) of each item of one batch."""
+        scores = (await self._ask(call, batch, (call.tensors.probability,)))[0]
+        return as_probabilities(call.model, scores, batch.shape[0])
+
+    async def infer_with_heatmaps(self, call: ModelCall, batch: NDArray[np.generic]) -> Explained:
+        """P(fake) and heatmap of each item of one batch."""
+        outputs = (call.tensors.probability, heatmap_output(call))
+        scores, maps = await self._ask(call, batch, outputs)
+        items = batch.shape[0]
+        return Explained(as_probabilities(call.model, scores, items), as_heatmaps(call.model, maps, items))
+
+    async def _ask(
+        self, call: ModelCall, batch: NDArray[np.generic], names: tuple[str, ...]
+    ) -> list[NDArray[np.generic]]:
         async with self._slots, self._speaking(f"{call.model} {call.version}", timeout_s=call.timeout_s):
             tensor = InferInput(call.tensors.input, list(batch.shape), np_to_triton_dtype(batch.dtype))
             tensor.set_data_from_numpy(np.ascontiguousarray(batch), binary_data=True)
-            output = InferRequestedOutput(call.tensors.probability, binary_data=True)
-            result = await self._client.infer(call.model, [tensor], model_version=str(call.version), outputs=[output])
-            scores = result.as_numpy(call.tensors.probability)
-        if scores is None:
-            raise BackendRefused(f"{call.model} {call.version} has no output named {call.tensors.probability}")
-        return as_probabilities(call.model, scores, batch.shape[0])
+            outputs = [InferRequestedOutput(name, binary_data=True) for name in names]
+            result = await self._client.infer(call.model, [tensor], model_version=str(call.version), outputs=outputs)
+            answers = [result.as_numpy(name) for name in names]
+        for name, answer in zip(names, answers, strict=True):
+            if answer is None:
+                raise BackendRefused(f"{call.model} {call.version} has no output named {name}")
+        return answers
 
     async def close(self) -> None:
         """Close the connections."""

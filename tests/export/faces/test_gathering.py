@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
-import httpx
 import numpy as np
 import pytest
 from telltale_contracts import FaceCrop
@@ -20,41 +16,18 @@ from telltale_export.errors import DataError
 from telltale_export.faces.chips import CHIP, FRAMES, FaceSet, cut, gather
 from telltale_export.faces.mesh import FaceMesh
 
+from tests.export.preprocessing import running_service
+
 ROOT = Path(__file__).parents[3]
 ASSETS = ROOT / ".cache/assets"
-PYTHON = ROOT / ".venvs/services/bin/python"
 SERVED = FaceCrop(size=160, margin=1.1)
 
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[str]:
     """A preprocess-service of its own, gone afterwards."""
-    if not PYTHON.is_file():
-        pytest.skip("needs the environment of the services, .venvs/services")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen([PYTHON, "-m", "telltale_preprocess", "--port", str(port)], cwd=ROOT)
-    try:
-        url = f"http://127.0.0.1:{port}"
-        _wait(url, process)
+    with running_service() as url:
         yield url
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
-
-
-def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + 90
-    while time.monotonic() < until:
-        assert process.poll() is None, "the preprocess-service did not start"
-        try:
-            if httpx.get(f"{url}/health", timeout=5).status_code == 200:
-                return
-        except httpx.TransportError:
-            pass  # not listening yet
-        time.sleep(0.2)
-    raise AssertionError("the preprocess-service did not become ready")
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,1 @@
+"""Descriptions of the architectures, a module for each family; light to import."""

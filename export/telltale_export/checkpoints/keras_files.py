@@ -1,0 +1,95 @@
+"""Keras weights out of HDF5 files, read as arrays: no layer, no lambda and no configuration is made from them.
+
+Keys are ``layer/variable``: ``conv2d_5/kernel``, ``stem_bn/moving_mean``.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import h5py
+import numpy as np
+
+from telltale_export.architectures import Array
+from telltale_export.errors import CheckpointError
+
+_WEIGHTS = "model.weights.h5"
+_SEED = "seed_generator"  # a dropout's, of no use here
+_BATCH_NORM = ("gamma", "beta", "moving_mean", "moving_variance")
+
+
+def read_hdf5(path: Path) -> tuple[tuple[str, ...], dict[str, Array]]:
+    """An .h5 of Keras 1 or 2 (weights alone or a whole model), or a .weights.h5 of Keras 3.
+
+    Raises:
+        CheckpointError: it is cut off, or holds no weights of Keras.
+    """
+    with path.open("rb") as stream:
+        return (), _read(stream, path.name)
+
+
+def read_keras_archive(path: Path) -> tuple[tuple[str, ...], dict[str, Array]]:
+    """The weights in a .keras archive of Keras 3; its configuration is not looked at.
+
+    Raises:
+        CheckpointError: as ``read_hdf5``.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return (_WEIGHTS,), _read(io.BytesIO(archive.read(_WEIGHTS)), path.name)
+    except zipfile.BadZipFile as error:
+        raise CheckpointError(f"{path.name} is damaged: {error}.", "Fetch it again.") from error
+
+
+def _read(stream: BinaryIO, name: str) -> dict[str, Array]:
+    try:
+        with h5py.File(stream, "r") as file:
+            if "layers" in file or "_layer_checkpoint_dependencies" in file:
+                return _numbered(file)
+            return _named(file.get("model_weights", file))
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
+        raise CheckpointError(
+            f"{name} is damaged, cut off or no file of Keras: {str(error).strip()}.",
+            "Fetch it again and compare its sha256.",
+        ) from error
+
+
+def _named(group: Any) -> dict[str, Array]:
+    """Keras 1 and 2: each layer's group lists its weights by name."""
+    state = {}
+    for layer in group.attrs["layer_names"]:
+        of_layer = group[_text(layer)]
+        for weight in of_layer.attrs["weight_names"]:
+            path = _text(weight).split(":")[0].split("/")
+            if _SEED not in path[-1]:
+                state["/".join(path[-2:])] = np.asarray(of_layer[_text(weight)])
+    return state
+
+
+def _numbered(file: Any) -> dict[str, Array]:
+    """Keras 3: each layer's ``vars`` by number, with the layer's name beside; nested models hold ``layers`` again."""
+    state: dict[str, Array] = {}
+
+    def visit(path: str, entry: Any) -> None:
+        parts = path.split("/")
+        if isinstance(entry, h5py.Dataset) and len(parts) >= 3 and parts[-2] == "vars" and _SEED not in parts[-3]:
+            # The group is called after its class; only the first files of Keras 3 lack the name.
+            layer = _text(entry.parent.attrs.get("name", parts[-3]))
+            variable = _variable(len(entry.parent), int(parts[-1]), normalises=parts[-3].startswith("normalization"))
+            state[f"{layer}/{variable}"] = np.asarray(entry)
+
+    file.visititems(visit)
+    return state
+
+
+def _variable(count: int, index: int, *, normalises: bool) -> str:
+    if normalises:
+        return ("mean", "variance", "count")[index]
+    return _BATCH_NORM[index] if count == len(_BATCH_NORM) else ("kernel", "bias")[index]
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)

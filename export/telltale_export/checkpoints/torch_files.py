@@ -1,0 +1,90 @@
+"""torch checkpoints and safetensors files, read as data."""
+
+from __future__ import annotations
+
+import pickle
+import re
+import struct
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from telltale_export.architectures import Array
+from telltale_export.checkpoints.wrappings import unwrap
+from telltale_export.errors import CheckpointError
+
+# What a file that is cut off or made by hand makes torch's readers raise.
+_DAMAGE = (RuntimeError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError, OSError, struct.error)
+_NAMED_IN_REFUSAL = re.compile(r"GLOBAL ([\w.]+)|Unsupported (?:global|class)[: ]+(?:GLOBAL )?([\w.]+)")
+
+
+def read_torch(path: Path) -> tuple[tuple[str, ...], dict[str, Array]]:
+    """What torch.save wrote, old format or new: the keys it was wrapped in, and tensors by key.
+
+    Raises:
+        CheckpointError: it names something to call, is cut off, or holds no state dict.
+    """
+    scalars: list[Any] = [np.dtype, np.float64, np.float32, np.int64, type(np.dtype(np.float64))]
+    scalars += [type(np.dtype(np.float32)), type(np.dtype(np.int64)), (_numpy_scalar(), "numpy.core.multiarray.scalar")]
+    try:
+        # Numbers of numpy are allowed beside the tensors: many trainings keep their best score so.
+        with torch.serialization.safe_globals([*scalars, _numpy_scalar()]):
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise _refusal(path, str(error)) from error
+    except (*_DAMAGE, zipfile.BadZipFile) as error:
+        raise CheckpointError(
+            f"{path.name} is damaged or cut off: {_first_line(error)}.", "Fetch it again and compare its sha256."
+        ) from error
+    wrapping, state = unwrap(loaded, path.name)
+    return wrapping, {key: _array(value) for key, value in state.items()}
+
+
+def read_safetensors(path: Path) -> tuple[tuple[str, ...], dict[str, Array]]:
+    """A safetensors file: tensors by key.
+
+    Raises:
+        CheckpointError: it is cut off or is no safetensors file.
+    """
+    try:
+        loaded: Mapping[str, Tensor] = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{path.name} is damaged, cut off or no safetensors file: {_first_line(error)}.",
+            "Fetch it again and compare its sha256.",
+        ) from error
+    wrapping, state = unwrap(loaded, path.name)
+    return wrapping, {key: _array(value) for key, value in state.items()}
+
+
+def _numpy_scalar() -> Any:
+    return np.float64(0).__reduce__()[0]
+
+
+def _array(value: Tensor) -> Array:
+    plain = value.detach().to_dense() if value.layout != torch.strided else value.detach()
+    return np.array((plain.float() if plain.is_floating_point() else plain).numpy())
+
+
+def _refusal(path: Path, said: str) -> CheckpointError:
+    found = _NAMED_IN_REFUSAL.search(said)
+    named = next((name for name in found.groups() if name), None) if found else None
+    if named is None:
+        return CheckpointError(
+            f"{path.name} cannot be read as weights: {said.splitlines()[0]}", "Fetch it again and compare its sha256."
+        )
+    return CheckpointError(
+        f"{path.name} is not only weights: reading it would call {named}, which was not done.",
+        "Where you trust its author, load it there and save model.state_dict() alone; give that file.",
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

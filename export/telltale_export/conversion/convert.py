@@ -1,0 +1,234 @@
+"""A published checkpoint as a version in a model repository, or an error and nothing."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from telltale_contracts import Calibration, DetectorManifest, Measurement, Precision, Provenance, Server
+
+from telltale_export.architectures import Architecture
+from telltale_export.checkpoints import read_checkpoint
+from telltale_export.conversion.manifests import manifest_of, server_of
+from telltale_export.conversion.measuring import calibrate_and_measure, score_media, see_media
+from telltale_export.conversion.parity import Difference, difference, require_parity
+from telltale_export.conversion.probes import GOLDEN_SOURCE, probes
+from telltale_export.conversion.source import Answers, Source, load_source
+from telltale_export.data import read_labels
+from telltale_export.errors import ExportError, PackagingError
+from telltale_export.packaging import (
+    MAX_OPSET,
+    VersionDraft,
+    answer_artifact,
+    next_version,
+    score_artifact,
+    write_version,
+)
+from telltale_export.precision import LabelledInputs, narrow, read_inputs
+from telltale_export.preprocessing import SERVICE_VARIABLE
+
+_GOLDEN_ITEMS, _GOLDEN_SEED = 4, 1
+_DRIFT_ITEMS, _DRIFT_SEED = 16, 2
+_NOT_MEASURED = (
+    "Never measured: the weights are somebody else's, and what they are worth on which media is not known here. The "
+    "gateway shows no score of a version that was not measured."
+)
+
+
+_MEASURED = (
+    "The weights are somebody else's: whether they were trained on any of the media that they were measured on is not "
+    "known here."
+)
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What is to be converted, and where to.
+
+    Attributes:
+        architecture: what the checkpoint was trained as.
+        checkpoint: its file.
+        repository: the model repository.
+        name: what the detector is to be called there.
+        server: who serves it; the one natural to the framework when not given.
+        version: its number; the next one when not given.
+        precision: of the served graph's numbers; what is not single precision is for Triton.
+        calibrate_on: folder of inputs that the ranges of int8 are taken from, and drift is measured on.
+        max_drift: the largest change of a score that narrowing may make; the kind's own when not given.
+        measure_on: folder of labelled media that the version is calibrated and measured on, so that it can vote.
+        preprocessing: URL of the preprocess-service that cuts them.
+    """
+
+    architecture: Architecture
+    checkpoint: Path
+    repository: Path
+    name: str
+    server: Server | None = None
+    version: int | None = None
+    precision: Literal["fp32", "fp16", "int8"] = "fp32"
+    calibrate_on: Path | None = None
+    max_drift: float | None = None
+    measure_on: Path | None = None
+    preprocessing: str | None = None
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A version that was published, how far its graph in single precision is from the source on the golden inputs, and
+    what narrowing it did."""
+
+    folder: Path
+    difference: Difference
+    precision: Precision | None = None
+
+
+def convert(conversion: Conversion) -> Converted:
+    """Convert a checkpoint, compare the graph with the source framework, and publish the version.
+
+    Raises:
+        CheckpointError: the file cannot be read safely, or is of another architecture.
+        PackagingError: the graph fails a check or answers otherwise than the source. Nothing is written.
+        DataError: the media to measure on are not as documented, or preprocessing does not answer.
+        ExportError: the server cannot serve this framework.
+    """
+    architecture = conversion.architecture
+    manifest = manifest_of(architecture, conversion.name, server_of(architecture, conversion.server))
+    source = load_source(architecture, read_checkpoint(conversion.checkpoint))
+    golden = probes(architecture.input, _GOLDEN_ITEMS, _GOLDEN_SEED)
+    with tempfile.TemporaryDirectory(prefix="telltale-export-") as scratch:
+        folder = Path(scratch) / "artifact"
+        artifact = export_source(source, manifest, folder)
+        found = compare_artifact(source, folder, manifest, golden)
+        precision = narrow_artifact(conversion, manifest, artifact)
+        calibration, measured = measure_artifact(conversion, manifest, folder)
+        version = conversion.version or next_version(conversion.repository, conversion.name)
+        draft = VersionDraft(
+            provenance=_provenance(source, manifest, conversion.precision),
+            measured=measured,
+            calibration=calibration,
+            golden_inputs=golden,
+            golden_source=GOLDEN_SOURCE,
+            limits=(_MEASURED if measured else _NOT_MEASURED,),
+            precision=precision,
+        )
+        published = write_version(conversion.repository, manifest, version, artifact, draft)
+        return Converted(published, found, precision)
+
+
+def measure_artifact(
+    conversion: Conversion, manifest: DetectorManifest, folder: Path
+) -> tuple[Calibration, tuple[Measurement, ...]]:
+    """Calibration and figures where media were given to measure on; raw scores and none otherwise.
+
+    Raises:
+        DataError: the media are not as documented, or preprocessing does not answer.
+        ExportError: media were given, but nobody to cut them.
+    """
+    if conversion.measure_on is None:
+        return Calibration.none(), ()
+    if conversion.preprocessing is None:
+        raise ExportError(
+            "Media are measured on as serving sees them.",
+            f"Start a preprocess-service and name its URL with --preprocess or in {SERVICE_VARIABLE}.",
+        )
+    seen = see_media(manifest, read_labels(conversion.measure_on), conversion.preprocessing)
+    scored = score_media(seen, lambda items: score_artifact(folder, manifest.tensors, items))
+    return calibrate_and_measure(scored, manifest)
+
+
+def narrow_artifact(conversion: Conversion, manifest: DetectorManifest, artifact: Path) -> Precision | None:
+    """Put the narrowed graph in the artefact's place where one was asked for; what it says of itself.
+
+    Raises:
+        ExportError: there is nothing to measure int8 on, or the server takes no ONNX.
+        DataError: the inputs do not fit.
+        PackagingError: a score drifts too far.
+    """
+    if conversion.precision == "fp32":
+        return None
+    if manifest.server != "triton":
+        raise ExportError(f"{conversion.precision} is made of ONNX graphs only.", "Give --server triton.")
+    if conversion.calibrate_on is not None:
+        inputs = read_inputs(conversion.calibrate_on, manifest.input)
+    elif conversion.precision == "int8":
+        raise ExportError("int8 takes its ranges from inputs.", "Give a folder of them with --calibrate-on.")
+    else:
+        inputs = LabelledInputs(probes(manifest.input, _DRIFT_ITEMS, _DRIFT_SEED), None, f"inputs {GOLDEN_SOURCE}")
+    narrowed = narrow(artifact, conversion.precision, inputs, manifest.tensors, conversion.max_drift)
+    artifact.write_bytes(narrowed.model)
+    return narrowed.precision
+
+
+def export_source(source: Source, manifest: DetectorManifest, folder: Path) -> Path:
+    """Write what the manifest's server loads into a folder, which is made; the file or folder of the artefact."""
+    tensors = manifest.tensors
+    outputs = [name for name in (tensors.probability, tensors.heatmap) if name is not None]
+    probe = probes(manifest.input, 2, _GOLDEN_SEED)
+    folder.mkdir(parents=True)
+    # Each way has a framework of its own to import.
+    if source.architecture.framework == "torch":
+        from telltale_export.conversion.torch_to_onnx import torch_to_onnx  # noqa: PLC0415
+
+        return torch_to_onnx(source.detector, folder, tensors.input, outputs, probe)
+    if manifest.server == "triton":
+        from telltale_export.conversion.keras_to_onnx import keras_to_onnx  # noqa: PLC0415
+
+        return keras_to_onnx(source.detector, folder, tensors.input, outputs)
+    from telltale_export.conversion.keras_to_saved_model import keras_to_saved_model  # noqa: PLC0415
+
+    return keras_to_saved_model(source.detector, folder, manifest, probe)
+
+
+def compare_artifact(
+    source: Source, folder: Path, manifest: DetectorManifest, inputs: NDArray[np.generic]
+) -> Difference:
+    """How far the artefact's P(fake) is from the source's on items [N, ...].
+
+    Raises:
+        PackagingError: an answer of the source is no probability, or the two differ by more than the limit, in P(fake)
+            or in the heatmap.
+    """
+    wanted = source.answer(inputs)
+    _require_probability(wanted, source.architecture)
+    runtime = "onnxruntime" if manifest.server == "triton" else "TensorFlow"
+    given = answer_artifact(folder, manifest.tensors, inputs, list(wanted))
+    if manifest.tensors.heatmap is not None:
+        shown = wanted["heatmap"]
+        scale = max(1.0, float(np.abs(shown).max()))
+        apart = difference(given["heatmap"] / scale, shown / scale)
+        require_parity(Difference(f"{runtime}'s heatmap", source.framework, "golden", apart))
+    apart = difference(given["probability"].reshape(-1), wanted["probability"])
+    return require_parity(Difference(runtime, source.framework, "golden", apart))
+
+
+def _require_probability(answers: Answers, architecture: Architecture) -> None:
+    scores = answers["probability"]
+    if scores.ndim != 1 or not np.isfinite(scores).all() or scores.min() < 0.0 or scores.max() > 1.0:
+        raise PackagingError(
+            f"{architecture.name} with these weights answers probability = {scores.tolist()}, which are no "
+            "probabilities.",
+            "The weights are damaged, or the checkpoint is of another variant of the architecture.",
+        )
+
+
+def _provenance(source: Source, manifest: DetectorManifest, precision: str) -> Provenance:
+    architecture, checkpoint = source.architecture, source.checkpoint
+    target = f"ONNX opset {MAX_OPSET}" if manifest.server == "triton" else "SavedModel"
+    target += "" if precision == "fp32" else f" in {precision}"
+    under = f", under {'.'.join(checkpoint.wrapping)}" if checkpoint.wrapping else ""
+    return Provenance(
+        architecture=architecture.name,
+        framework=f"{source.framework} to {target}",
+        parameters=source.parameters,
+        initialised_from=f"{checkpoint.name}, sha256 {checkpoint.sha256}{under}",
+        command=f"telltale-export convert {architecture.name} --checkpoint {checkpoint.name} --name {manifest.name} "
+        f"--server {manifest.server}" + ("" if precision == "fp32" else f" --precision {precision}"),
+        seed=0,
+        data=(f"not known here: trained by the checkpoint's author; the architecture is of {architecture.paper}",),
+        split="not known here",
+        output_convention=architecture.convention,
+    )

@@ -1,0 +1,159 @@
+"""Is what a server answers still what the checkpoint said in its own framework?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file
+from telltale_contracts import CARD_FILE, GOLDEN_FILE, DetectorManifest, VersionCard
+
+from telltale_export.architectures import Architecture, find_architecture
+from telltale_export.checkpoints import read_checkpoint
+from telltale_export.conversion.parity import LIMIT, Difference, difference, require_parity
+from telltale_export.conversion.probes import probes
+from telltale_export.conversion.served_tensorflow import ServedByTensorFlow
+from telltale_export.conversion.served_triton import ServedByTriton
+from telltale_export.conversion.source import Source, load_source
+from telltale_export.errors import CheckpointError, ExportError, PackagingError
+from telltale_export.packaging import OutputDims, check_version, score_artifact
+
+Scores = NDArray[np.float32]
+Say = Callable[[str], None]
+Served = ServedByTriton | ServedByTensorFlow
+_RUNTIMES = {"triton": ("onnxruntime", "served by Triton"), "tfserving": ("TensorFlow", "served as TensorFlow Serving")}
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What is compared.
+
+    Attributes:
+        version_dir: folder of the version.
+        checkpoint: the file that it was converted from; none leaves the source framework out.
+        triton: URL of a Triton server that has the version loaded.
+        tfserving: HOST:PORT of a TensorFlow Serving that has it loaded.
+        load: the server is this run's own and empty: have it load the version first.
+        random_items: how many random items beside the golden ones.
+        seed: of the random items.
+    """
+
+    version_dir: Path
+    checkpoint: Path | None = None
+    triton: str | None = None
+    tfserving: str | None = None
+    load: bool = False
+    random_items: int = 8
+    seed: int = 0
+
+
+def verify(asked: Verification, say: Say) -> list[Difference]:
+    """Compare on golden and random items, say each difference, and return them when all are within the limit.
+
+    Raises:
+        PackagingError: two differ by more than 1e-4 in P(fake) (of a narrowed version by more than its golden
+            tolerance), or the version is not what its card says.
+        CheckpointError: the checkpoint is not the one that the card names.
+        ExportError: a server does not answer, or has not loaded the version.
+    """
+    manifest, card = read_version(asked.version_dir)
+    report = check_version(asked.version_dir, manifest)
+    source = None if asked.checkpoint is None else _source(card, manifest, asked.checkpoint)
+    found = []
+    with _served(asked, manifest, report.output_dims) as served:
+        for name, items in _inputs(asked, manifest):
+            answers = _answers(asked, manifest, source, served, items)
+            for one, other in combinations(answers, 2):
+                limit = _limit(card, against_source=source is not None and one == source.framework)
+                each = Difference(other, one, name, difference(answers[other], answers[one]), limit)
+                say(f"{name:7} {len(items):3d} items   {one:18} {other:26} {each.largest:.1e}")
+                found.append(each)
+    for each in found:
+        require_parity(each)
+    return found
+
+
+def read_version(version_dir: Path) -> tuple[DetectorManifest, VersionCard]:
+    """A version's manifest and card.
+
+    Raises:
+        PackagingError: the folder is no version of a detector.
+    """
+    manifest, card = version_dir.resolve().parent / "detector.yaml", version_dir / CARD_FILE
+    if not (manifest.is_file() and card.is_file() and version_dir.resolve().name.isdigit()):
+        raise PackagingError(
+            f"{version_dir} is no version of a detector.", "Give model-repository/<detector>/<number>."
+        )
+    return DetectorManifest.from_yaml(manifest), VersionCard.from_yaml(card)
+
+
+def _limit(card: VersionCard, *, against_source: bool) -> float:
+    """1e-4 in single precision. A narrowed version's way from its source was measured on the inputs that its card
+    names, where it was judged; here it is said, and only that its runtimes agree is asked for."""
+    if card.precision is None:
+        return LIMIT
+    return 1.0 if against_source else card.golden.tolerance
+
+
+def _source(card: VersionCard, manifest: DetectorManifest, path: Path) -> Source:
+    checkpoint = read_checkpoint(path)
+    if checkpoint.sha256 not in card.provenance.initialised_from:
+        raise CheckpointError(
+            f"{checkpoint.name} has sha256 {checkpoint.sha256}; the card says: {card.provenance.initialised_from}.",
+            "Give the file that the version was converted from.",
+        )
+    architecture: Architecture = find_architecture(card.provenance.architecture)
+    return load_source(replace(architecture, input=manifest.input), checkpoint)
+
+
+def _inputs(asked: Verification, manifest: DetectorManifest) -> Iterator[tuple[str, NDArray[np.generic]]]:
+    yield "golden", load_file(asked.version_dir / GOLDEN_FILE)["input"]
+    yield "random", probes(manifest.input, asked.random_items, asked.seed)
+
+
+@contextmanager
+def _served(asked: Verification, manifest: DetectorManifest, output_dims: OutputDims) -> Iterator[Served | None]:
+    """The served version, ready; none where no server was given."""
+    address = asked.triton if manifest.server == "triton" else asked.tfserving
+    if address is None:
+        yield None
+        return
+    with _at(address, manifest, asked.version_dir) as served:
+        if asked.load:
+            served.load(output_dims)
+        elif not served.ready():
+            raise ExportError(
+                f"The server has not loaded {manifest.name} {asked.version_dir.name}.",
+                "Load it there, or leave the server's address out: then one is started.",
+            )
+        yield served
+
+
+def _at(address: str, manifest: DetectorManifest, version_dir: Path) -> AbstractContextManager[Served]:
+    if manifest.server == "triton":
+        return ServedByTriton.at(address, manifest, int(version_dir.name))
+    return ServedByTensorFlow.at(address, manifest, version_dir)
+
+
+def _answers(
+    asked: Verification,
+    manifest: DetectorManifest,
+    source: Source | None,
+    served: Served | None,
+    items: NDArray[np.generic],
+) -> dict[str, Scores]:
+    """P(fake) of some items by each runtime that is there: the source, the artefact, the server."""
+    runtime, server = _RUNTIMES[manifest.server]
+    answers: dict[str, Scores] = {}
+    if source is not None:
+        answers[source.framework] = source.answer(items)["probability"]
+    answers[runtime] = score_artifact(asked.version_dir, manifest.tensors, items)
+    if served is not None:
+        output = manifest.tensors.probability
+        answers[server] = served.answer(items, [output])[output].reshape(-1)
+    return answers

@@ -1,0 +1,191 @@
+"""A checkpoint becomes a version that answers as its own framework does, or nothing is written."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from telltale_contracts import DetectorManifest, Server, VersionCard
+from telltale_export.architectures import architectures, find_architecture
+from telltale_export.conversion import convert as converting
+from telltale_export.conversion.parity import LIMIT
+from telltale_export.conversion.probes import probes
+from telltale_export.errors import CheckpointError, ExportError, PackagingError
+from telltale_export.packaging import MAX_IR, MAX_OPSET, check_repository
+
+from .conftest import Converter
+
+EVERY_WAY = [
+    (name, server)
+    for name, architecture in architectures().items()
+    for server in (("tfserving", "triton") if architecture.framework == "keras" else ("triton",))
+]
+
+
+@pytest.mark.parametrize(("name", "server"), EVERY_WAY)
+def test_random_weights_of_each_architecture(converter: Converter, name: str, server: Server) -> None:
+    checkpoint = converter.checkpoint(name)
+
+    converted = converter.convert(name, checkpoint, server)
+
+    assert converted.difference.largest <= LIMIT
+    home = converter.repository / name
+    manifest = DetectorManifest.from_yaml(home / "detector.yaml")
+    architecture = find_architecture(name).at_reduced_width()
+    assert (manifest.server, manifest.input, manifest.forgery) == (server, architecture.input, architecture.forgery)
+    card = VersionCard.from_yaml(converted.folder / "card.yaml")
+    assert card.provenance.architecture == name
+    assert checkpoint.name in card.provenance.initialised_from
+    assert (card.calibration.method, card.measured) == ("none", ())
+    assert not card.measured_on("video")
+    assert [report.detector for report in check_repository(converter.repository)] == [name]
+    if server == "triton":
+        _check_graph(converted.folder / "model.onnx", manifest)
+        config = (home / "config.pbtxt").read_text()
+        assert "dynamic_batching" in config
+        assert ('"heatmap"' in config) == architecture.heatmap
+        assert "-1" not in config, "Triton wants the dimensions that the graph has"
+    else:
+        _check_warm_up(converted.folder / "assets.extra/tf_serving_warmup_requests", manifest)
+
+
+def _check_graph(path: Path, manifest: DetectorManifest) -> None:
+    model = onnx.load(str(path))
+    assert (model.ir_version <= MAX_IR, max(each.version for each in model.opset_import) <= MAX_OPSET) == (True, True)
+    shaped = {entry.name for entry in model.graph.value_info}
+    inner = {name for node in model.graph.node for name in node.output if name} - {o.name for o in model.graph.output}
+    assert len(shaped & inner) > 0.9 * len(inner)
+    outputs = [output.name for output in model.graph.output]
+    assert set(outputs) == {"probability"} | ({"heatmap"} if manifest.tensors.heatmap else set())
+
+
+def _check_warm_up(path: Path, manifest: DetectorManifest) -> None:
+    """TFRecord: length, its checksum, the message, its checksum."""
+    from telltale_tfserving import PredictRequest, decode_tensor  # noqa: PLC0415 - of this check only
+
+    content, sizes = path.read_bytes(), []
+    while content:
+        (length,) = struct.unpack("<Q", content[:8])
+        record, content = content[12 : 12 + length], content[12 + length + 4 :]
+        # PredictionLog.predict_log (field 6) holds PredictLog.request (field 1).
+        predict_log = _only_field(record, 6)
+        request = PredictRequest.FromString(_only_field(predict_log, 1))
+        assert (request.model_spec.name, request.model_spec.signature_name) == (manifest.name, "serving_default")
+        sizes.append(decode_tensor(request.inputs[manifest.tensors.input]).shape[0])
+    assert sizes == [1, 2]
+
+
+def _only_field(message: bytes, field: int) -> bytes:
+    assert message[0] == field << 3 | 2
+    size = shift = position = 0
+    while True:
+        position += 1
+        size |= (message[position] & 127) << shift
+        shift += 7
+        if message[position] < 128:
+            break
+    assert len(message) == position + 1 + size
+    return message[position + 1 :]
+
+
+def test_another_version_is_written_beside(converter: Converter) -> None:
+    converter.convert("lfcc-lcnn", converter.checkpoint("lfcc-lcnn"))
+    second = converter.convert("lfcc-lcnn", converter.checkpoint("lfcc-lcnn", seed=1))
+
+    assert second.folder.name == "2"
+    assert [report.version for report in check_repository(converter.repository)] == [1, 2]
+
+
+def test_a_heatmap_decides(converter: Converter) -> None:
+    """What is shown is what decided: the map's mean is the logit."""
+    from telltale_export.packaging import answer_artifact  # noqa: PLC0415 - of this test only
+
+    converted = converter.convert("efficientnet-b0-64", converter.checkpoint("efficientnet-b0-64"))
+    manifest = DetectorManifest.from_yaml(converted.folder.parent / "detector.yaml")
+    items = probes(manifest.input, 3, seed=5)
+    answers = answer_artifact(converted.folder, manifest.tensors, items, ["probability", "heatmap"])
+
+    logit = np.log(answers["probability"]) - np.log1p(-answers["probability"])
+    assert answers["heatmap"].mean(axis=(1, 2)) == pytest.approx(logit.reshape(-1), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda state: state.pop("out_layer.weight"), r"missing: out_layer\.weight"),
+        (lambda state: state.update({"head.bias": torch.ones(1)}), r"unexpected: head\.bias"),
+        (lambda state: state.update({"pos_S": torch.ones(1, 2, 3)}), r"pos_S is \[1, 2, 3\] instead of"),
+        (lambda state: state["pos_S"].fill_(float("nan")), "NaN or infinity in pos_S"),
+    ],
+)
+def test_a_spoilt_checkpoint_names_its_key_and_writes_nothing(
+    converter: Converter, spoil: object, message: str
+) -> None:
+    path = converter.checkpoint("aasist")
+    state = {key.removeprefix("module."): value for key, value in torch.load(path)["state_dict"].items()}
+    spoil(state)  # type: ignore[operator]
+    torch.save(state, path)
+
+    with pytest.raises(CheckpointError, match=message):
+        converter.convert("aasist", path)
+    assert not converter.repository.exists()
+
+
+@pytest.mark.parametrize(("name", "other"), [("aasist", "lfcc-lcnn"), ("meso4", "mesoinception4"), ("meso4", "aasist")])
+def test_a_checkpoint_of_another_architecture_is_refused(converter: Converter, name: str, other: str) -> None:
+    with pytest.raises(CheckpointError, match=r"no checkpoint of|is a torch file"):
+        converter.convert(name, converter.checkpoint(other))
+    assert not converter.repository.exists()
+
+
+def test_a_file_that_is_cut_off_writes_nothing(converter: Converter) -> None:
+    path = converter.checkpoint("aasist")
+    path.write_bytes(path.read_bytes()[:-2000])
+
+    with pytest.raises(CheckpointError, match="damaged or cut off"):
+        converter.convert("aasist", path)
+    assert not converter.repository.exists()
+
+
+def test_weights_that_overflow_are_no_probability(converter: Converter) -> None:
+    """Finite weights whose products are not: what the graph answers is looked at, not only what is stored."""
+    path = converter.checkpoint("aasist")
+    state = {key.removeprefix("module."): value for key, value in torch.load(path)["state_dict"].items()}
+    torch.save({**state, "out_layer.weight": torch.full_like(state["out_layer.weight"], 3e38)}, path)
+
+    with pytest.raises(PackagingError, match=r"aasist with these weights answers probability = .*nan"):
+        converter.convert("aasist", path)
+    assert not converter.repository.exists()
+
+
+def test_a_graph_that_answers_otherwise_is_not_published(converter: Converter, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint = converter.checkpoint("lfcc-lcnn")
+    answered = converting.answer_artifact
+    monkeypatch.setattr(
+        converting,
+        "answer_artifact",
+        lambda *given: {name: value + np.float32(2 * LIMIT) for name, value in answered(*given).items()},
+    )
+
+    with pytest.raises(PackagingError, match=r"onnxruntime and torch .* differ by 2\.00e-04 on golden inputs"):
+        converter.convert("lfcc-lcnn", checkpoint)
+    assert not converter.repository.exists()
+
+
+def test_a_server_that_cannot_serve_it_is_refused(converter: Converter) -> None:
+    with pytest.raises(ExportError, match="tfserving cannot serve"):
+        converter.convert("aasist", converter.checkpoint("aasist"), "tfserving")
+    assert not converter.repository.exists()
+
+
+def test_probes_are_the_same_for_the_same_seed() -> None:
+    for name in ("aasist", "lfcc-lcnn", "meso4"):
+        spec = find_architecture(name).at_reduced_width().input
+        one, other = (probes(spec, 4, seed=3) for _ in range(2))
+        assert np.array_equal(one, other)
+        assert not np.array_equal(one, probes(spec, 4, seed=4))
+        assert np.isfinite(one.astype(np.float64)).all()

@@ -1,0 +1,98 @@
+"""A version is calibrated on some groups and measured on others, item by item as the gateway would."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from telltale_contracts import Aggregation, Calibration, VersionCard
+from telltale_export.architectures import find_architecture
+from telltale_export.conversion.convert import Conversion, convert
+from telltale_export.conversion.manifests import manifest_of
+from telltale_export.conversion.measuring import ScoredMedium, calibrate_and_measure, file_score, media_of
+from telltale_export.data import Label, MediaItem
+from telltale_export.errors import DataError, ExportError
+
+from .conftest import Converter
+
+MANIFEST = manifest_of(find_architecture("meso4"), "meso4", "tfserving")
+RAW = Calibration.none()
+
+
+def _scored(label: Label, raw: list[float], group: str = "g", track: list[int] | None = None) -> ScoredMedium:
+    item = MediaItem(Path(f"{group}-{label}.png"), "image", label, "family", "source", group, "none")
+    tracks = np.array(track or [0] * len(raw), np.int32)
+    return ScoredMedium(item, "image", np.array(raw, np.float32), tracks)
+
+
+def _many(gap: float, groups: int = 24) -> list[ScoredMedium]:
+    random = np.random.default_rng(0)
+    scored = []
+    for group in range(groups):
+        for label, shift in (("real", -gap), ("fake", gap)):
+            odds: NDArray[np.float64] = random.normal(shift, 1.0, 3)
+            raw = (1.0 / (1.0 + np.exp(-odds))).tolist()
+            scored.append(_scored("real" if label == "real" else "fake", raw, f"g{group}"))
+    return scored
+
+
+def test_one_forged_face_is_enough() -> None:
+    scored = _scored("fake", [0.1, 0.1, 0.9, 0.9], track=[0, 0, 1, 1])
+
+    assert file_score(scored, MANIFEST, RAW) == pytest.approx(0.9)
+
+
+def test_items_of_a_track_are_joined_as_the_manifest_says() -> None:
+    scored = _scored("fake", [0.5, 0.5, 0.5, 0.9])
+    top = MANIFEST.model_copy(update={"aggregation": Aggregation(items="top_mean_log_odds", top_share=0.25)})
+
+    assert file_score(scored, top, RAW) == pytest.approx(0.9)
+    assert file_score(scored, MANIFEST, RAW) == pytest.approx(1.0 / (1.0 + 9.0**-0.25))
+
+
+def test_what_was_calibrated_on_is_not_measured_on() -> None:
+    calibration, measured = calibrate_and_measure(_many(gap=1.5), MANIFEST)
+
+    assert (calibration.method, calibration.prior) == ("platt", pytest.approx(0.5))
+    assert "8 groups" in measured[0].split
+    assert measured[0].n_groups < 24
+    assert measured[0].auc is not None
+    assert measured[0].auc.value > 0.9
+    assert {entry.medium for entry in measured} == {"image"}
+
+
+@pytest.mark.parametrize(
+    ("scored", "message"),
+    [
+        ([], "In none of the media"),
+        (_many(gap=-1.5), "score no higher than genuine"),
+        ([each for each in _many(gap=1.0) if each.item.fake], "one class only"),
+    ],
+)
+def test_what_cannot_be_calibrated_is_refused(scored: list[ScoredMedium], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        calibrate_and_measure(scored, MANIFEST)
+
+
+def test_media_follow_from_the_input() -> None:
+    assert media_of(MANIFEST) == ("image", "video")
+    assert media_of(manifest_of(find_architecture("aasist"), "aasist", "triton")) == ("speech",)
+
+
+def test_a_version_that_nobody_measured_does_not_vote(converter: Converter) -> None:
+    card = VersionCard.from_yaml(converter.convert("aasist", converter.checkpoint("aasist")).folder / "card.yaml")
+
+    assert card.calibration == RAW
+    assert not any(card.measured_on(medium) for medium in ("speech", "image", "video"))
+    assert card.limits[0].startswith("Never measured")
+
+
+def test_measuring_needs_preprocessing(converter: Converter, tmp_path: Path) -> None:
+    checkpoint = converter.checkpoint("aasist")
+    asked = Conversion(find_architecture("aasist").at_reduced_width(), checkpoint, converter.repository, "aasist")
+    with pytest.raises(ExportError, match="as serving sees them"):
+        convert(replace(asked, measure_on=tmp_path))
+    assert not converter.repository.exists()

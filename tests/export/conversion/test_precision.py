@@ -1,0 +1,88 @@
+"""A checkpoint becomes a version in half precision or eight bits, or nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+from telltale_contracts import DetectorManifest, VersionCard
+from telltale_export.architectures import find_architecture
+from telltale_export.conversion.convert import Conversion, Converted, convert
+from telltale_export.conversion.probes import probes
+from telltale_export.conversion.verify import Verification, verify
+from telltale_export.errors import ExportError
+from telltale_export.packaging import check_version
+
+from .conftest import Converter, save_random
+
+NAME = "efficientnet-b0"
+
+
+@pytest.fixture
+def crops(tmp_path: Path) -> Path:
+    """Twelve pictures, half of them said to be fake."""
+    items = probes(find_architecture(NAME).at_reduced_width().input, 12, 3)
+    for index, item in enumerate(items):
+        folder = tmp_path / "crops" / ("fake" if index % 4 < 2 else "real")
+        folder.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(folder / f"{index:02}.png"), item)
+    return tmp_path / "crops"
+
+
+def narrowed(converter: Converter, **how: Any) -> Converted:
+    architecture = find_architecture(how.pop("name", NAME)).at_reduced_width()
+    checkpoint = converter.checkpoint(architecture.name)
+    return convert(replace(Conversion(architecture, checkpoint, converter.repository, architecture.name), **how))
+
+
+def test_eight_bits_are_published_with_their_drift(converter: Converter, crops: Path) -> None:
+    single = narrowed(converter)
+    eight = narrowed(converter, precision="int8", calibrate_on=crops)
+    card = VersionCard.from_yaml(eight.folder / "card.yaml")
+    assert card.precision == eight.precision
+    assert card.precision is not None
+    assert (card.precision.kind, card.precision.n) == ("int8", 6)
+    assert card.precision.calibrated_on == "every other one of 12 inputs of crops"
+    assert card.precision.auc_change is not None
+    assert "int8" in card.provenance.framework
+    assert (eight.folder / "model.onnx").stat().st_size < 0.5 * (single.folder / "model.onnx").stat().st_size
+    assert VersionCard.from_yaml(single.folder / "card.yaml").precision is None
+    assert "precision" not in (single.folder / "card.yaml").read_text()
+
+
+def test_half_precision_keeps_its_inputs_and_outputs(converter: Converter) -> None:
+    half = narrowed(converter, precision="fp16")
+    manifest = DetectorManifest.from_yaml(converter.repository / NAME / "detector.yaml")
+    check_version(half.folder, manifest)
+    card = VersionCard.from_yaml(half.folder / "card.yaml")
+    assert card.precision is not None
+    assert card.precision.max_drift <= card.precision.limit == 0.01
+
+
+def test_a_narrowed_version_can_be_verified(converter: Converter) -> None:
+    architecture = find_architecture("color-cues-lstm")
+    checkpoint = save_random(architecture, converter.folder)
+    half = convert(Conversion(architecture, checkpoint, converter.repository, "colour", precision="fp16"))
+    said: list[str] = []
+    (golden, random) = verify(Verification(half.folder, checkpoint=checkpoint), said.append)
+    assert (golden.inputs, random.inputs) == ("golden", "random")
+    assert 0.0 < golden.largest < 0.01
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ({"precision": "int8"}, "takes its ranges from inputs"),
+        ({"precision": "fp16", "max_drift": 1e-12}, "drifts by"),
+        ({"precision": "fp16", "name": "meso4", "server": "tfserving"}, "ONNX graphs only"),
+    ],
+)
+def test_what_cannot_be_narrowed_is_refused_and_nothing_is_written(
+    converter: Converter, how: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(ExportError, match=says):
+        narrowed(converter, **how)
+    assert not converter.repository.exists()

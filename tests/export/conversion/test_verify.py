@@ -1,0 +1,102 @@
+"""Source, artefact and served model answer alike, or the one that does not is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from telltale_contracts import VersionCard
+from telltale_export.__main__ import main
+from telltale_export.conversion.parity import LIMIT
+from telltale_export.conversion.verify import Verification, verify
+from telltale_export.errors import CheckpointError, ExportError, PackagingError
+
+from .conftest import Converter
+
+ROOT = Path(__file__).parents[3]
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+def test_a_version_agrees_with_its_source(whole: Converter) -> None:
+    checkpoint = whole.checkpoint("lfcc-lcnn")
+    folder = whole.convert("lfcc-lcnn", checkpoint).folder
+    said: list[str] = []
+
+    found = verify(Verification(folder, checkpoint, random_items=5), said.append)
+
+    assert [(each.inputs, each.runtime) for each in found] == [("golden", "onnxruntime"), ("random", "onnxruntime")]
+    assert all(each.largest <= LIMIT for each in found)
+    assert ["5 items" in line for line in said] == [False, True]
+
+
+@pytest.mark.parametrize("name", ["lfcc-lcnn", "meso4"])
+def test_a_server_of_its_own_is_started_and_agrees(
+    whole: Converter, name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    if name == "lfcc-lcnn" and not (ROOT / ".cache/assets/pytriton").is_dir():
+        pytest.skip("needs tritonserver, which `make setup` fetches")
+    checkpoint = whole.checkpoint(name)
+    folder = whole.convert(name, checkpoint).folder
+
+    assert main(["verify", str(folder), "--checkpoint", str(checkpoint), "--random", "3"]) == 0
+
+    lines = [line for line in capfd.readouterr().out.splitlines() if "items" in line]
+    assert len(lines) == 6, "three pairs of runtimes, on golden and on random items"
+    assert sum("served" in line for line in lines) == 4
+    assert all(float(line.split()[-1]) <= LIMIT for line in lines)
+
+
+def test_an_artefact_of_other_weights_is_found(whole: Converter, capsys: pytest.CaptureFixture[str]) -> None:
+    """A card that names one checkpoint beside the graph of another."""
+    mine, other = whole.checkpoint("lfcc-lcnn").rename(whole.folder / "mine.pth"), whole.checkpoint("lfcc-lcnn", seed=7)
+    truth = VersionCard.from_yaml(whole.convert("lfcc-lcnn", mine).folder / "card.yaml")
+    folder = whole.convert("lfcc-lcnn", other).folder
+    card = VersionCard.from_yaml(folder / "card.yaml")
+    (folder / "card.yaml").write_text(card.model_copy(update={"provenance": truth.provenance}).to_yaml())
+
+    assert main(["verify", str(folder), "--checkpoint", str(mine), "--not-served"]) == 2
+
+    shown = capsys.readouterr()
+    assert "onnxruntime and torch" in shown.err
+    assert "more than 1e-04" in shown.err
+    assert len(shown.out.splitlines()) == 2, "the differences are said before it fails"
+
+
+def test_another_checkpoint_than_the_card_names_is_refused(whole: Converter) -> None:
+    folder = whole.convert("lfcc-lcnn", whole.checkpoint("lfcc-lcnn")).folder
+
+    with pytest.raises(CheckpointError, match="the card says"):
+        verify(Verification(folder, whole.checkpoint("lfcc-lcnn", seed=1)), _silent)
+
+
+def test_a_changed_file_is_found_before_anything_is_compared(whole: Converter) -> None:
+    folder = whole.convert("lfcc-lcnn", whole.checkpoint("lfcc-lcnn")).folder
+    with (folder / "model.onnx").open("ab") as stream:
+        stream.write(b"\0")
+
+    with pytest.raises(PackagingError, match=r"model\.onnx is not what card\.yaml says"):
+        verify(Verification(folder), _silent)
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "said"),
+    [
+        ("lfcc-lcnn", {"triton": "http://127.0.0.1:1"}, "Triton at http://127.0.0.1:1 cannot be reached"),
+        ("meso4", {"tfserving": "127.0.0.1:1"}, "TensorFlow Serving at 127.0.0.1:1 did not answer"),
+    ],
+)
+def test_a_server_that_is_not_there_is_said_to_be(
+    whole: Converter, name: str, address: dict[str, str], said: str
+) -> None:
+    folder = whole.convert(name, whole.checkpoint(name)).folder
+
+    with pytest.raises(ExportError, match=said):
+        verify(Verification(folder, **address), _silent)
+
+
+def test_what_is_no_version_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", str(tmp_path)]) == 2
+    assert "is no version of a detector" in capsys.readouterr().err
