@@ -60,7 +60,7 @@ def test_aasist_gives_its_reference_logits(architecture: str, file: str, column:
 
     for name, given in zip(sounds, logits, strict=True):
         # Rounded to four places. The files of one source give up to 7e-3 otherwise than their reference, with both
-        # networks and in every runtime: it was made from other samples than the 16-bit ones at hand.
+        # networks and in every runtime; why is not known, other samples than those at hand would explain it.
         tolerance = 1e-2 if name.startswith("audio/neonbjb/") else 2e-4
         assert given == pytest.approx(sounds[name], abs=tolerance), name
 
