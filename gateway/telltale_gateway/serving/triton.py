@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -16,15 +17,18 @@ from numpy.typing import NDArray
 from telltale_contracts import Server
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 from tritonclient.http.aio import InferenceServerClient, InferInput, InferRequestedOutput
-from tritonclient.utils import InferenceServerException, np_to_triton_dtype
+from tritonclient.utils import InferenceServerException, np_to_triton_dtype, triton_to_np_dtype
 
 from telltale_gateway.serving.backend import (
+    Backend,
     BackendError,
     BackendRefused,
     BackendTimeout,
     BackendUnavailable,
     ModelCall,
+    Signature,
     Versions,
+    Wanted,
     as_probabilities,
 )
 
@@ -53,6 +57,10 @@ class Triton:
         self._told: dict[str, Versions] = {}
         self._refused: dict[str, tuple[Versions, str, float]] = {}
 
+    def members(self) -> Sequence[Backend]:
+        """This one server."""
+        return (self,)
+
     async def alive(self) -> bool:
         """Whether the server answers its liveness probe."""
         try:
@@ -66,10 +74,26 @@ class Triton:
         async with self._speaking(model, timeout_s=_STATUS_TIMEOUT_S):
             return bool(await self._client.is_model_ready(model, str(version)))
 
-    async def serve(self, wanted: Mapping[str, Versions]) -> Mapping[str, str]:
-        """Load each model with exactly the versions wanted; one that fails does not stop the rest."""
+    async def describe(self, call: ModelCall) -> Signature:
+        """The tensors that config.pbtxt declares, which its backend has compared with the graph's when it loaded it."""
+        async with self._speaking(call.model, timeout_s=_STATUS_TIMEOUT_S):
+            metadata = await self._client.get_model_metadata(call.model, str(call.version))
+            config = await self._client.get_model_config(call.model, str(call.version))
+            return Signature(
+                inputs={tensor["name"]: _typed(tensor) for tensor in metadata["inputs"]},
+                outputs={tensor["name"]: _typed(tensor) for tensor in metadata["outputs"]},
+                max_batch=config["max_batch_size"],
+            )
+
+    async def serve(self, wanted: Mapping[str, Wanted]) -> Mapping[str, str]:
+        """Load each model with exactly the versions wanted; one that fails does not stop the rest.
+
+        A model that is not wanted is unloaded when its folder is gone from the repository, or this gateway had loaded
+        it. Triton knows no labels.
+        """
         failures: dict[str, str] = {}
-        for model, versions in wanted.items():
+        await self._unload_others(frozenset(wanted))
+        for model, versions in ((model, each.versions) for model, each in wanted.items()):
             tried, refusal, when = self._refused.get(model, (frozenset(), "", 0.0))
             if tried == versions and time.monotonic() - when < _RETRY_AFTER_S:
                 failures[model] = refusal
@@ -110,6 +134,16 @@ class Triton:
         """Close the connections."""
         await self._client.close()
 
+    async def _unload_others(self, wanted: frozenset[str]) -> None:
+        async with self._speaking("its models", timeout_s=_STATUS_TIMEOUT_S):
+            index = await self._client.get_model_repository_index()
+        loaded = {entry["name"] for entry in index if entry.get("state") == "READY"}
+        for model in sorted(loaded - wanted):
+            if model in self._told or not (self._repository / model).is_dir():
+                async with self._speaking(model, timeout_s=self._load_timeout_s):
+                    await self._client.unload_model(model)
+                self._told.pop(model, None)
+
     async def _all_ready(self, model: str, versions: Versions) -> bool:
         return all([await self.ready(model, version) for version in versions])
 
@@ -146,3 +180,9 @@ class Triton:
             raise BackendUnavailable(f"Triton cannot be reached: {error or type(error).__name__}") from error
         except ValueError as error:
             raise BackendRefused(f"Triton's answer about {about} cannot be read: {error}") from error
+
+
+def _typed(tensor: Mapping[str, Any]) -> tuple[str, tuple[int, ...]]:
+    kind = triton_to_np_dtype(tensor["datatype"])
+    name = tensor["datatype"] if kind is None else np.dtype(kind).name
+    return name, tuple(int(size) for size in tensor["shape"])
