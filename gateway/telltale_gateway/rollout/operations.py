@@ -258,10 +258,11 @@ class Operations:
         known = entry.releases.get(version)
         if known is not None:
             return known
-        if version not in entry.on_disk:
+        folder = self._repository / entry.manifest.name / str(version)
+        # Not asked of the catalog: an operator may have put it there a moment ago.
+        if not folder.is_dir():
             there = ", ".join(map(str, sorted(entry.on_disk))) or "none"
             raise OrderRefused(f"{entry.manifest.name} has no version {version}.", f"There are: {there}.")
-        folder = self._repository / entry.manifest.name / str(version)
         return await asyncio.to_thread(checked, folder, entry.manifest, version, entry.history)
 
 

@@ -138,12 +138,17 @@ class Steward:
         if proof is None or not proof.passed:
             return []
 
+        last = entry.history.last(version)
+        back = last is not None and last.action == "rollback"
+
         def edit(now: Rollout) -> Rollout:
             if now.next != version:
                 raise OutOfDate
-            return made_live(now, version)
+            after = made_live(now, version)
+            # Nobody wants to come back to what was just taken back.
+            return revised(after, previous=None) if back else after
 
-        why = "it passed its checks and was to go live then"
+        why = "it passed its checks, as the rollback asks" if back else "it passed its checks and was to go live then"
         return [(edit, event("promote", version, who=WHO, why=why, sha256=release.sha256))]
 
 
