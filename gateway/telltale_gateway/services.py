@@ -58,7 +58,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     async with AsyncExitStack() as stack:
         telemetry = Telemetry()
         backends: dict[Server, Backend] = {}
-        for backend in _backends(settings, telemetry):
+        for backend in server_backends(settings, telemetry):
             stack.push_async_callback(backend.close)
             backends[backend.server] = backend
         preprocess = PreprocessClient(settings.preprocess_url, timeout_s=settings.deadlines.preprocess_s)
@@ -127,7 +127,8 @@ def rollout_parts(settings: Settings, backends: Mapping[Server, Backend]) -> Rol
     )
 
 
-def _backends(settings: Settings, telemetry: Telemetry) -> list[Backend]:
+def server_backends(settings: Settings, telemetry: Telemetry) -> list[Backend]:
+    """The model servers that are configured, one of each kind, of several replicas where there are."""
     tritons: list[Backend] = [
         Triton(
             url,

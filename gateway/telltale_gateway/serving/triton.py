@@ -56,6 +56,7 @@ class Triton:
         self._slots = asyncio.Semaphore(slots)
         self._told: dict[str, Versions] = {}
         self._refused: dict[str, tuple[Versions, str, float]] = {}
+        self._unsettled: set[str] = set()
 
     def members(self) -> Sequence[Backend]:
         """This one server."""
@@ -99,13 +100,17 @@ class Triton:
                 failures[model] = refusal
                 continue
             try:
-                if self._told.get(model, versions) != versions or not await self._all_ready(model, versions):
+                as_told = self._told.get(model, versions) == versions and model not in self._unsettled
+                if not as_told or not await self._all_ready(model, versions):
                     await self._load(model, versions)
                 self._told[model] = versions
+                self._unsettled.discard(model)
             except BackendUnavailable:
                 raise
             except BackendError as error:
+                # What it had goes on serving, also what is no longer wanted: the next load has to say so again.
                 self._told.pop(model, None)
+                self._unsettled.add(model)
                 self._refused[model] = (versions, str(error), time.monotonic())
                 failures[model] = str(error)
         return failures
