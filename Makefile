@@ -19,7 +19,7 @@ SAMPLES := .cache/samples/.made
 .DEFAULT_GOAL := help
 
 help:  ## say what there is
-	@sed -nE 's/^([a-z-]+):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -nE 's/^([a-z-]+):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 setup: $(SAMPLES)  ## environments, assets and samples, whatever of them is missing
 

@@ -51,7 +51,8 @@ class Gateways:
     async def start(self, port: int) -> None:
         """Start one and wait until it is healthy."""
         command = [sys.executable, "-m", "telltale_gateway", "--port", str(port)]
-        self._processes[port] = subprocess.Popen(command, env=self._environment, stderr=subprocess.DEVNULL)
+        started = asyncio.to_thread(subprocess.Popen, command, env=self._environment, stderr=subprocess.DEVNULL)
+        self._processes[port] = await started
         async with httpx.AsyncClient() as client:
             for _ in range(600):
                 try:
@@ -159,7 +160,7 @@ async def follower(environment: dict[str, str]) -> AsyncIterator[RolloutParts]:
     parts = rollout_parts(settings, backends)
     tasks = [asyncio.create_task(parts.reconciler.run()), asyncio.create_task(parts.mirror.run())]
     try:
-        while not parts.reconciler.fleet.ready:
+        while not parts.reconciler.fleet.ready:  # noqa: ASYNC110 it has no event for that
             await asyncio.sleep(0.1)
         yield parts
     finally:
@@ -177,11 +178,10 @@ async def measure(folder: Path, *, replicas: int, rounds: int, rest_s: float) ->
     servers: frozenset[Part] = frozenset({"triton", "tfserving"})
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(Stack(layout, Plan(parts=servers | {"preprocess"})))
-        all_servers = [first]
-        for _ in range(replicas - 1):
-            all_servers.append(await stack.enter_async_context(Stack(layout, Plan(parts=servers))))
+        others = [Stack(layout, Plan(parts=servers)) for _ in range(replicas - 1)]
+        all_servers = [first, *[await stack.enter_async_context(other) for other in others]]
         environment = {k: v for k, v in first.environment.items() if k in _NEEDED}
-        for key in ("TELLTALE_TRITON_URL", "TELLTALE_TFSERVING_TARGET"):
+        for key in ("TELLTALE_TRITON_URL", "TELLTALE_TRITON_GRPC_TARGET", "TELLTALE_TFSERVING_TARGET"):
             environment[key] = ",".join(each.environment[key] for each in all_servers)
         gateways = Gateways(environment, free_ports(2))
         for port in gateways.ports:

@@ -132,11 +132,12 @@ def server_backends(settings: Settings, telemetry: Telemetry) -> list[Backend]:
     tritons: list[Backend] = [
         Triton(
             url,
+            control=control,
             repository=settings.model_repository,
             load_timeout_s=settings.deadlines.load_s,
             slots=settings.limits.batches_per_server,
         )
-        for url in settings.triton_urls
+        for url, control in settings.tritons
     ]
     tfservings: list[Backend] = [
         TensorFlowServing(

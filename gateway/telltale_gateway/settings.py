@@ -99,6 +99,9 @@ class Settings(BaseSettings):
     model_repository: Path
     preprocess_url: str
     triton_url: str | None = Field(default=None, description="of one Triton, or of several, separated by commas")
+    triton_grpc_target: str | None = Field(
+        default=None, description="HOST:PORT of each Triton's gRPC in the same order, for loads that hold up no request"
+    )
     tfserving_target: str | None = Field(default=None, description="HOST:PORT, of one or of several as above")
     tfserving_model_root: Path | None = Field(
         default=None, description="the model repository as TensorFlow Serving sees it, where that differs"
@@ -117,14 +120,22 @@ class Settings(BaseSettings):
     rollout: Rollouts = Rollouts()
 
     @property
-    def triton_urls(self) -> tuple[str, ...]:
-        """The Tritons; none where there is none."""
-        return _listed(self.triton_url)
+    def tritons(self) -> tuple[tuple[str, str | None], ...]:
+        """The URL of each Triton, and where its gRPC listens if that is known."""
+        urls, targets = _listed(self.triton_url), _listed(self.triton_grpc_target)
+        return tuple(zip(urls, targets or (None,) * len(urls), strict=True))
 
     @property
     def tfserving_targets(self) -> tuple[str, ...]:
         """The TensorFlow Servings; none where there is none."""
         return _listed(self.tfserving_target)
+
+    @model_validator(mode="after")
+    def _each_its_own(self) -> Self:
+        urls, targets = _listed(self.triton_url), _listed(self.triton_grpc_target)
+        if targets and len(targets) != len(urls):
+            raise ValueError(f"triton_grpc_target names {len(targets)} servers, triton_url {len(urls)}")
+        return self
 
 
 def _listed(text: str | None) -> tuple[str, ...]:

@@ -34,6 +34,9 @@ from telltale_gateway.serving import Backend, BackendUnavailable, Versions
 
 _log = logging.getLogger(__name__)
 
+# Liveness probes in a row that a server must miss to count as down.
+_PATIENCE = 3
+
 
 @dataclass(frozen=True)
 class Rhythm:
@@ -85,6 +88,7 @@ class Reconciler:
         self._catalog: Catalog | None = None
         self._fleet = Fleet()
         self._nudged = asyncio.Event()
+        self._misses: dict[Server, int] = {}
         self._rounds: dict[Server, asyncio.Task[None]] = {}
         self._examinations: dict[tuple[str, int], asyncio.Task[None]] = {}
 
@@ -216,6 +220,11 @@ class Reconciler:
     async def _reconcile_server(self, server: Server, entries: list[CatalogEntry]) -> None:
         backend = self._backends.get(server)
         alive = backend is not None and await backend.alive()
+        misses = self._misses[server] = 0 if alive else self._misses.get(server, 0) + 1
+        if backend is not None and 0 < misses < _PATIENCE:
+            # A server that is busy may miss a beat: what was known of it holds until it has missed several.
+            self.nudge()
+            return
         if backend is not None:
             self._fleet = replace(self._fleet, servers={**self._fleet.servers, server: alive})
         if backend is None or not alive:

@@ -31,6 +31,7 @@ from telltale_gateway.serving.backend import (
     Wanted,
     as_probabilities,
 )
+from telltale_gateway.serving.triton_control import GrpcControl, HttpControl, TritonControl
 
 CONFIG_FILE = "config.pbtxt"
 
@@ -44,13 +45,17 @@ class Triton:
 
     ``repository`` is the model repository as the gateway sees it, for each model's config.pbtxt. At most ``slots``
     batches are with the server at once; others wait here, where waiting does not count against their deadline.
+    ``control`` is where its gRPC listens, for loads that hold up no request.
     """
 
     server: Server = "triton"
 
-    def __init__(self, url: str, *, repository: Path, load_timeout_s: float, slots: int) -> None:
+    def __init__(
+        self, url: str, *, repository: Path, load_timeout_s: float, slots: int, control: str | None = None
+    ) -> None:
         parts = urlsplit(url)
         self._client = InferenceServerClient(parts.netloc + parts.path.rstrip("/"), ssl=parts.scheme == "https")
+        self._control: TritonControl = GrpcControl(control) if control else HttpControl(self._client)
         self._repository = repository
         self._load_timeout_s = load_timeout_s
         self._slots = asyncio.Semaphore(slots)
@@ -118,7 +123,7 @@ class Triton:
     async def revive(self, model: str, versions: Versions) -> None:
         """Unload and load: the only thing that brings back a stub that died."""
         async with self._speaking(model, timeout_s=self._load_timeout_s):
-            await self._client.unload_model(model)
+            await self._control.unload(model, self._load_timeout_s)
             while any([await self._client.is_model_ready(model, str(v)) for v in versions]):  # noqa: ASYNC110
                 await asyncio.sleep(_POLL_S)
         await self._load(model, versions)
@@ -137,16 +142,16 @@ class Triton:
 
     async def close(self) -> None:
         """Close the connections."""
+        await self._control.close()
         await self._client.close()
 
     async def _unload_others(self, wanted: frozenset[str]) -> None:
         async with self._speaking("its models", timeout_s=_STATUS_TIMEOUT_S):
-            index = await self._client.get_model_repository_index()
-        loaded = {entry["name"] for entry in index if entry.get("state") == "READY"}
+            loaded = await self._control.ready(_STATUS_TIMEOUT_S)
         for model in sorted(loaded - wanted):
             if model in self._told or not (self._repository / model).is_dir():
                 async with self._speaking(model, timeout_s=self._load_timeout_s):
-                    await self._client.unload_model(model)
+                    await self._control.unload(model, self._load_timeout_s)
                 self._told.pop(model, None)
 
     async def _all_ready(self, model: str, versions: Versions) -> bool:
@@ -157,7 +162,7 @@ class Triton:
         # folder that is still being copied, and fails for it though the versions wanted are sound.
         config = self._config(model, versions)
         async with self._speaking(model, timeout_s=self._load_timeout_s):
-            await self._client.load_model(model, config=config)
+            await self._control.load(model, config, self._load_timeout_s)
             while not await self._all_ready(model, versions):  # noqa: ASYNC110 - the server has nothing to wait on
                 await asyncio.sleep(_POLL_S)
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import triton_python_backend_utils as pb_utils
 
 TRITON_TYPES = {
@@ -108,6 +107,10 @@ def _response(request: Any, outputs: dict[str, Any]) -> Any:
 
 
 def _open(version: Path, config: dict[str, Any]) -> Any:
+    # Triton starts a process of its own for auto_complete_config before every load; where config.pbtxt says all, that
+    # process needs no onnxruntime, whose import takes the cores from requests for a while.
+    import onnxruntime  # noqa: PLC0415
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = _parameter(config, "intra_op_thread_count")
     options.inter_op_num_threads = _parameter(config, "inter_op_thread_count")
