@@ -57,6 +57,10 @@ class Loader:
         """The versions of a detector that the server has accepted."""
         return self._accepted.get(detector, frozenset())
 
+    def models(self) -> frozenset[str]:
+        """The detectors of which the server has accepted a version."""
+        return frozenset(self._accepted)
+
     async def load(self, needs: Mapping[str, Need], patience_s: float) -> None:
         """Tell the server, and wait a little; what it still loads is not waited for.
 
