@@ -81,10 +81,6 @@ class Prover:
         if known is not None:
             self._note(manifest, release, replace(known, at=float("-inf")))
 
-    def fail(self, manifest: DetectorManifest, release: Release, reason: str, *, final: bool) -> None:
-        """A version could not be brought before the proof: its server is away, or could not load it."""
-        self._note(manifest, release, Proof(passed=False, reason=reason, final=final))
-
     def forget_others(self, detector: str, versions: frozenset[int]) -> None:
         """Versions that have no part any more may be unloaded; should they come back they prove themselves again."""
         self._proofs = {key: p for key, p in self._proofs.items() if key[0] != detector or key[2] in versions}
