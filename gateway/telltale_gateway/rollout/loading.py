@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from telltale_gateway.rollout.catalog import CatalogEntry
-from telltale_gateway.serving import Backend, BackendError, BackendUnavailable, Versions, Wanted
+from telltale_gateway.serving import Backend, BackendError, BackendTimeout, BackendUnavailable, Versions, Wanted
 
 _log = logging.getLogger(__name__)
 
@@ -66,6 +66,7 @@ class Loader:
 
         Raises:
             BackendUnavailable: it cannot be reached.
+            BackendTimeout: it has not loaded them in time; they are asked for again.
         """
         if self._task is None:
             if not self._known:
@@ -79,7 +80,7 @@ class Loader:
         task, self._task = self._task, None
         try:
             failures = task.result()
-        except BackendUnavailable:
+        except (BackendUnavailable, BackendTimeout):
             self._known = False
             raise
         except BackendError as error:

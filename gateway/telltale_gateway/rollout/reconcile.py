@@ -30,7 +30,7 @@ from telltale_gateway.rollout.proving import Proof, Prover, Revive
 from telltale_gateway.rollout.steward import Steward
 from telltale_gateway.rollout.usage import Usage
 from telltale_gateway.rollout.watch import Watches
-from telltale_gateway.serving import Backend, BackendUnavailable, Versions
+from telltale_gateway.serving import Backend, BackendTimeout, BackendUnavailable, Versions
 
 _log = logging.getLogger(__name__)
 
@@ -259,7 +259,7 @@ class Reconciler:
             needs[name] = Need(sorted(self._used(name) & loader.holds(name)))
         try:
             await loader.load({name: need for name, need in needs.items() if need.versions}, self._rhythm.interval_s)
-        except BackendUnavailable as error:
+        except (BackendUnavailable, BackendTimeout) as error:
             _log.warning("%s: %s", server, error)
             return
         if not loader.complete(needs):

@@ -110,7 +110,10 @@ class Triton:
                     await self._load(model, versions)
                 self._told[model] = versions
                 self._unsettled.discard(model)
-            except BackendUnavailable:
+            except (BackendUnavailable, BackendTimeout):
+                # The server's trouble, which says nothing about the version.
+                self._told.pop(model, None)
+                self._unsettled.add(model)
                 raise
             except BackendError as error:
                 # What it had goes on serving, also what is no longer wanted: the next load has to say so again.
