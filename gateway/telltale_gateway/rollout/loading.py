@@ -96,6 +96,11 @@ class Loader:
             for version in need.versions
         )
 
+    async def idle(self) -> None:
+        """Wait until the server has done what it was told; a model is not loaded afresh while it is being loaded."""
+        if self._task is not None:
+            await asyncio.wait({self._task})
+
     async def stop(self) -> None:
         """Let go of a call on its way."""
         if self._task is not None:

@@ -34,9 +34,6 @@ from telltale_gateway.serving import Backend, BackendTimeout, BackendUnavailable
 
 _log = logging.getLogger(__name__)
 
-# Liveness probes in a row that a server must miss to count as down.
-_PATIENCE = 3
-
 
 @dataclass(frozen=True)
 class Rhythm:
@@ -89,7 +86,6 @@ class Reconciler:
         self._catalog: Catalog | None = None
         self._fleet = Fleet()
         self._nudged = asyncio.Event()
-        self._misses: dict[Server, int] = {}
         self._rounds: dict[Server, asyncio.Task[None]] = {}
 
     @property
@@ -220,16 +216,13 @@ class Reconciler:
     async def _reconcile_server(self, server: Server, entries: list[CatalogEntry]) -> None:
         backend = self._backends.get(server)
         alive = backend is not None and await backend.alive()
-        misses = self._misses[server] = 0 if alive else self._misses.get(server, 0) + 1
-        if backend is not None and 0 < misses < _PATIENCE:
-            # A server that is busy may miss a beat: what was known of it holds until it has missed several.
-            self.nudge()
-            return
         if backend is not None:
             self._fleet = replace(self._fleet, servers={**self._fleet.servers, server: alive})
         if backend is None or not alive:
             reason = f"{server} does not answer" if backend else f"no {server} server is configured"
             for entry in entries:
+                # Once it is back it may have forgotten everything: each version has to prove itself again.
+                self._prover.forget_others(entry.manifest.name, frozenset())
                 self._publish(self._composer.down(entry, self._before(entry), backend, reason))
             return
         if self.acts:
@@ -279,11 +272,11 @@ class Reconciler:
         """Load a model afresh on one server; for the gateway that acts, and a version that ought to answer."""
         if not self.acts:
             return None
-        name = entry.manifest.name
-        held: Versions = self._loaders[entry.manifest.server].holds(name)
+        name, loader = entry.manifest.name, self._loaders[entry.manifest.server]
 
         async def revive(member: Backend) -> None:
-            await member.revive(name, held)
+            await loader.idle()
+            await member.revive(name, loader.holds(name))
 
         return revive
 

@@ -30,6 +30,7 @@ from telltale_tfserving import (
 )
 
 from telltale_gateway.serving.backend import (
+    PATIENCE,
     Backend,
     BackendError,
     BackendRefused,
@@ -72,6 +73,7 @@ class TensorFlowServing:
         self._load_timeout_s = load_timeout_s
         self._slots = asyncio.Semaphore(slots)
         self._told: dict[str, Wanted] = {}
+        self._missed = 0
 
     def members(self) -> Sequence[Backend]:
         """This one server."""
@@ -81,8 +83,12 @@ class TensorFlowServing:
         """Whether the server answers; it has no liveness call, so any status code but a broken connection counts."""
         try:
             await self.ready("telltale-liveness", 1)
+        except BackendTimeout:
+            self._missed += 1
+            return self._missed < PATIENCE
         except BackendError:
             return False
+        self._missed = 0
         return True
 
     async def ready(self, model: str, version: int) -> bool:

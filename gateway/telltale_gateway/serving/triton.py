@@ -20,6 +20,7 @@ from tritonclient.http.aio import InferenceServerClient, InferInput, InferReques
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype, triton_to_np_dtype
 
 from telltale_gateway.serving.backend import (
+    PATIENCE,
     Backend,
     BackendError,
     BackendRefused,
@@ -62,6 +63,7 @@ class Triton:
         self._told: dict[str, Versions] = {}
         self._refused: dict[str, tuple[Versions, str, float]] = {}
         self._unsettled: set[str] = set()
+        self._missed = 0
 
     def members(self) -> Sequence[Backend]:
         """This one server."""
@@ -71,9 +73,14 @@ class Triton:
         """Whether the server answers its liveness probe."""
         try:
             async with self._speaking("its health", timeout_s=2.0):
-                return bool(await self._client.is_server_live())
+                live = bool(await self._client.is_server_live())
+        except BackendTimeout:
+            self._missed += 1
+            return self._missed < PATIENCE
         except BackendError:
             return False
+        self._missed = 0
+        return live
 
     async def ready(self, model: str, version: int) -> bool:
         """Whether one version is loaded; a dead stub behind it does not show here."""
