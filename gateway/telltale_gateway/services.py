@@ -97,11 +97,12 @@ def rollout_parts(settings: Settings, backends: Mapping[Server, Backend]) -> Rol
         RolloutStore(repository),
         Presence(repository, f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"),
     )
+    servers = [*(url for url, _ in settings.tritons), *settings.tfserving_targets]
     prover = Prover(settings.deadlines.probe_s)
     traffic = Traffic(Usage(), Watches(CanaryRules(**settings.canary.model_dump())))
     reconcile = settings.reconcile
     reconciler = Reconciler(
-        Sources(CatalogReader(repository, reconcile.settle_s), Lease(repository), presence),
+        Sources(CatalogReader(repository, reconcile.settle_s), Lease(repository, servers), presence),
         backends,
         prover,
         Steward(store, prover),

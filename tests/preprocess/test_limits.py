@@ -104,7 +104,7 @@ def test_a_worker_that_stands_still_is_ended(hurried: Service, laborious: bytes)
     assert not stopped[0].is_running()
 
 
-def test_a_file_that_crashes_its_worker_twice_is_given_up(hurried: Service, laborious: bytes) -> None:
+def test_a_file_that_crashes_its_worker_twice_is_given_up(laborious: bytes) -> None:
     crashed: list[int] = []
 
     def crash(worker: psutil.Process) -> None:
@@ -113,9 +113,10 @@ def test_a_file_that_crashes_its_worker_twice_is_given_up(hurried: Service, labo
             worker.send_signal(signal.SIGSEGV)
             worker.wait(10.0)
             if len(crashed) < 2:
-                worker = busy_worker(hurried)
+                worker = busy_worker(service)
 
-    response, lost = misfortune(hurried, laborious, crash)
+    with running_service(TELLTALE_PREPROCESS_WORKERS="2") as service:
+        response, lost = misfortune(service, laborious, crash)
     assert (response.status_code, problem_of(response).code) == (422, "media_crashed_decoder")
     assert len(set(crashed)) == 2
     assert lost <= set(crashed)

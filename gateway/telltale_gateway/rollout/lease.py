@@ -1,11 +1,17 @@
-"""Which of several gateways over one repository acts on the servers: the one that holds a lock on the shared folder."""
+"""Which of several gateways over one repository acts on their servers: the one that holds a lock on the shared folder.
+
+Gateways that speak to the same servers share a lock. Those of another stack over the same repository have servers of
+their own, which nobody else would load.
+"""
 
 from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import logging
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from telltale_gateway.rollout.store import STATE_FOLDER
@@ -21,8 +27,10 @@ class Lease:
     Where the repository cannot be written to there is nothing to agree by: the gateway acts as if it were alone.
     """
 
-    def __init__(self, repository: Path) -> None:
-        self._path = repository / STATE_FOLDER / "lease"
+    def __init__(self, repository: Path, servers: Iterable[str] = ()) -> None:
+        """``servers``: the addresses that all gateways of this stack are given, in any order."""
+        stack = hashlib.sha256("\n".join(sorted(servers)).encode()).hexdigest()[:12]
+        self._path = repository / STATE_FOLDER / f"lease-{stack}"
         self._descriptor: int | None = None
         self._alone = False
 
@@ -58,10 +66,20 @@ class Lease:
             os.close(descriptor)
             raise
         self._descriptor = descriptor
+        if not self._still_ours():
+            # Its last holder gave it back, and with it the file, between our opening and our locking it.
+            self._close()
+            return False
         return True
 
     def give_back(self) -> None:
         """Let another gateway act."""
+        if self._still_ours():
+            # While it is locked, so that nobody can hold what is removed.
+            self._path.unlink(missing_ok=True)
+        self._close()
+
+    def _close(self) -> None:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

@@ -27,6 +27,7 @@ _MATRICES = {
 }
 _HD_HEIGHT = 720
 _MAX_SIDE_DATA = 64
+_ROWS = 64
 
 
 @dataclass(frozen=True)
@@ -111,9 +112,13 @@ def _filtered(frame: VideoFrame, *filters: tuple[str, str]) -> VideoFrame:
 
 def _on_white(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
     # As stills do, and as most players show it.
-    alpha = rgba[..., 3:].astype(np.uint16)
-    laid = (rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255
-    return laid.astype(np.uint8)
+    laid = np.empty((*rgba.shape[:2], 3), dtype=np.uint8)
+    for top in range(0, len(rgba), _ROWS):
+        # A few rows at a time: the products take twice the picture's memory.
+        part = rgba[top : top + _ROWS].astype(np.uint16)
+        alpha = part[..., 3:]
+        laid[top : top + _ROWS] = (part[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255
+    return laid
 
 
 def _upper_field(frame: VideoFrame) -> VideoFrame:

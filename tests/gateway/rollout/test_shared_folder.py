@@ -78,6 +78,18 @@ def test_only_one_gateway_has_the_lease_and_the_next_gets_it(tmp_path: Path) -> 
     assert not first.take()
 
 
+def test_a_lease_leaves_nothing_behind_and_is_of_those_who_share_their_servers(tmp_path: Path) -> None:
+    first, same = Lease(tmp_path, ["http://a:8000", "b:9000"]), Lease(tmp_path, ["b:9000", "http://a:8000"])
+    other = Lease(tmp_path, ["http://c:8000", "b:9000"])
+    assert first.take()
+    assert not same.take()
+    assert other.take()
+    first.give_back()
+    other.give_back()
+    assert list((tmp_path / ".telltale").iterdir()) == []
+    assert same.take()
+
+
 def test_a_lease_ends_with_its_holder(tmp_path: Path) -> None:
     code = (
         "import sys, pathlib, telltale_gateway.rollout as r\n"
@@ -99,7 +111,8 @@ def test_a_lease_ends_with_its_holder(tmp_path: Path) -> None:
 def test_a_lease_whose_file_was_removed_is_taken_anew(tmp_path: Path) -> None:
     first, second = Lease(tmp_path), Lease(tmp_path)
     assert first.take()
-    (tmp_path / ".telltale/lease").unlink()
+    (lease,) = (tmp_path / ".telltale").iterdir()
+    lease.unlink()
     assert second.take()
     assert not first.take()
 
