@@ -176,6 +176,30 @@ def test_keras_files_of_every_age(tmp_path: Path) -> None:
         }
 
 
+@pytest.mark.parametrize("way", ["external", "virtual"])
+@pytest.mark.parametrize("age", ["keras 2", "keras 3"])
+def test_weights_that_lie_in_another_file_are_not_read(tmp_path: Path, age: str, way: str) -> None:
+    (secret := tmp_path / "secret").write_bytes(np.full(6, 4321.0, np.float32).tobytes())
+    with h5py.File(tmp_path / "secret.h5", "w") as file:
+        file["held"] = np.full(6, 4321.0, np.float32)
+    hostile = tmp_path / "hostile.weights.h5"
+    write_keras(hostile, {"dense": {"bias": np.ones(6, np.float32)}})
+    with h5py.File(hostile, "a") as file:
+        place = file["dense"] if age == "keras 2" else file.create_group("layers/dense/vars")
+        key = "dense/kernel:0" if age == "keras 2" else "0"
+        file["dense"].attrs["weight_names"] = [b"dense/kernel:0", b"dense/bias:0"]
+        if way == "external":
+            place.create_dataset(key, (6,), np.float32, external=[(str(secret), 0, 24)])
+        else:
+            layout = h5py.VirtualLayout((6,), np.float32)
+            layout[:] = h5py.VirtualSource(str(tmp_path / "secret.h5"), "held", (6,))
+            place.create_virtual_dataset(key, layout)
+        assert place[key][0] == 4321.0, "HDF5 itself follows it"
+
+    with pytest.raises(CheckpointError, match=r"(kernel:0|vars/0) lie in another file, which was not opened"):
+        read_checkpoint(hostile)
+
+
 def write_keras(path: Path, layers: dict[str, dict[str, Any]], under: str = "/") -> None:
     """Weights as Keras 2 wrote them."""
     with h5py.File(path, "w") as file:
