@@ -90,8 +90,9 @@ def test_a_bare_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
     path = tmp_path / "weights.pkl"
     path.write_bytes(pickle.dumps(Program(tmp_path / "pwned")))
 
-    with pytest.raises(CheckpointError, match=r"weights\.pkl"):
+    with pytest.raises(CheckpointError, match=r"weights\.pkl") as raised:
         read_checkpoint(path)
+    assert "weights_only" not in str(raised.value), "torch's advice to read it as a program is not passed on"
     assert not (tmp_path / "pwned").exists()
 
 
@@ -127,6 +128,24 @@ def test_a_tensor_that_is_not_finite_is_named(tmp_path: Path, wrong: float) -> N
     torch.save({**STATE, "head.weight": torch.tensor([1.0, wrong])}, path)
 
     with pytest.raises(CheckpointError, match=r"NaN or infinity in head\.weight\."):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "said"),
+    [
+        (torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8), "is quantised"),
+        (torch.empty(3, device="meta"), "has a shape and no numbers"),
+        (torch.ones(1).expand(10**12), "is one of 1000000000000 numbers, of which the file holds 1"),
+        (torch.ones(2, dtype=torch.complex64), "holds complex64"),
+        (torch.sparse_coo_tensor(torch.tensor([[0]]), torch.ones(1), (10**13,)), "cannot be held in memory"),
+    ],
+)
+def test_a_tensor_that_is_no_plain_array_is_named(tmp_path: Path, tensor: torch.Tensor, said: str) -> None:
+    path = tmp_path / "weights.pth"
+    torch.save({**STATE, "head.weight": tensor}, path)
+
+    with pytest.raises(CheckpointError, match=rf"head\.weight in weights\.pth {said}"):
         read_checkpoint(path)
 
 
