@@ -32,6 +32,7 @@ from telltale_export.precision import LabelledInputs, narrow, read_inputs
 from telltale_export.preprocessing import SERVICE_VARIABLE
 
 _GOLDEN_ITEMS, _GOLDEN_SEED = 4, 1
+_MORE_ITEMS, _MORE_SEED = 8, 3
 _DRIFT_ITEMS, _DRIFT_SEED = 16, 2
 _NOT_MEASURED = (
     "Never measured: the weights are somebody else's, and what they are worth on which media is not known here. The "
@@ -93,7 +94,7 @@ def convert(conversion: Conversion) -> Converted:
         CheckpointError: the file cannot be read safely, or is of another architecture.
         PackagingError: the graph fails a check or answers otherwise than the source. Nothing is written.
         DataError: the media to measure on are not as documented, or preprocessing does not answer.
-        ExportError: the server cannot serve this framework.
+        ExportError: the server cannot serve this framework, or the detector's name is none.
     """
     architecture = conversion.architecture
     manifest = manifest_of(architecture, conversion.name, server_of(architecture, conversion.server))
@@ -189,11 +190,12 @@ def compare_artifact(
     """How far the artefact's P(fake) is from the source's on items [N, ...].
 
     Raises:
-        PackagingError: an answer of the source is no probability, or the two differ by more than the limit, in P(fake)
-            or in the heatmap.
+        PackagingError: an answer of the source is no probability or always the same one, or the two differ by more than
+            the limit, in P(fake) or in the heatmap.
     """
     wanted = source.answer(inputs)
     _require_probability(wanted, source.architecture)
+    _require_difference(source, wanted)
     runtime = "onnxruntime" if manifest.server == "triton" else "TensorFlow"
     given = answer_artifact(folder, manifest.tensors, inputs, list(wanted))
     if manifest.tensors.heatmap is not None:
@@ -212,6 +214,20 @@ def _require_probability(answers: Answers, architecture: Architecture) -> None:
             f"{architecture.name} with these weights answers probability = {scores.tolist()}, which are no "
             "probabilities.",
             "The weights are damaged, or the checkpoint is of another variant of the architecture.",
+        )
+
+
+def _require_difference(source: Source, golden: Answers) -> None:
+    """Of items that have nothing in common, a network that looks at them answers no two alike to the last bit."""
+    score = golden["probability"][0]
+    if (golden["probability"] != score).any():
+        return
+    more = source.answer(probes(source.architecture.input, _MORE_ITEMS, _MORE_SEED))["probability"]
+    if (more == score).all():
+        raise PackagingError(
+            f"{source.architecture.name} with these weights answers probability = {score} to each of "
+            f"{len(golden['probability']) + len(more)} inputs that have nothing in common.",
+            "The weights are damaged, were never trained, or are of another scale than the architecture's.",
         )
 
 
