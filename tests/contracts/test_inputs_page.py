@@ -14,8 +14,9 @@ from telltale_contracts import InputSpec, Lfcc
 PAGE = Path(__file__).resolve().parents[2] / "docs/inputs.md"
 ARCHITECTURES = (
     "meso4", "mesoinception4", "xception", "efficientnet-b0-64", "efficientnet-b0 and efficientnet-b3",
-    "efficientnet-b7", "efficientnet-b0-3d-attention", "resnext50-lstm", "siglip-lstm-v1, siglip-lstm-v3 and siglip-lstm-v4",
-    "color-cues-lstm", "eyeblink-cnn-lstm", "aasist", "aasist-l", "lfcc-lcnn", "scattering-wave",
+    "efficientnet-b7", "efficientnet-b0-3d-attention", "resnext50-lstm", "siglip-lstm-v1",
+    "siglip-lstm-v3", "siglip-lstm-v4", "color-cues-lstm", "eyeblink-cnn-lstm",
+    "aasist", "aasist-l", "lfcc-lcnn", "scattering-wave",
 )  # fmt: skip
 
 

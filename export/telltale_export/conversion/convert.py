@@ -15,7 +15,7 @@ from telltale_export.architectures import Architecture
 from telltale_export.checkpoints import read_checkpoint
 from telltale_export.conversion.manifests import manifest_of, server_of
 from telltale_export.conversion.measuring import calibrate_and_measure, score_media, see_media
-from telltale_export.conversion.parity import Difference, difference, require_parity
+from telltale_export.conversion.parity import Difference, difference, heatmap_difference, require_parity
 from telltale_export.conversion.probes import GOLDEN_SOURCE, probes
 from telltale_export.conversion.source import Answers, Source, load_source
 from telltale_export.data import read_labels
@@ -199,9 +199,7 @@ def compare_artifact(
     runtime = "onnxruntime" if manifest.server == "triton" else "TensorFlow"
     given = answer_artifact(folder, manifest.tensors, inputs, list(wanted))
     if manifest.tensors.heatmap is not None:
-        shown = wanted["heatmap"]
-        scale = max(1.0, float(np.abs(shown).max()))
-        apart = difference(given["heatmap"] / scale, shown / scale)
+        apart = heatmap_difference(given["heatmap"], wanted["heatmap"])
         require_parity(Difference(f"{runtime}'s heatmap", source.framework, "golden", apart))
     apart = difference(given["probability"].reshape(-1), wanted["probability"])
     return require_parity(Difference(runtime, source.framework, "golden", apart))

@@ -13,7 +13,7 @@ from telltale_export.architectures import find_architecture
 from telltale_export.conversion.convert import Conversion, Converted, convert
 from telltale_export.conversion.probes import probes
 from telltale_export.conversion.verify import Verification, verify
-from telltale_export.errors import ExportError
+from telltale_export.errors import ExportError, PackagingError
 from telltale_export.packaging import check_version
 
 from .conftest import Converter, save_random
@@ -69,7 +69,14 @@ def test_a_narrowed_version_can_be_verified(converter: Converter) -> None:
     said: list[str] = []
     (golden, random) = verify(Verification(half.folder, checkpoint=checkpoint), said.append)
     assert (golden.inputs, random.inputs) == ("golden", "random")
-    assert 0.0 < golden.largest < 0.01
+    assert 0.0 < golden.largest < golden.limit == 0.01
+
+    card = VersionCard.from_yaml(half.folder / "card.yaml")
+    assert card.precision is not None
+    strict = card.precision.model_copy(update={"limit": golden.largest / 2})
+    (half.folder / "card.yaml").write_text(card.model_copy(update={"precision": strict}).to_yaml())
+    with pytest.raises(PackagingError, match=r"onnxruntime and torch .* differ by"):
+        verify(Verification(half.folder, checkpoint=checkpoint), said.append)
 
 
 @pytest.mark.parametrize(
