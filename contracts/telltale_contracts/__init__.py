@@ -50,6 +50,7 @@ from telltale_contracts._inputs import (
     SoundSpec,
     Waveform,
 )
+from telltale_contracts._items import ItemType, item_shape, item_type
 from telltale_contracts._manifest import (
     Aggregation,
     DetectorManifest,
@@ -58,11 +59,12 @@ from telltale_contracts._manifest import (
     TensorNames,
 )
 from telltale_contracts._problem import Problem
-from telltale_contracts._rollout import Rollout, RolloutEvent, TrafficShare
+from telltale_contracts._rollout import Action, Rollout, RolloutEvent, TrafficShare
 
 __all__ = [
     "CARD_FILE",
     "GOLDEN_FILE",
+    "Action",
     "Aggregation",
     "Artifact",
     "AudioFacts",
@@ -83,6 +85,7 @@ __all__ = [
     "Image",
     "InputSpec",
     "Interval",
+    "ItemType",
     "Lfcc",
     "LogMel",
     "LogSpectrogram",
@@ -113,4 +116,6 @@ __all__ = [
     "Waveform",
     "artifact_digest",
     "artifact_files",
+    "item_shape",
+    "item_type",
 ]

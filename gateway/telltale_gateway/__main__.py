@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import ipaddress
 import logging
 import sys
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ import uvicorn
 from pydantic import ValidationError
 
 from telltale_gateway.app import create_app
+from telltale_gateway.loopback import is_loopback
 from telltale_gateway.settings import Settings
 
 
@@ -41,16 +41,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         create_app(settings), host=options.host, port=options.port, log_level="warning", timeout_graceful_shutdown=20
     )
     return 0
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address to bind can be reached from this machine only."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 if __name__ == "__main__":

@@ -94,6 +94,7 @@ def _detector(outcome: Outcome, judgement: Judgement, shown: Mapping[str, Shown]
         items=len(aggregated.items) if aggregated else 0,
         latency_ms=outcome.latency_ms,
         heatmaps=shown[deployed.name].heatmaps if deployed.name in shown else (),
+        instead_of=outcome.instead_of,
     )
 
 

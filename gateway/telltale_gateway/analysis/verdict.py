@@ -54,6 +54,9 @@ class DetectorResult(_Answer):
     items: int = 0
     latency_ms: float | None = None
     heatmaps: tuple[Heatmap, ...] = Field(default=(), description="where they were asked for, the strongest item first")
+    instead_of: int | None = Field(
+        default=None, description="the version that was asked first and could not answer this request"
+    )
 
 
 class FaceScore(_Answer):

@@ -8,9 +8,12 @@ from telltale_gateway.serving.backend import (
     BackendUnavailable,
     Explained,
     ModelCall,
+    Signature,
     Versions,
+    Wanted,
 )
 from telltale_gateway.serving.batching import infer_in_batches
+from telltale_gateway.serving.replicas import Replicas
 from telltale_gateway.serving.tfserving import TensorFlowServing
 from telltale_gateway.serving.triton import Triton
 
@@ -22,8 +25,11 @@ __all__ = [
     "BackendUnavailable",
     "Explained",
     "ModelCall",
+    "Replicas",
+    "Signature",
     "TensorFlowServing",
     "Triton",
     "Versions",
+    "Wanted",
     "infer_in_batches",
 ]

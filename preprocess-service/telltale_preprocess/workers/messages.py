@@ -29,6 +29,8 @@ class Kind(enum.IntEnum):
     """Worker: TensorBundle.to_bytes()."""
     ERROR = 5
     """Worker: an ErrorMessage as JSON; it stays alive."""
+    FAREWELL = 6
+    """Worker: an ErrorMessage as JSON; it ends after it."""
 
 
 class Job(BaseModel):
