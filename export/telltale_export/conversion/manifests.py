@@ -47,6 +47,7 @@ def manifest_of(architecture: Architecture, name: str, server: Server) -> Detect
         max_batch=architecture.max_batch,
         aggregation=architecture.aggregation,
         min_items=architecture.min_items,
+        sampling=architecture.sampling,
     )
     try:
         return DetectorManifest.model_validate({**dict(manifest), "name": name})

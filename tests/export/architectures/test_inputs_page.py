@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from pydantic import TypeAdapter
-from telltale_contracts import InputSpec
+from telltale_contracts import InputSpec, Sampling
 from telltale_export.architectures import architectures
 
 PAGE = Path(__file__).parents[3] / "docs/inputs.md"
@@ -37,6 +37,13 @@ def test_the_page_and_the_catalogue_name_the_same() -> None:
 @pytest.mark.parametrize("name", architectures())
 def test_the_page_says_what_is_asked_for(name: str) -> None:
     assert architectures()[name].input.key() in [spec.key() for spec in _specs(_sections()[name])]
+
+
+@pytest.mark.parametrize("name", architectures())
+def test_the_page_says_which_frames(name: str) -> None:
+    said = re.findall(r"`sampling: (\{.*?\})`", _sections()[name])
+    asked = architectures()[name].sampling
+    assert [Sampling.model_validate(yaml.safe_load(each)) for each in said] == ([] if asked is None else [asked])
 
 
 def test_the_page_says_nothing_else() -> None:

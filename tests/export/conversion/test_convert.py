@@ -38,6 +38,8 @@ def test_random_weights_of_each_architecture(converter: Converter, name: str, se
     manifest = DetectorManifest.from_yaml(home / "detector.yaml")
     architecture = find_architecture(name).at_reduced_width()
     assert (manifest.server, manifest.input, manifest.forgery) == (server, architecture.input, architecture.forgery)
+    assert manifest.sampling == architecture.sampling
+    assert ("sampling" in (home / "detector.yaml").read_text()) == (architecture.sampling is not None)
     card = VersionCard.from_yaml(converted.folder / "card.yaml")
     assert card.provenance.architecture == name
     assert checkpoint.name in card.provenance.initialised_from
