@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,7 +109,7 @@ def convert(conversion: Conversion) -> Converted:
         calibration, measured = measure_artifact(conversion, manifest, folder)
         version = conversion.version or next_version(conversion.repository, conversion.name)
         draft = VersionDraft(
-            provenance=_provenance(source, manifest, conversion.precision),
+            provenance=_provenance(source, manifest, conversion),
             measured=measured,
             calibration=calibration,
             golden_inputs=golden,
@@ -229,18 +230,32 @@ def _require_difference(source: Source, golden: Answers) -> None:
         )
 
 
-def _provenance(source: Source, manifest: DetectorManifest, precision: str) -> Provenance:
+def _command(manifest: DetectorManifest, conversion: Conversion) -> str:
+    """What was asked for; of files and folders their names, for where they lie is this machine's own affair."""
+    words = ["telltale-export", "convert", conversion.architecture.name, "--checkpoint", conversion.checkpoint.name]
+    words += ["--name", manifest.name, "--server", manifest.server]
+    if conversion.precision != "fp32":
+        words += ["--precision", conversion.precision]
+    if conversion.calibrate_on is not None:
+        words += ["--calibrate-on", conversion.calibrate_on.resolve().name]
+    if conversion.max_drift is not None:
+        words += ["--max-drift", f"{conversion.max_drift:g}"]
+    if conversion.measure_on is not None:
+        words += ["--measure-on", conversion.measure_on.resolve().name]
+    return shlex.join(words)
+
+
+def _provenance(source: Source, manifest: DetectorManifest, conversion: Conversion) -> Provenance:
     architecture, checkpoint = source.architecture, source.checkpoint
     target = f"ONNX opset {MAX_OPSET}" if manifest.server == "triton" else "SavedModel"
-    target += "" if precision == "fp32" else f" in {precision}"
+    target += "" if conversion.precision == "fp32" else f" in {conversion.precision}"
     under = f", under {'.'.join(checkpoint.wrapping)}" if checkpoint.wrapping else ""
     return Provenance(
         architecture=architecture.name,
         framework=f"{source.framework} to {target}",
         parameters=source.parameters,
         initialised_from=f"{checkpoint.name}, sha256 {checkpoint.sha256}{under}",
-        command=f"telltale-export convert {architecture.name} --checkpoint {checkpoint.name} --name {manifest.name} "
-        f"--server {manifest.server}" + ("" if precision == "fp32" else f" --precision {precision}"),
+        command=_command(manifest, conversion),
         seed=0,
         data=(f"not known here: trained by the checkpoint's author; the architecture is of {architecture.paper}",),
         split="not known here",
