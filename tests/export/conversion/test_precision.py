@@ -62,8 +62,7 @@ def test_the_command_names_files_and_no_folder_of_the_machine(tmp_path: Path) ->
     asked = replace(asked, measure_on=tmp_path / "my media", preprocessing="http://127.0.0.1:1")
     command = converting._command(manifest_of(asked.architecture, "mine", "triton"), asked)
     assert command == (
-        "telltale-export convert efficientnet-b0 --checkpoint w.pth --name mine --server triton "
-        "--measure-on 'my media'"
+        "telltale-export convert efficientnet-b0 --checkpoint w.pth --name mine --server triton --measure-on 'my media'"
     )
 
 
