@@ -254,6 +254,15 @@ class Sampling(Contract):
     max_frames: int = Field(default=32, ge=1, le=512)
     fps: float | None = Field(default=None, gt=0.0, le=120.0)
 
+    @classmethod
+    def densest(cls, wanted: Iterable[Sampling]) -> Sampling:
+        """One that looks at no fewer frames of any video than each of those that are wanted, of which there is one."""
+        each = tuple(wanted)
+        # Without a rate every frame is looked at, up to max_frames: no rate is denser.
+        rates = [sampling.fps for sampling in each if sampling.fps is not None]
+        fps = max(rates) if len(rates) == len(each) else None
+        return cls(max_frames=max(sampling.max_frames for sampling in each), fps=fps)
+
 
 class Recipe(Contract):
     """Everything that one pass over one upload must yield: each distinct spec once."""

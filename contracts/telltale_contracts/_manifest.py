@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from telltale_contracts._base import Contract, GrownContract
-from telltale_contracts._inputs import InputSpec
+from telltale_contracts._inputs import InputSpec, Sampling
 
 Forgery = Literal["face_swap", "face_synthesis", "reenactment", "voice", "whole_image"]
 Server = Literal["triton", "tfserving"]
@@ -46,6 +46,9 @@ class Aggregation(Contract):
 class DetectorManifest(GrownContract):
     """One detector: what it looks at, which forgery it tests, and where it is served.
 
+    ``sampling``: the frames of a video that it was trained on, where the default gives it others; who names none is
+    content with the default.
+
     ``policy``: a new version that has passed its checks is promoted ("auto") or held as candidate ("manual").
     """
 
@@ -60,5 +63,6 @@ class DetectorManifest(GrownContract):
     weight: float = Field(default=1.0, gt=0.0, description="relative to detectors of the same forgery")
     min_items: int = Field(default=1, ge=1, description="fewer usable items than this are too little evidence")
     policy: Literal["auto", "manual"] = "manual"
+    sampling: Sampling | None = None
 
-    _LATER: ClassVar[frozenset[str]] = frozenset({"policy"})
+    _LATER: ClassVar[frozenset[str]] = frozenset({"policy", "sampling"})

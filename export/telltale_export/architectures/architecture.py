@@ -25,7 +25,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from telltale_contracts import Aggregation, Forgery, InputSpec
+from telltale_contracts import Aggregation, Forgery, InputSpec, Sampling
 
 Framework = Literal["torch", "keras"]
 Array = NDArray[np.generic]
@@ -59,6 +59,7 @@ class Architecture:
             where the evidence is for a forgery.
         aggregation: how the scores of its items become one.
         max_batch: items in one call to the server, at most.
+        sampling: the frames of a video that it was trained on; none where the default's are like them.
         min_items: fewer usable items than this are too little evidence.
     """
 
@@ -75,6 +76,7 @@ class Architecture:
     heatmap: bool = False
     aggregation: Aggregation = field(default_factory=Aggregation)
     max_batch: int = 32
+    sampling: Sampling | None = None
     min_items: int = 1
 
     def at_reduced_width(self) -> Architecture:

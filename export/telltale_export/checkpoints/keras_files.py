@@ -25,7 +25,7 @@ def read_hdf5(path: Path) -> tuple[tuple[str, ...], dict[str, Array]]:
     """An .h5 of Keras 1 or 2 (weights alone or a whole model), or a .weights.h5 of Keras 3.
 
     Raises:
-        CheckpointError: it is cut off, or holds no weights of Keras.
+        CheckpointError: it is cut off, holds no weights of Keras, or names another file in whose bytes they lie.
     """
     with path.open("rb") as stream:
         return (), _read(stream, path.name)
@@ -50,7 +50,7 @@ def _read(stream: BinaryIO, name: str) -> dict[str, Array]:
             if "layers" in file or "_layer_checkpoint_dependencies" in file:
                 return _numbered(file)
             return _named(file.get("model_weights", file))
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError, MemoryError) as error:
         raise CheckpointError(
             f"{name} is damaged, cut off or no file of Keras: {str(error).strip()}.",
             "Fetch it again and compare its sha256.",
@@ -65,7 +65,7 @@ def _named(group: Any) -> dict[str, Array]:
         for weight in of_layer.attrs["weight_names"]:
             path = _text(weight).split(":")[0].split("/")
             if _SEED not in path[-1]:
-                state["/".join(path[-2:])] = np.asarray(of_layer[_text(weight)])
+                state["/".join(path[-2:])] = _values(of_layer[_text(weight)])
     return state
 
 
@@ -79,10 +79,25 @@ def _numbered(file: Any) -> dict[str, Array]:
             # The group is called after its class; only the first files of Keras 3 lack the name.
             layer = _text(entry.parent.attrs.get("name", parts[-3]))
             variable = _variable(len(entry.parent), int(parts[-1]), normalises=parts[-3].startswith("normalization"))
-            state[f"{layer}/{variable}"] = np.asarray(entry)
+            state[f"{layer}/{variable}"] = _values(entry)
 
     file.visititems(visit)
     return state
+
+
+def _values(entry: Any) -> Array:
+    """A dataset's numbers, when they lie in the file itself."""
+    if not isinstance(entry, h5py.Dataset):
+        raise TypeError(f"{entry.name} is no array")
+    # HDF5 would open whatever path the file names, and what lies there would be published as weights.
+    if entry.external or entry.is_virtual:
+        raise CheckpointError(
+            f"The bytes of {entry.name} lie in another file, which was not opened.",
+            "A checkpoint holds its own weights: save it as one file where you trust it.",
+        )
+    if entry.dtype.kind not in "fiubc":
+        raise TypeError(f"{entry.name} holds {entry.dtype}, no numbers")
+    return np.asarray(entry)
 
 
 def _variable(count: int, index: int, *, normalises: bool) -> str:

@@ -46,6 +46,7 @@ def load_keras(architecture: Architecture, checkpoint: Checkpoint) -> KerasDetec
     matched = match(
         {said.get(key, key): value for key, value in state.items()},
         {said.get(key, key): tuple(variable.shape) for key, variable in variables.items()},
+        integers={said.get(key, key) for key, variable in variables.items() if "int" in str(variable.dtype)},
         file=checkpoint.name,
         architecture=architecture.name,
     )

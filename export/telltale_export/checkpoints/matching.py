@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from telltale_export.architectures import Array, Shapes
 from telltale_export.errors import CheckpointError
@@ -11,7 +11,9 @@ from telltale_export.errors import CheckpointError
 _COUNTERS = ".num_batches_tracked"
 
 
-def match(state: Mapping[str, Array], wanted: Shapes, *, file: str, architecture: str) -> dict[str, Array]:
+def match(
+    state: Mapping[str, Array], wanted: Shapes, *, integers: Collection[str] = (), file: str, architecture: str
+) -> dict[str, Array]:
     """A network's tensors from a checkpoint that has exactly those, in their shapes.
 
     Where all keys of the checkpoint have one component more before them than the network's, or one less, it is taken
@@ -20,11 +22,12 @@ def match(state: Mapping[str, Array], wanted: Shapes, *, file: str, architecture
     Args:
         state: the checkpoint's tensors by key.
         wanted: the shapes of the network's tensors by key.
+        integers: keys of the network's tensors that hold whole numbers; all others are floating point.
         file: the checkpoint's name, for the message.
         architecture: its name, for the message.
 
     Raises:
-        CheckpointError: keys are missing or unexpected, or shapes differ; the message names them.
+        CheckpointError: keys are missing or unexpected, or shapes or kinds of number differ; the message names them.
     """
     aligned = max(_spellings(state, wanted), key=lambda each: len(each.keys() & wanted.keys()))
     missing = [key for key in wanted if key not in aligned and not key.endswith(_COUNTERS)]
@@ -34,9 +37,20 @@ def match(state: Mapping[str, Array], wanted: Shapes, *, file: str, architecture
         for key in wanted
         if key in aligned and aligned[key].shape != wanted[key]
     ]
+    # Whole numbers where weights belong are quantised weights without their scale: cast, they would be others.
+    whole = [
+        f"{key} is {aligned[key].dtype} instead of floating point"
+        for key in wanted
+        if key in aligned and key not in integers and aligned[key].dtype.kind != "f"
+    ]
     problems = [
         f"{what} {', '.join(keys)}"
-        for what, keys in (("missing:", missing), ("unexpected:", unexpected), ("of another shape:", other))
+        for what, keys in (
+            ("missing:", missing),
+            ("unexpected:", unexpected),
+            ("of another shape:", other),
+            ("of another kind of number:", whole),
+        )
         if keys
     ]
     if problems:

@@ -47,13 +47,14 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
     Raises:
         CheckpointError: the file is not there, cut off, of no known format, holds a program, holds no tensors, or one
-            that is not finite.
+            that is not finite, complex or no plain array.
     """
     head = _head(path)
     framework, read = _reader(path, head)
     wrapping, tensors = read(path)
     if not tensors:
         raise CheckpointError(f"{path.name} holds no tensors.", "Give the file with the weights.")
+    _require_real(path, tensors)
     state = {key: _plain(value) for key, value in tensors.items()}
     _require_finite(path, state)
     return Checkpoint(path.name, _sha256(path), framework, wrapping, state)
@@ -104,6 +105,15 @@ def _holds_keras(path: Path) -> bool:
 
 def _plain(value: Array) -> Array:
     return value.astype(np.float32) if value.dtype.kind == "f" else value
+
+
+def _require_real(path: Path, tensors: Mapping[str, Array]) -> None:
+    for key, value in tensors.items():
+        if value.dtype.kind == "c":
+            raise CheckpointError(
+                f"{key} in {path.name} holds {value.dtype} numbers, and no architecture here has complex weights.",
+                "Name the architecture that it was trained as (telltale-export list), or take the right file.",
+            )
 
 
 def _require_finite(path: Path, state: Mapping[str, Array]) -> None:

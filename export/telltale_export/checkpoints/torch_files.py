@@ -29,7 +29,7 @@ def read_torch(path: Path) -> tuple[tuple[str, ...], dict[str, Array]]:
     """What torch.save wrote, old format or new: the keys it was wrapped in, and tensors by key.
 
     Raises:
-        CheckpointError: it names something to call, is cut off, or holds no state dict.
+        CheckpointError: it names something to call, is cut off, or holds no state dict, or a tensor that is no array.
     """
     scalars: list[Any] = [np.dtype, np.float64, np.float32, np.int64, type(np.dtype(np.float64))]
     scalars += [type(np.dtype(np.float32)), type(np.dtype(np.int64)), (_numpy_scalar(), "numpy.core.multiarray.scalar")]
@@ -44,14 +44,14 @@ def read_torch(path: Path) -> tuple[tuple[str, ...], dict[str, Array]]:
             f"{path.name} is damaged or cut off: {_first_line(error)}.", "Fetch it again and compare its sha256."
         ) from error
     wrapping, state = unwrap(loaded, path.name)
-    return wrapping, {key: _array(value) for key, value in state.items()}
+    return wrapping, {key: _array(value, f"{key} in {path.name}") for key, value in state.items()}
 
 
 def read_safetensors(path: Path) -> tuple[tuple[str, ...], dict[str, Array]]:
     """A safetensors file: tensors by key.
 
     Raises:
-        CheckpointError: it is cut off or is no safetensors file.
+        CheckpointError: it is cut off or is no safetensors file, or holds a tensor that is no array.
     """
     try:
         loaded: Mapping[str, Tensor] = load_file(path)
@@ -61,24 +61,48 @@ def read_safetensors(path: Path) -> tuple[tuple[str, ...], dict[str, Array]]:
             "Fetch it again and compare its sha256.",
         ) from error
     wrapping, state = unwrap(loaded, path.name)
-    return wrapping, {key: _array(value) for key, value in state.items()}
+    return wrapping, {key: _array(value, f"{key} in {path.name}") for key, value in state.items()}
 
 
 def _numpy_scalar() -> Any:
     return np.float64(0).__reduce__()[0]
 
 
-def _array(value: Tensor) -> Array:
-    plain = value.detach().to_dense() if value.layout != torch.strided else value.detach()
-    return np.array((plain.float() if plain.is_floating_point() else plain).numpy())
+def _array(value: Tensor, name: str) -> Array:
+    if (why := _no_array(value)) is not None:
+        raise CheckpointError(f"{name} {why}.", "Save the network's weights as they were trained, in floating point.")
+    try:
+        plain = value.detach().to_dense() if value.layout != torch.strided else value.detach()
+        return np.array((plain.float() if plain.is_floating_point() else plain).numpy())
+    except (RuntimeError, TypeError, ValueError, MemoryError) as error:
+        raise CheckpointError(
+            f"{name} cannot be held in memory as an array of {value.dtype}: {_first_line(error)}.",
+            "Save the network's weights as they were trained, in floating point.",
+        ) from error
+
+
+def _no_array(value: Tensor) -> str | None:
+    """Why a tensor's numbers are not those that lie in the file; none where they are."""
+    if value.is_quantized:
+        return "is quantised"
+    if value.is_meta:
+        return "has a shape and no numbers"
+    if value.layout != torch.strided:
+        return None
+    held = value.untyped_storage().nbytes() // value.element_size()
+    # A view may repeat what it has without end: a few bytes in the file, terabytes in memory.
+    return f"is one of {value.numel()} numbers, of which the file holds {held}" if value.numel() > held else None
 
 
 def _refusal(path: Path, said: str) -> CheckpointError:
     found = _NAMED_IN_REFUSAL.search(said)
     named = next((name for name in found.groups() if name), None) if found else None
     if named is None:
+        # Not torch's own words: they begin with the advice to read the file as a program.
         return CheckpointError(
-            f"{path.name} cannot be read as weights: {said.splitlines()[0]}", "Fetch it again and compare its sha256."
+            f"{path.name} is no checkpoint of torch: its pickle does something else than hold tensors, which was not "
+            "done.",
+            "Give a file that torch.save or safetensors wrote, of model.state_dict() alone.",
         )
     return CheckpointError(
         f"{path.name} is not only weights: reading it would call {named}, which was not done.",

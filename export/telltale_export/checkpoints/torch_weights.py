@@ -29,8 +29,14 @@ def load_torch(architecture: Architecture, checkpoint: Checkpoint) -> Detector:
         )
     state = architectures.translate(architecture, checkpoint.state)
     detector: Detector = architectures.build(architecture, {key: value.shape for key, value in state.items()})
-    wanted = {key: tuple(value.shape) for key, value in detector.network.state_dict().items()}
-    matched = match(state, wanted, file=checkpoint.name, architecture=architecture.name)
+    held = detector.network.state_dict()
+    matched = match(
+        state,
+        {key: tuple(value.shape) for key, value in held.items()},
+        integers={key for key, value in held.items() if not value.is_floating_point()},
+        file=checkpoint.name,
+        architecture=architecture.name,
+    )
     tensors = {key: torch.from_numpy(value) for key, value in matched.items()}
     detector.network.load_state_dict(tensors, strict=False)  # counters of batch norm may be missing, nothing else
     return detector.eval()

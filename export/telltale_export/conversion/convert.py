@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from telltale_export.architectures import Architecture
 from telltale_export.checkpoints import read_checkpoint
 from telltale_export.conversion.manifests import manifest_of, server_of
 from telltale_export.conversion.measuring import calibrate_and_measure, score_media, see_media
-from telltale_export.conversion.parity import Difference, difference, require_parity
+from telltale_export.conversion.parity import Difference, difference, heatmap_difference, require_parity
 from telltale_export.conversion.probes import GOLDEN_SOURCE, probes
 from telltale_export.conversion.source import Answers, Source, load_source
 from telltale_export.data import read_labels
@@ -32,6 +33,7 @@ from telltale_export.precision import LabelledInputs, narrow, read_inputs
 from telltale_export.preprocessing import SERVICE_VARIABLE
 
 _GOLDEN_ITEMS, _GOLDEN_SEED = 4, 1
+_MORE_ITEMS, _MORE_SEED = 8, 3
 _DRIFT_ITEMS, _DRIFT_SEED = 16, 2
 _NOT_MEASURED = (
     "Never measured: the weights are somebody else's, and what they are worth on which media is not known here. The "
@@ -93,7 +95,7 @@ def convert(conversion: Conversion) -> Converted:
         CheckpointError: the file cannot be read safely, or is of another architecture.
         PackagingError: the graph fails a check or answers otherwise than the source. Nothing is written.
         DataError: the media to measure on are not as documented, or preprocessing does not answer.
-        ExportError: the server cannot serve this framework.
+        ExportError: the server cannot serve this framework, or the detector's name is none.
     """
     architecture = conversion.architecture
     manifest = manifest_of(architecture, conversion.name, server_of(architecture, conversion.server))
@@ -107,7 +109,7 @@ def convert(conversion: Conversion) -> Converted:
         calibration, measured = measure_artifact(conversion, manifest, folder)
         version = conversion.version or next_version(conversion.repository, conversion.name)
         draft = VersionDraft(
-            provenance=_provenance(source, manifest, conversion.precision),
+            provenance=_provenance(source, manifest, conversion),
             measured=measured,
             calibration=calibration,
             golden_inputs=golden,
@@ -189,17 +191,16 @@ def compare_artifact(
     """How far the artefact's P(fake) is from the source's on items [N, ...].
 
     Raises:
-        PackagingError: an answer of the source is no probability, or the two differ by more than the limit, in P(fake)
-            or in the heatmap.
+        PackagingError: an answer of the source is no probability or always the same one, or the two differ by more than
+            the limit, in P(fake) or in the heatmap.
     """
     wanted = source.answer(inputs)
     _require_probability(wanted, source.architecture)
+    _require_difference(source, wanted)
     runtime = "onnxruntime" if manifest.server == "triton" else "TensorFlow"
     given = answer_artifact(folder, manifest.tensors, inputs, list(wanted))
     if manifest.tensors.heatmap is not None:
-        shown = wanted["heatmap"]
-        scale = max(1.0, float(np.abs(shown).max()))
-        apart = difference(given["heatmap"] / scale, shown / scale)
+        apart = heatmap_difference(given["heatmap"], wanted["heatmap"])
         require_parity(Difference(f"{runtime}'s heatmap", source.framework, "golden", apart))
     apart = difference(given["probability"].reshape(-1), wanted["probability"])
     return require_parity(Difference(runtime, source.framework, "golden", apart))
@@ -215,18 +216,46 @@ def _require_probability(answers: Answers, architecture: Architecture) -> None:
         )
 
 
-def _provenance(source: Source, manifest: DetectorManifest, precision: str) -> Provenance:
+def _require_difference(source: Source, golden: Answers) -> None:
+    """Of items that have nothing in common, a network that looks at them answers no two alike to the last bit."""
+    score = golden["probability"][0]
+    if (golden["probability"] != score).any():
+        return
+    more = source.answer(probes(source.architecture.input, _MORE_ITEMS, _MORE_SEED))["probability"]
+    if (more == score).all():
+        raise PackagingError(
+            f"{source.architecture.name} with these weights answers probability = {score} to each of "
+            f"{len(golden['probability']) + len(more)} inputs that have nothing in common.",
+            "The weights are damaged, were never trained, or are of another scale than the architecture's.",
+        )
+
+
+def _command(manifest: DetectorManifest, conversion: Conversion) -> str:
+    """What was asked for; of files and folders their names, for where they lie is this machine's own affair."""
+    words = ["telltale-export", "convert", conversion.architecture.name, "--checkpoint", conversion.checkpoint.name]
+    words += ["--name", manifest.name, "--server", manifest.server]
+    if conversion.precision != "fp32":
+        words += ["--precision", conversion.precision]
+    if conversion.calibrate_on is not None:
+        words += ["--calibrate-on", conversion.calibrate_on.resolve().name]
+    if conversion.max_drift is not None:
+        words += ["--max-drift", f"{conversion.max_drift:g}"]
+    if conversion.measure_on is not None:
+        words += ["--measure-on", conversion.measure_on.resolve().name]
+    return shlex.join(words)
+
+
+def _provenance(source: Source, manifest: DetectorManifest, conversion: Conversion) -> Provenance:
     architecture, checkpoint = source.architecture, source.checkpoint
     target = f"ONNX opset {MAX_OPSET}" if manifest.server == "triton" else "SavedModel"
-    target += "" if precision == "fp32" else f" in {precision}"
+    target += "" if conversion.precision == "fp32" else f" in {conversion.precision}"
     under = f", under {'.'.join(checkpoint.wrapping)}" if checkpoint.wrapping else ""
     return Provenance(
         architecture=architecture.name,
         framework=f"{source.framework} to {target}",
         parameters=source.parameters,
         initialised_from=f"{checkpoint.name}, sha256 {checkpoint.sha256}{under}",
-        command=f"telltale-export convert {architecture.name} --checkpoint {checkpoint.name} --name {manifest.name} "
-        f"--server {manifest.server}" + ("" if precision == "fp32" else f" --precision {precision}"),
+        command=_command(manifest, conversion),
         seed=0,
         data=(f"not known here: trained by the checkpoint's author; the architecture is of {architecture.paper}",),
         split="not known here",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pydantic import ValidationError
 from telltale_contracts import DetectorManifest, InputSpec, Server, SoundSpec, TensorNames, Waveform
 
 from telltale_export.architectures import Architecture
@@ -27,9 +28,13 @@ def server_of(architecture: Architecture, asked: Server | None) -> Server:
 
 
 def manifest_of(architecture: Architecture, name: str, server: Server) -> DetectorManifest:
-    """The manifest of a detector of an architecture."""
-    return DetectorManifest(
-        name=name,
+    """The manifest of a detector of an architecture.
+
+    Raises:
+        ExportError: the name is none that a detector may have.
+    """
+    manifest = DetectorManifest(
+        name=architecture.name,
         description=f"{architecture.name}: {architecture.paper}",
         forgery=architecture.forgery,
         server=server,
@@ -42,7 +47,15 @@ def manifest_of(architecture: Architecture, name: str, server: Server) -> Detect
         max_batch=architecture.max_batch,
         aggregation=architecture.aggregation,
         min_items=architecture.min_items,
+        sampling=architecture.sampling,
     )
+    try:
+        return DetectorManifest.model_validate({**dict(manifest), "name": name})
+    except ValidationError as error:
+        raise ExportError(
+            f"A detector cannot be called {name!r}.",
+            "Give --name up to 63 small letters, digits and hyphens, a letter or digit first.",
+        ) from error
 
 
 def _input_name(spec: InputSpec) -> str:

@@ -72,12 +72,12 @@ def see_media(
         manifest: the detector's.
         items: the media.
         service: URL of a running preprocess-service.
-        sampling: which frames of a video are looked at.
+        sampling: which frames of a video are looked at; those that the manifest names when not given.
 
     Raises:
         DataError: the service does not answer.
     """
-    recipe = Recipe(inputs=(manifest.input,), sampling=sampling or Sampling()).model_dump_json()
+    recipe = Recipe(inputs=(manifest.input,), sampling=sampling or manifest.sampling or Sampling()).model_dump_json()
     key = manifest.input.key()
     with httpx.Client(base_url=service, timeout=_TIMEOUT_S) as client:
         for item in items:

@@ -14,7 +14,7 @@ LIMIT = 1e-4
 
 @dataclass(frozen=True)
 class Difference:
-    """The largest |difference| of P(fake) between two runtimes over some items, and how large it may be."""
+    """The largest |difference| between two runtimes' P(fake), or heatmaps, over some items, and how large it may be."""
 
     runtime: str
     against: str
@@ -32,6 +32,12 @@ def difference(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     """The largest |difference|; infinite where one of them is no number."""
     apart = np.abs(one.astype(np.float64) - other.astype(np.float64))
     return float(apart.max()) if np.isfinite(apart).all() else float("inf")
+
+
+def heatmap_difference(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    """The largest |difference| of two heatmaps [N, h, w], in parts of the second's largest value if over 1."""
+    scale = max(1.0, float(np.abs(other).max()))
+    return difference(one / scale, other / scale)
 
 
 def require_parity(found: Difference) -> Difference:

@@ -15,15 +15,14 @@ from telltale_contracts import CARD_FILE, GOLDEN_FILE, DetectorManifest, Version
 
 from telltale_export.architectures import Architecture, find_architecture
 from telltale_export.checkpoints import read_checkpoint
-from telltale_export.conversion.parity import LIMIT, Difference, difference, require_parity
+from telltale_export.conversion.parity import LIMIT, Difference, difference, heatmap_difference, require_parity
 from telltale_export.conversion.probes import probes
 from telltale_export.conversion.served_tensorflow import ServedByTensorFlow
 from telltale_export.conversion.served_triton import ServedByTriton
-from telltale_export.conversion.source import Source, load_source
+from telltale_export.conversion.source import Answers, Source, load_source
 from telltale_export.errors import CheckpointError, ExportError, PackagingError
-from telltale_export.packaging import OutputDims, check_version, score_artifact
+from telltale_export.packaging import OutputDims, answer_artifact, check_version
 
-Scores = NDArray[np.float32]
 Say = Callable[[str], None]
 Served = ServedByTriton | ServedByTensorFlow
 _RUNTIMES = {"triton": ("onnxruntime", "served by Triton"), "tfserving": ("TensorFlow", "served as TensorFlow Serving")}
@@ -56,8 +55,9 @@ def verify(asked: Verification, say: Say) -> list[Difference]:
     """Compare on golden and random items, say each difference, and return them when all are within the limit.
 
     Raises:
-        PackagingError: two differ by more than 1e-4 in P(fake) (of a narrowed version by more than its golden
-            tolerance), or the version is not what its card says.
+        PackagingError: two differ by more than 1e-4 in P(fake) or in the heatmap (of a narrowed version by more than
+            its golden tolerance, and from its source by more than its card allows), or the version is not what its card
+            says.
         CheckpointError: the checkpoint is not the one that the card names.
         ExportError: a server does not answer, or has not loaded the version.
     """
@@ -69,12 +69,22 @@ def verify(asked: Verification, say: Say) -> list[Difference]:
         for name, items in _inputs(asked, manifest):
             answers = _answers(asked, manifest, source, served, items)
             for one, other in combinations(answers, 2):
-                limit = _limit(card, against_source=source is not None and one == source.framework)
-                each = Difference(other, one, name, difference(answers[other], answers[one]), limit)
-                say(f"{name:7} {len(items):3d} items   {one:18} {other:26} {each.largest:.1e}")
-                found.append(each)
+                against_source = source is not None and one == source.framework
+                limit = _limit(card, against_source=against_source)
+                apart = difference(answers[other]["probability"], answers[one]["probability"])
+                found.append(_said(Difference(other, one, name, apart, limit), f"{len(items):3d} items", say))
+                # A narrowed version's map may be its own: its card measures the score.
+                if manifest.tensors.heatmap is not None and not (against_source and card.precision):
+                    apart = heatmap_difference(answers[other]["heatmap"], answers[one]["heatmap"])
+                    maps = Difference(f"the heatmap {other}", one, name, apart, limit)
+                    found.append(_said(maps, f"{len(items):3d} maps ", say))
     for each in found:
         require_parity(each)
+    return found
+
+
+def _said(found: Difference, of: str, say: Say) -> Difference:
+    say(f"{found.inputs:7} {of}   {found.against:18} {found.runtime:38} {found.largest:.1e}")
     return found
 
 
@@ -93,11 +103,11 @@ def read_version(version_dir: Path) -> tuple[DetectorManifest, VersionCard]:
 
 
 def _limit(card: VersionCard, *, against_source: bool) -> float:
-    """1e-4 in single precision. A narrowed version's way from its source was measured on the inputs that its card
-    names, where it was judged; here it is said, and only that its runtimes agree is asked for."""
+    """1e-4 in single precision. Of a narrowed version, what its card allows to be lost against the source, and the
+    golden tolerance between runtimes."""
     if card.precision is None:
         return LIMIT
-    return 1.0 if against_source else card.golden.tolerance
+    return card.precision.limit if against_source else card.golden.tolerance
 
 
 def _source(card: VersionCard, manifest: DetectorManifest, path: Path) -> Source:
@@ -146,14 +156,25 @@ def _answers(
     source: Source | None,
     served: Served | None,
     items: NDArray[np.generic],
-) -> dict[str, Scores]:
-    """P(fake) of some items by each runtime that is there: the source, the artefact, the server."""
+) -> dict[str, Answers]:
+    """What each runtime that is there answers to some items: the source, the artefact, the server.
+
+    P(fake) [N] is called ``probability``, and the heatmap [N, h, w], where there is one, ``heatmap``.
+    """
     runtime, server = _RUNTIMES[manifest.server]
-    answers: dict[str, Scores] = {}
+    names = {"probability": manifest.tensors.probability}
+    if manifest.tensors.heatmap is not None:
+        names["heatmap"] = manifest.tensors.heatmap
+    outputs = list(names.values())
+    answers: dict[str, Answers] = {}
     if source is not None:
-        answers[source.framework] = source.answer(items)["probability"]
-    answers[runtime] = score_artifact(asked.version_dir, manifest.tensors, items)
+        answers[source.framework] = source.answer(items)
+    answered = {runtime: answer_artifact(asked.version_dir, manifest.tensors, items, outputs)}
     if served is not None:
-        output = manifest.tensors.probability
-        answers[server] = served.answer(items, [output])[output].reshape(-1)
+        answered[server] = served.answer(items, outputs)
+    for who, given in answered.items():
+        answers[who] = {
+            name: given[output].reshape(-1) if name == "probability" else given[output]
+            for name, output in names.items()
+        }
     return answers

@@ -87,7 +87,8 @@ def write_version(
 
     Args:
         repository: the model repository; made when it is not there.
-        manifest: what the detector is. A known detector must agree with it in forgery, server, input and tensors.
+        manifest: what the detector is. A known detector must agree with it in forgery, server, input,
+            tensors and sampling.
         version: its number.
         artifact: an ONNX file, or a SavedModel's folder.
         draft: the card's other half.
@@ -148,7 +149,7 @@ def _check_known(home: Path, manifest: DetectorManifest, version: int) -> None:
     known = DetectorManifest.from_yaml(home / MANIFEST_FILE)
     changed = [
         field
-        for field in ("forgery", "server", "input", "tensors")
+        for field in ("forgery", "server", "input", "tensors", "sampling")
         if getattr(known, field) != getattr(manifest, field)
     ]
     if changed:

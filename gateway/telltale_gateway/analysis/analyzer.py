@@ -103,7 +103,9 @@ class Analyzer:
         try:
             async with asyncio.timeout(self._deadline_s):
                 listener(Progress("preprocess", 0, 1))
-                recipe = Recipe.union((deployed.manifest.input for deployed in asked), options.sampling)
+                manifests = [deployed.manifest for deployed in asked]
+                sampling = options.sampling(manifest.sampling for manifest in manifests)
+                recipe = Recipe.union((manifest.input for manifest in manifests), sampling)
                 sha256 = await media.sha256()
                 sent = time.perf_counter()
                 bundle = await self._preprocess.bundle(media, recipe, request_id)

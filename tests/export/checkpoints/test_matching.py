@@ -14,7 +14,8 @@ STATE = {"stem.weight": np.ones((2, 3)), "stem.bias": np.zeros(2), "bn.num_batch
 
 
 def _match(state: dict[str, np.ndarray], wanted: dict[str, tuple[int, ...]] = WANTED) -> set[str]:
-    return set(match(state, wanted, file="w.pth", architecture="toy"))
+    counters = {key for key in wanted if key.endswith(".num_batches_tracked")}
+    return set(match(state, wanted, integers=counters, file="w.pth", architecture="toy"))
 
 
 def test_a_checkpoint_that_fits_is_taken_whole() -> None:
@@ -43,3 +44,11 @@ def test_every_key_that_does_not_fit_is_named() -> None:
     assert re.search(r"missing: stem\.bias$", said, re.MULTILINE)
     assert re.search(r"unexpected: head\.weight, head\.bias$", said, re.MULTILINE)
     assert re.search(r"of another shape: stem\.weight is \[3, 2\] instead of \[2, 3\]$", said, re.MULTILINE)
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int64, np.bool_])
+def test_whole_numbers_are_no_weights(kind: type[np.generic]) -> None:
+    state = {**STATE, "stem.weight": np.ones((2, 3), kind)}
+
+    with pytest.raises(CheckpointError, match=rf"stem\.weight is {np.dtype(kind)} instead of floating point"):
+        _match(state)

@@ -90,8 +90,9 @@ def test_a_bare_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
     path = tmp_path / "weights.pkl"
     path.write_bytes(pickle.dumps(Program(tmp_path / "pwned")))
 
-    with pytest.raises(CheckpointError, match=r"weights\.pkl"):
+    with pytest.raises(CheckpointError, match=r"weights\.pkl") as raised:
         read_checkpoint(path)
+    assert "weights_only" not in str(raised.value), "torch's advice to read it as a program is not passed on"
     assert not (tmp_path / "pwned").exists()
 
 
@@ -127,6 +128,24 @@ def test_a_tensor_that_is_not_finite_is_named(tmp_path: Path, wrong: float) -> N
     torch.save({**STATE, "head.weight": torch.tensor([1.0, wrong])}, path)
 
     with pytest.raises(CheckpointError, match=r"NaN or infinity in head\.weight\."):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "said"),
+    [
+        (torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8), "is quantised"),
+        (torch.empty(3, device="meta"), "has a shape and no numbers"),
+        (torch.ones(1).expand(10**12), "is one of 1000000000000 numbers, of which the file holds 1"),
+        (torch.ones(2, dtype=torch.complex64), "holds complex64"),
+        (torch.sparse_coo_tensor(torch.tensor([[0]]), torch.ones(1), (10**13,)), "cannot be held in memory"),
+    ],
+)
+def test_a_tensor_that_is_no_plain_array_is_named(tmp_path: Path, tensor: torch.Tensor, said: str) -> None:
+    path = tmp_path / "weights.pth"
+    torch.save({**STATE, "head.weight": tensor}, path)
+
+    with pytest.raises(CheckpointError, match=rf"head\.weight in weights\.pth {said}"):
         read_checkpoint(path)
 
 
@@ -174,6 +193,30 @@ def test_keras_files_of_every_age(tmp_path: Path) -> None:
             "dense_7/kernel": kernel.tolist(),
             "dense_7/bias": bias.tolist(),
         }
+
+
+@pytest.mark.parametrize("way", ["external", "virtual"])
+@pytest.mark.parametrize("age", ["keras 2", "keras 3"])
+def test_weights_that_lie_in_another_file_are_not_read(tmp_path: Path, age: str, way: str) -> None:
+    (secret := tmp_path / "secret").write_bytes(np.full(6, 4321.0, np.float32).tobytes())
+    with h5py.File(tmp_path / "secret.h5", "w") as file:
+        file["held"] = np.full(6, 4321.0, np.float32)
+    hostile = tmp_path / "hostile.weights.h5"
+    write_keras(hostile, {"dense": {"bias": np.ones(6, np.float32)}})
+    with h5py.File(hostile, "a") as file:
+        place = file["dense"] if age == "keras 2" else file.create_group("layers/dense/vars")
+        key = "dense/kernel:0" if age == "keras 2" else "0"
+        file["dense"].attrs["weight_names"] = [b"dense/kernel:0", b"dense/bias:0"]
+        if way == "external":
+            place.create_dataset(key, (6,), np.float32, external=[(str(secret), 0, 24)])
+        else:
+            layout = h5py.VirtualLayout((6,), np.float32)
+            layout[:] = h5py.VirtualSource(str(tmp_path / "secret.h5"), "held", (6,))
+            place.create_virtual_dataset(key, layout)
+        assert place[key][0] == 4321.0, "HDF5 itself follows it"
+
+    with pytest.raises(CheckpointError, match=r"(kernel:0|vars/0) lie in another file, which was not opened"):
+        read_checkpoint(hostile)
 
 
 def write_keras(path: Path, layers: dict[str, dict[str, Any]], under: str = "/") -> None:

@@ -10,6 +10,7 @@ import onnx
 import pytest
 import torch
 from telltale_contracts import DetectorManifest, Server, VersionCard
+from telltale_export.__main__ import main
 from telltale_export.architectures import architectures, find_architecture
 from telltale_export.conversion import convert as converting
 from telltale_export.conversion.parity import LIMIT
@@ -37,6 +38,8 @@ def test_random_weights_of_each_architecture(converter: Converter, name: str, se
     manifest = DetectorManifest.from_yaml(home / "detector.yaml")
     architecture = find_architecture(name).at_reduced_width()
     assert (manifest.server, manifest.input, manifest.forgery) == (server, architecture.input, architecture.forgery)
+    assert manifest.sampling == architecture.sampling
+    assert ("sampling" in (home / "detector.yaml").read_text()) == (architecture.sampling is not None)
     card = VersionCard.from_yaml(converted.folder / "card.yaml")
     assert card.provenance.architecture == name
     assert checkpoint.name in card.provenance.initialised_from
@@ -120,6 +123,9 @@ def test_a_heatmap_decides(converter: Converter) -> None:
         (lambda state: state.update({"head.bias": torch.ones(1)}), r"unexpected: head\.bias"),
         (lambda state: state.update({"pos_S": torch.ones(1, 2, 3)}), r"pos_S is \[1, 2, 3\] instead of"),
         (lambda state: state["pos_S"].fill_(float("nan")), "NaN or infinity in pos_S"),
+        (lambda state: state.update({"pos_S": state["pos_S"].to(torch.int8)}), "pos_S is int8 instead of floating"),
+        (lambda state: state.update({"pos_S": state["pos_S"].to(torch.complex64)}), r"pos_S in .* holds complex64"),
+        (lambda state: state.update({"pos_S": state["pos_S"].to("meta")}), r"pos_S in .* has a shape and no numbers"),
     ],
 )
 def test_a_spoilt_checkpoint_names_its_key_and_writes_nothing(
@@ -160,6 +166,28 @@ def test_weights_that_overflow_are_no_probability(converter: Converter) -> None:
     with pytest.raises(PackagingError, match=r"aasist with these weights answers probability = .*nan"):
         converter.convert("aasist", path)
     assert not converter.repository.exists()
+
+
+def test_a_detector_that_answers_every_item_alike_is_not_published(converter: Converter) -> None:
+    path = converter.checkpoint("aasist")
+    state = {key.removeprefix("module."): value for key, value in torch.load(path)["state_dict"].items()}
+    torch.save({**state, "out_layer.weight": state["out_layer.weight"] * 1e30}, path)
+
+    with pytest.raises(PackagingError, match=r"aasist with these weights answers probability = [01]\.0 to each of 12"):
+        converter.convert("aasist", path)
+    assert not converter.repository.exists()
+
+
+@pytest.mark.parametrize("name", ["../evil", "Evil", "", "a/b", "-a", "a" * 64])
+def test_a_name_that_leads_elsewhere_is_refused(
+    converter: Converter, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = converter.checkpoint("aasist")
+
+    asked = ["convert", "aasist", "--checkpoint", str(path), "--to", str(converter.repository), f"--name={name}"]
+    assert main(asked) == 2
+    assert f"A detector cannot be called {name!r}" in capsys.readouterr().err
+    assert [entry.name for entry in converter.folder.iterdir()] == [path.name]
 
 
 def test_a_graph_that_answers_otherwise_is_not_published(converter: Converter, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -12,9 +14,17 @@ from telltale_contracts import Aggregation, Calibration, VersionCard
 from telltale_export.architectures import find_architecture
 from telltale_export.conversion.convert import Conversion, convert
 from telltale_export.conversion.manifests import manifest_of
-from telltale_export.conversion.measuring import ScoredMedium, calibrate_and_measure, file_score, media_of
+from telltale_export.conversion.measuring import (
+    ScoredMedium,
+    calibrate_and_measure,
+    file_score,
+    media_of,
+    see_media,
+)
 from telltale_export.data import Label, MediaItem
 from telltale_export.errors import DataError, ExportError
+
+from tests.export.preprocessing import running_service
 
 from .conftest import Converter
 
@@ -80,6 +90,30 @@ def test_what_cannot_be_calibrated_is_refused(scored: list[ScoredMedium], messag
 def test_media_follow_from_the_input() -> None:
     assert media_of(MANIFEST) == ("image", "video")
     assert media_of(manifest_of(find_architecture("aasist"), "aasist", "triton")) == ("speech",)
+
+
+def test_a_detector_is_shown_the_frames_that_it_was_trained_on(tmp_path: Path) -> None:
+    """150 frames, each a little brighter: 120 of them are seen, from the first to the last."""
+    path = tmp_path / "brighter.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=Fraction(25))
+        stream.width = stream.height = 64
+        stream.codec_context.gop_size = 1  # a frame that differs little from the last would be coded as no change
+        stream.bit_rate = 8_000_000
+        for index in range(150):
+            picture = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 40 + index, np.uint8))
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    manifest = manifest_of(find_architecture("siglip-lstm-v1"), "siglip", "triton")
+
+    with running_service() as url:
+        (seen,) = see_media(manifest, [MediaItem(path, "video", "real", "family", "source", "g", "none")], url)
+
+    brightness = seen.inputs.mean(axis=(0, 2, 3, 4))
+    assert brightness.shape == (120,)
+    assert (np.diff(brightness) >= 0.0).all()
+    assert len(np.unique(brightness)) > 100, "the codec knows fewer steps than 150; 32 frames would give 32"
+    assert (brightness[0] < 44, brightness[-1] > 184) == (True, True)
 
 
 def test_a_version_that_nobody_measured_does_not_vote(converter: Converter) -> None:

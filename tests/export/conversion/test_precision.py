@@ -10,10 +10,12 @@ import cv2
 import pytest
 from telltale_contracts import DetectorManifest, VersionCard
 from telltale_export.architectures import find_architecture
+from telltale_export.conversion import convert as converting
 from telltale_export.conversion.convert import Conversion, Converted, convert
+from telltale_export.conversion.manifests import manifest_of
 from telltale_export.conversion.probes import probes
 from telltale_export.conversion.verify import Verification, verify
-from telltale_export.errors import ExportError
+from telltale_export.errors import ExportError, PackagingError
 from telltale_export.packaging import check_version
 
 from .conftest import Converter, save_random
@@ -40,17 +42,28 @@ def narrowed(converter: Converter, **how: Any) -> Converted:
 
 def test_eight_bits_are_published_with_their_drift(converter: Converter, crops: Path) -> None:
     single = narrowed(converter)
-    eight = narrowed(converter, precision="int8", calibrate_on=crops)
+    eight = narrowed(converter, precision="int8", calibrate_on=crops, max_drift=0.5)
     card = VersionCard.from_yaml(eight.folder / "card.yaml")
     assert card.precision == eight.precision
     assert card.precision is not None
     assert (card.precision.kind, card.precision.n) == ("int8", 6)
     assert card.precision.calibrated_on == "every other one of 12 inputs of crops"
     assert card.precision.auc_change is not None
+    assert card.provenance.command.endswith("--precision int8 --calibrate-on crops --max-drift 0.5")
+    assert str(converter.folder) not in card.provenance.command
     assert "int8" in card.provenance.framework
     assert (eight.folder / "model.onnx").stat().st_size < 0.5 * (single.folder / "model.onnx").stat().st_size
     assert VersionCard.from_yaml(single.folder / "card.yaml").precision is None
     assert "precision" not in (single.folder / "card.yaml").read_text()
+
+
+def test_the_command_names_files_and_no_folder_of_the_machine(tmp_path: Path) -> None:
+    asked = Conversion(find_architecture(NAME), tmp_path / "w.pth", tmp_path / "models", "mine")
+    asked = replace(asked, measure_on=tmp_path / "my media", preprocessing="http://127.0.0.1:1")
+    command = converting._command(manifest_of(asked.architecture, "mine", "triton"), asked)
+    assert command == (
+        "telltale-export convert efficientnet-b0 --checkpoint w.pth --name mine --server triton --measure-on 'my media'"
+    )
 
 
 def test_half_precision_keeps_its_inputs_and_outputs(converter: Converter) -> None:
@@ -69,7 +82,14 @@ def test_a_narrowed_version_can_be_verified(converter: Converter) -> None:
     said: list[str] = []
     (golden, random) = verify(Verification(half.folder, checkpoint=checkpoint), said.append)
     assert (golden.inputs, random.inputs) == ("golden", "random")
-    assert 0.0 < golden.largest < 0.01
+    assert 0.0 < golden.largest < golden.limit == 0.01
+
+    card = VersionCard.from_yaml(half.folder / "card.yaml")
+    assert card.precision is not None
+    strict = card.precision.model_copy(update={"limit": golden.largest / 2})
+    (half.folder / "card.yaml").write_text(card.model_copy(update={"precision": strict}).to_yaml())
+    with pytest.raises(PackagingError, match=r"onnxruntime and torch .* differ by"):
+        verify(Verification(half.folder, checkpoint=checkpoint), said.append)
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from telltale_contracts import VersionCard
 from telltale_export.__main__ import main
+from telltale_export.architectures import find_architecture
+from telltale_export.conversion import verify as verifying
 from telltale_export.conversion.parity import LIMIT
 from telltale_export.conversion.verify import Verification, verify
 from telltale_export.errors import CheckpointError, ExportError, PackagingError
@@ -43,7 +46,7 @@ def test_a_server_of_its_own_is_started_and_agrees(
 
     assert main(["verify", str(folder), "--checkpoint", str(checkpoint), "--random", "3"]) == 0
 
-    lines = [line for line in capfd.readouterr().out.splitlines() if "items" in line]
+    lines = [line for line in capfd.readouterr().out.splitlines() if line.startswith(("golden", "random"))]
     assert len(lines) == 6, "three pairs of runtimes, on golden and on random items"
     assert sum("served" in line for line in lines) == 4
     assert all(float(line.split()[-1]) <= LIMIT for line in lines)
@@ -63,6 +66,34 @@ def test_an_artefact_of_other_weights_is_found(whole: Converter, capsys: pytest.
     assert "onnxruntime and torch" in shown.err
     assert "more than 1e-04" in shown.err
     assert len(shown.out.splitlines()) == 2, "the differences are said before it fails"
+
+
+def test_the_served_heatmap_is_compared(converter: Converter, capfd: pytest.CaptureFixture[str]) -> None:
+    if not (ROOT / ".cache/assets/pytriton").is_dir():
+        pytest.skip("needs tritonserver, which `make setup` fetches")
+    folder = converter.convert("efficientnet-b0", converter.checkpoint("efficientnet-b0")).folder
+
+    assert main(["verify", str(folder), "--random", "3"]) == 0
+
+    lines = [line for line in capfd.readouterr().out.splitlines() if "the heatmap served by Triton" in line]
+    assert [line.split()[0] for line in lines] == ["golden", "random"]
+    assert all(float(line.split()[-1]) <= LIMIT for line in lines)
+
+
+def test_another_heatmap_is_found(converter: Converter, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint = converter.checkpoint("efficientnet-b0")
+    folder = converter.convert("efficientnet-b0", checkpoint).folder
+    monkeypatch.setattr(verifying, "find_architecture", lambda name: find_architecture(name).at_reduced_width())
+    assert len(verify(Verification(folder, checkpoint), _silent)) == 4
+    answered = verifying.answer_artifact
+
+    def upside_down(*given: Any) -> dict[str, Any]:
+        answers = dict(answered(*given))
+        return {**answers, "heatmap": answers["heatmap"][:, ::-1]}
+
+    monkeypatch.setattr(verifying, "answer_artifact", upside_down)
+    with pytest.raises(PackagingError, match=r"the heatmap onnxruntime and torch .* differ by"):
+        verify(Verification(folder, checkpoint), _silent)
 
 
 def test_another_checkpoint_than_the_card_names_is_refused(whole: Converter) -> None:

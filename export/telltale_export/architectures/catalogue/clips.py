@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from telltale_contracts import ChromaHistogram, EyeClip, FaceClip, FrameClip
+from telltale_contracts import ChromaHistogram, EyeClip, FaceClip, FrameClip, Sampling
 
 from telltale_export.architectures.architecture import Architecture, Reduced
 
 _SIGMOID = "The source's sigmoid is P(fake)."
 _SIGLIP_PAPER = "Zhai, Mustafa, Kolesnikov and Beyer 2023, Sigmoid Loss for Language Image Pre-Training (the backbone)"
+# Frame by frame, as far as a bundle with other detectors' crops in it stays of a size: ten seconds at 25 a second.
+_DENSE = Sampling(max_frames=256)
 _SIGLIP_KEYS = "siglip_backbone.* as transformers' SiglipVisionModel, lstm of two layers both ways, "
 
 
@@ -26,6 +28,7 @@ def _siglip(version: str, heads: str, options: Mapping[str, Any]) -> Architectur
         module="siglip_lstm",
         options=options,
         reduced=Reduced({"width": 64, "depth": 1, "lstm_hidden": 16}, FrameClip(size=32, frames=4)),
+        sampling=Sampling(max_frames=120),
         max_batch=1,
     )
 
@@ -58,6 +61,7 @@ ARCHITECTURES = (
             {"layers": (1, 1, 1, 1), "hidden": 16},
             FaceClip(size=64, margin=1.0, fit="stretch", frames=3, spacing="consecutive"),
         ),
+        sampling=_DENSE,
         max_batch=4,
     ),
     _siglip("v1", "video_classifier and image_classifier of one layer", {"hidden_head": False}),
@@ -73,6 +77,7 @@ ARCHITECTURES = (
         layout="lstm, fc1, fc2",
         module="color_cues",
         reduced=Reduced({"hidden": 16}, ChromaHistogram(frames=4, bins=8, padding=20, stride=1)),
+        sampling=_DENSE,
     ),
     Architecture(
         name="eyeblink-cnn-lstm",
@@ -87,6 +92,7 @@ ARCHITECTURES = (
             {"middle_flow": False},
             EyeClip(frames=3, height=80, width=80, padding=15, threshold=0.22, min_closed=2, stride=1),
         ),
+        sampling=_DENSE,
         max_batch=8,
     ),
 )
