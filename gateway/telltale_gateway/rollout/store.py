@@ -28,6 +28,16 @@ class RolloutStore:
         self._repository = repository
         self._locks = repository / STATE_FOLDER / "locks"
 
+    def read(self, detector: str) -> Rollout:
+        """The state as it is now; of a detector that has none, that nothing is live yet.
+
+        Raises:
+            OSError: it cannot be read.
+            ValueError: it is not a state.
+        """
+        path = self._repository / detector / ROLLOUT_FILE
+        return Rollout.from_yaml(path) if path.exists() else Rollout()
+
     def change(self, detector: str, edit: Callable[[Rollout], Rollout], event: RolloutEvent) -> Rollout:
         """Have ``edit`` change the state as it is now, and write down who did it; the state afterwards.
 
@@ -38,11 +48,10 @@ class RolloutStore:
         """
         folder = self._repository / detector
         with self._locked(detector):
-            path = folder / ROLLOUT_FILE
-            before = Rollout.from_yaml(path) if path.exists() else Rollout()
+            before = self.read(detector)
             after = edit(before)
             if after != before:
-                _replace(path, after.to_yaml())
+                _replace(folder / ROLLOUT_FILE, after.to_yaml())
             _append(folder / HISTORY_FILE, event.to_line())
         return after
 
