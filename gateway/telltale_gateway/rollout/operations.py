@@ -194,7 +194,7 @@ class Operations:
         if proof is not None and proof.passed and version in entry.rollout.served():
             gone = f"{live} is drained, and unloaded once no request uses it." if live else "It is the first to answer."
             return _Plan(
-                edit=lambda now: revised(made_live(now, version), pinned=pinned),
+                edit=lambda now: revised(made_live(now, version), next=None, pinned=pinned),
                 action="pin" if pinned else "promote",
                 version=version,
                 done=f"{name} {version} is live{' and pinned' if pinned else ''}; it had passed its checks.",

@@ -88,3 +88,12 @@ async def test_an_order_that_meets_a_promotion_that_just_ends_is_decided_anew(de
         with pytest.raises(Exception, match="2 is live"):
             await desk.order("drain", 2)
         assert desk.store.read("toy-face").live == 2
+
+
+@pytest.mark.parametrize(("action", "pinned"), [("pin", True), ("promote", False)])
+async def test_a_version_made_live_stays_so_whatever_was_to_follow(desk: Desk, action: str, pinned: bool) -> None:
+    desk.write("live: 1\ncandidates: [2, 3]\nnext: 3\n")
+    desk.look()
+    desk.passed = {2}
+    after = await desk.order(action, 2)
+    assert (after.live, after.next, after.pinned) == (2, None, pinned)
