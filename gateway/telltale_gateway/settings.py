@@ -83,6 +83,7 @@ class Canary(_Group):
     min_pairs: int = Field(default=50, ge=2, description="inputs that both versions scored, before these are compared")
     drift_p: float = Field(default=1e-4, gt=0.0, lt=1.0)
     drift_distance: float = Field(default=0.2, ge=0.0, le=1.0)
+    drift_difference: float = Field(default=0.02, ge=0.0, le=1.0, description="between both scores of an input, mean")
 
 
 class Rollouts(_Group):

@@ -119,6 +119,7 @@ RULES = CanaryRules(
     min_pairs=20,
     drift_p=1e-3,
     drift_distance=0.2,
+    drift_difference=0.02,
 )
 
 

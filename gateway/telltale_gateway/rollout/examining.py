@@ -39,7 +39,11 @@ class Examiner:
         ``revive`` is for the version that ought to answer, and no other: it interrupts all of them.
         """
         there = list(releases)
-        self._prover.forget_others(entry.manifest.name, frozenset(release.card.version for release in there))
+        versions = frozenset(release.card.version for release in there)
+        self._prover.forget_others(entry.manifest.name, versions)
+        for (name, version), task in self._aside.items():
+            if name == entry.manifest.name and version not in versions:
+                task.cancel()
         expected = entry.rollout.live if before is None else before.version
         for release in there:
             version = release.card.version

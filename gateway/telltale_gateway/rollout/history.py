@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from telltale_contracts import RolloutEvent
+
+_log = logging.getLogger(__name__)
 
 HISTORY_FILE = "history.jsonl"
 
@@ -32,15 +35,22 @@ class History:
 
 
 def read_history(path: Path) -> History:
-    """The events of a file; none where there is no file. A last line that is still being written is left out.
+    """The events of a file; none where there is no file. A last line that is still being written is left out, and one
+    that cannot be read, as a write that was cut short leaves it, is passed over and reported.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: a line is not an event.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return History()
-    lines = text[: text.rfind("\n") + 1].splitlines()
-    return History(tuple(RolloutEvent.model_validate_json(line) for line in lines if line.strip()))
+    events = []
+    for number, line in enumerate(text[: text.rfind("\n") + 1].split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            events.append(RolloutEvent.model_validate_json(line))
+        except ValueError:
+            _log.warning("%s: line %d cannot be read and is passed over", path, number)
+    return History(tuple(events))

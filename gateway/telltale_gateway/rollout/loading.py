@@ -57,6 +57,14 @@ class Loader:
         """The versions of a detector that the server has accepted."""
         return self._accepted.get(detector, frozenset())
 
+    def stands(self, detector: str) -> Versions:
+        """The versions that the server has accepted and was not told since to do without.
+
+        One whose unloading is on its way still answers for a moment, which proves nothing of what comes after it.
+        """
+        told = self._told.wanted.get(detector)
+        return self.holds(detector) & told.versions if told is not None else frozenset()
+
     def models(self) -> frozenset[str]:
         """The detectors of which the server has accepted a version."""
         return frozenset(self._accepted)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import yaml
 from telltale_contracts import Action, Rollout, RolloutEvent, TrafficShare
 
 from telltale_gateway.errors import BadOrder, OrderRefused, TelltaleError
 from telltale_gateway.rollout.catalog import CatalogEntry
 from telltale_gateway.rollout.orders import Order, OrderAction, Receipt
 from telltale_gateway.rollout.reconcile import Reconciler
-from telltale_gateway.rollout.releases import Release
+from telltale_gateway.rollout.releases import Release, sentence
 from telltale_gateway.rollout.staging import card_of, checked, copied, find_staged
 from telltale_gateway.rollout.store import RolloutStore, event, made_live, revised, without
 from telltale_gateway.rollout.waiting import Waiting
@@ -32,6 +33,10 @@ _AT_THE_END: dict[OrderAction, str] = {
     "pin": _LIVE,
     "drain": "No request uses it any more.",
 }
+
+
+class _ChangedMeanwhile(Exception):
+    """The state is no longer the one that an order was decided on."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +80,7 @@ class Operations:
             OrderPending: it was waited for, and is still going on.
         """
         who = f"{order.who} ({source})" if order.who else source
-        plan = await getattr(self, f"_{order.action}")(entry, order, who)
-        if plan.action != "stage":
-            await self._write(entry, plan, order, who)
+        plan = await self._carried_out(entry, order, who)
         self._reconciler.nudge()
         if order.wait and plan.version is not None:
             name, since = entry.manifest.name, len(entry.history.events)
@@ -87,7 +90,33 @@ class Operations:
             )
         return _receipt(entry, order, plan, plan.next)
 
+    async def _carried_out(self, entry: CatalogEntry, order: Order, who: str) -> _Plan:
+        """Decide on what lies on disk, and again where somebody has changed that before it was written."""
+        while True:
+            rollout = await asyncio.to_thread(self._state, entry.manifest.name)
+            now = replace(entry, rollout=rollout)
+            plan: _Plan = await getattr(self, f"_{order.action}")(now, order, who)
+            try:
+                if plan.action != "stage":
+                    await self._write(now, plan, order, who)
+            except _ChangedMeanwhile:
+                continue
+            return plan
+
+    def _state(self, name: str) -> Rollout:
+        try:
+            return self._store.read(name)
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            raise OrderRefused(
+                f"The desired state cannot be read: {sentence(error)}", "Mend the model repository."
+            ) from error
+
     async def _write(self, entry: CatalogEntry, plan: _Plan, order: Order, who: str) -> None:
+        def edit(now: Rollout) -> Rollout:
+            if now != entry.rollout:
+                raise _ChangedMeanwhile
+            return plan.edit(now)
+
         done = event(
             plan.action,
             plan.version,
@@ -96,7 +125,7 @@ class Operations:
             percent=plan.percent,
             sha256=plan.release.sha256 if plan.release is not None else None,
         )
-        await self._change(entry, plan.edit, done)
+        await self._change(entry, edit, done)
 
     async def _change(self, entry: CatalogEntry, edit: Callable[[Rollout], Rollout], done: RolloutEvent) -> None:
         try:
@@ -165,7 +194,7 @@ class Operations:
         if proof is not None and proof.passed and version in entry.rollout.served():
             gone = f"{live} is drained, and unloaded once no request uses it." if live else "It is the first to answer."
             return _Plan(
-                edit=lambda now: revised(made_live(now, version), pinned=pinned),
+                edit=lambda now: revised(made_live(now, version), next=None, pinned=pinned),
                 action="pin" if pinned else "promote",
                 version=version,
                 done=f"{name} {version} is live{' and pinned' if pinned else ''}; it had passed its checks.",

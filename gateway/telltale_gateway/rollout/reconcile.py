@@ -27,6 +27,7 @@ from telltale_gateway.rollout.lease import Lease
 from telltale_gateway.rollout.loading import Loader, Need, need_of
 from telltale_gateway.rollout.presence import Presence
 from telltale_gateway.rollout.proving import Proof, Prover, Revive
+from telltale_gateway.rollout.releases import Release
 from telltale_gateway.rollout.steward import Steward
 from telltale_gateway.rollout.usage import Usage
 from telltale_gateway.rollout.watch import Watches
@@ -230,7 +231,7 @@ class Reconciler:
         for entry in entries:
             try:
                 before = self._before(entry)
-                releases = self._composer.with_a_part(entry, before)
+                releases = self._to_examine(entry, before)
                 await self._examiner.examine(backend, entry, releases, before, self._revive(entry))
                 self._publish(self._composer.compose(backend, entry, self._before(entry)))
             except Exception as error:
@@ -243,6 +244,15 @@ class Reconciler:
             loader = self._loaders[server]
             if self.acts and await self._steward.tend(entry, loader.failure):
                 self.nudge()
+
+    def _to_examine(self, entry: CatalogEntry, before: Deployed | None) -> list[Release]:
+        """The releases that have a part, less those that this gateway is about to load: these prove themselves then."""
+        releases = self._composer.with_a_part(entry, before)
+        if not self.acts:
+            return releases
+        stands = self._loaders[entry.manifest.server].stands(entry.manifest.name)
+        answering = before.version if before is not None else None
+        return [r for r in releases if r.card.version in stands or r.card.version == answering]
 
     async def _load(self, server: Server, entries: list[CatalogEntry]) -> None:
         loader = self._loaders[server]

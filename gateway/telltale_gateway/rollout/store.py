@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Callable, Iterator
@@ -28,6 +29,16 @@ class RolloutStore:
         self._repository = repository
         self._locks = repository / STATE_FOLDER / "locks"
 
+    def read(self, detector: str) -> Rollout:
+        """The state as it is now; of a detector that has none, that nothing is live yet.
+
+        Raises:
+            OSError: it cannot be read.
+            ValueError: it is not a state.
+        """
+        path = self._repository / detector / ROLLOUT_FILE
+        return Rollout.from_yaml(path) if path.exists() else Rollout()
+
     def change(self, detector: str, edit: Callable[[Rollout], Rollout], event: RolloutEvent) -> Rollout:
         """Have ``edit`` change the state as it is now, and write down who did it; the state afterwards.
 
@@ -38,12 +49,12 @@ class RolloutStore:
         """
         folder = self._repository / detector
         with self._locked(detector):
-            path = folder / ROLLOUT_FILE
-            before = Rollout.from_yaml(path) if path.exists() else Rollout()
+            before = self.read(detector)
             after = edit(before)
-            if after != before:
-                _replace(path, after.to_yaml())
-            _append(folder / HISTORY_FILE, event.to_line())
+            # The line comes first: a change that nobody wrote down would be worse than a line too many.
+            with _appended(folder / HISTORY_FILE, event.to_line()):
+                if after != before:
+                    _replace(folder / ROLLOUT_FILE, after.to_yaml())
         return after
 
     @contextmanager
@@ -104,11 +115,28 @@ def _replace(path: Path, text: str) -> None:
     fresh.replace(path)
 
 
-def _append(path: Path, line: str) -> None:
-    # One write: whoever reads meanwhile sees the whole line or none of it.
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+@contextmanager
+def _appended(path: Path, line: str) -> Iterator[None]:
+    """A line at the end of a file, on a line of its own whatever lies before it; taken off again where what follows
+    fails.
+
+    Raises:
+        OSError: it could not be written whole; the file is as it was.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
     try:
-        os.write(descriptor, line.encode())
-        os.fsync(descriptor)
+        size = os.fstat(descriptor).st_size
+        torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+        whole = (b"\n" if torn else b"") + line.encode()
+        try:
+            # One write: whoever reads meanwhile sees the whole line or none of it.
+            written = os.write(descriptor, whole)
+            if written != len(whole):
+                raise OSError(errno.ENOSPC, f"only {written} of {len(whole)} bytes could be written", str(path))
+            os.fsync(descriptor)
+            yield
+        except BaseException:
+            os.ftruncate(descriptor, size)
+            raise
     finally:
         os.close(descriptor)

@@ -22,7 +22,8 @@ class CanaryRules:
     answered the same request. ``latency_factor``: its p95 over the live version's, each from at least ``min_requests``.
     ``drift_p`` and ``drift_distance``: a Kolmogorov-Smirnov test between both versions' scores of the same inputs, at
     least ``min_pairs`` of them, with a smaller p and a greater distance. The test is repeated as inputs come in, so p
-    must be far below the usual 0.05; the distance keeps a difference that is sure but small from counting.
+    must be far below the usual 0.05. Both say how sure a difference is, and not how great: of inputs that are much
+    alike any offset gives the distance 1. So the scores must also differ by more than ``drift_difference`` on average.
     """
 
     min_errors: int
@@ -32,6 +33,7 @@ class CanaryRules:
     min_pairs: int
     drift_p: float
     drift_distance: float
+    drift_difference: float
 
 
 class Watches:
@@ -117,8 +119,11 @@ class CanaryWatch:
             return None
         if difference.p >= rules.drift_p or difference.distance <= rules.drift_distance:
             return None
+        if difference.mean_absolute is None or difference.mean_absolute <= rules.drift_difference:
+            return None
         return (
             f"score drift: on the same {difference.n} inputs its scores are distributed otherwise than the live "
-            f"version's (Kolmogorov-Smirnov distance {difference.distance:.2f}, p = {difference.p:.1g}); "
-            f"{rules.drift_distance:g} is allowed"
+            f"version's (Kolmogorov-Smirnov distance {difference.distance:.2f}, p = {difference.p:.1g}; "
+            f"{rules.drift_distance:g} is allowed), and differ by {difference.mean_absolute:.3f} on "
+            f"average; {rules.drift_difference:g} is allowed"
         )

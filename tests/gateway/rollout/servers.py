@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -23,7 +24,8 @@ class ServerInMemory:
     """Loads all versions of a model that it is told of, or none, as Triton does.
 
     ``bad`` versions cannot be loaded; ``failing`` ones are loaded and do not answer; ``away`` is being dead,
-    ``trouble`` what happens when it is told something.
+    ``trouble`` what happens when it is told something, ``free`` is set unless it is busy with
+    what it is told.
     """
 
     server: Server = "triton"
@@ -32,6 +34,8 @@ class ServerInMemory:
         self.bad = set(bad)
         self.failing = set(failing)
         self.away = False
+        self.free = asyncio.Event()
+        self.free.set()
         self.trouble: BackendError | None = None
         self.loaded: dict[str, Versions] = {}
         self.told: list[Mapping[str, Wanted]] = []
@@ -55,6 +59,7 @@ class ServerInMemory:
         if self.trouble is not None:
             raise self.trouble
         self.told.append(wanted)
+        await self.free.wait()
         failures = {}
         for model, each in wanted.items():
             if each.versions & self.bad:

@@ -55,6 +55,23 @@ async def test_a_version_lingers_after_its_last_use_and_goes_then() -> None:
     assert (server.loaded["toy"], brief.loaded["toy"]) == ({1, 2}, {2})
 
 
+async def test_a_version_stands_only_while_nothing_is_on_its_way_that_unloads_it() -> None:
+    server = ServerInMemory()
+    loader = Loader(server, 0.0)
+    await settle(loader, {"toy": Need((1, 2))})
+    assert loader.stands("toy") == {1, 2}
+    server.free.clear()
+    await loader.load({"toy": Need((1,))}, 0.01)
+    # It is wanted back while it goes: what answers now is not what will.
+    await loader.load({"toy": Need((2, 1))}, 0.01)
+    assert (loader.holds("toy"), loader.stands("toy")) == ({1, 2}, {1})
+    server.free.set()
+    await loader.load({"toy": Need((2, 1))}, 1.0)
+    assert loader.stands("toy") == {1}
+    await loader.load({"toy": Need((2, 1))}, 1.0)
+    assert loader.stands("toy") == {1, 2}
+
+
 async def test_a_server_that_goes_away_or_takes_too_long_is_no_fault_of_a_version() -> None:
     server = ServerInMemory()
     loader = Loader(server, 0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -66,6 +67,40 @@ def test_a_line_that_is_still_being_written_is_not_read(detector: Path) -> None:
     line = event("stage", 2, who="ada", why="x").to_line()
     (detector / "history.jsonl").write_text(line + line[:20])
     assert len(read_history(detector / "history.jsonl").events) == 1
+
+
+def test_a_torn_line_costs_neither_the_next_one_nor_the_detector(
+    detector: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    history = detector / "history.jsonl"
+    first, then = (event("stage", version, who="ada", why="line\u2028break") for version in (2, 3))
+    history.write_text(first.to_line() + first.to_line()[:20])
+    RolloutStore(detector.parent).change("toy", lambda rollout: rollout, then)
+    assert list(read_history(history).events) == [first, then]
+    assert "line 2 cannot be read" in caplog.text
+
+
+def test_a_line_that_cannot_be_written_whole_changes_nothing(detector: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = os.write
+    monkeypatch.setattr("os.write", lambda descriptor, data: whole(descriptor, data[:20]))
+    with pytest.raises(OSError, match="only 20 of"):
+        RolloutStore(detector.parent).change(
+            "toy", lambda rollout: made_live(rollout, 2), event("promote", 2, who="ada", why="x")
+        )
+    assert (detector / "rollout.yaml").read_text() == "live: 1\n"
+    assert (detector / "history.jsonl").read_text() == ""
+
+
+def test_a_state_that_cannot_be_written_leaves_no_line(detector: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError("no space")
+
+    monkeypatch.setattr("telltale_gateway.rollout.store._replace", full)
+    with pytest.raises(OSError, match="no space"):
+        RolloutStore(detector.parent).change(
+            "toy", lambda rollout: made_live(rollout, 2), event("promote", 2, who="ada", why="x")
+        )
+    assert (detector / "history.jsonl").read_text() == ""
 
 
 def test_only_one_gateway_has_the_lease_and_the_next_gets_it(tmp_path: Path) -> None:

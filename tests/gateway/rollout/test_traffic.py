@@ -163,6 +163,14 @@ def test_a_canary_that_scores_as_the_live_version_stays_and_one_that_does_not_go
     assert str(apart.breach()).startswith("score drift: on the same 200 inputs")
 
 
+def test_a_difference_that_is_sure_but_tiny_is_no_drift() -> None:
+    canary = watch()
+    for _ in range(200):
+        canary.comparison.add(np.array([0.5], np.float32), np.array([0.50006], np.float32))
+    assert canary.comparison.difference().distance == 1.0
+    assert canary.breach() is None
+
+
 def test_a_few_errors_among_many_answers_are_allowed() -> None:
     canary = watch()
     for _ in range(100):

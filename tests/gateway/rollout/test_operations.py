@@ -1,0 +1,99 @@
+"""What an order does, decided on the state as it lies on disk."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+from telltale_contracts import Rollout, RolloutEvent
+from telltale_gateway.rollout import CatalogReader, RolloutStore
+from telltale_gateway.rollout.operations import Operations
+from telltale_gateway.rollout.orders import Order
+from telltale_gateway.rollout.proving import Proof
+from telltale_gateway.rollout.store import made_live
+
+pytestmark = pytest.mark.anyio
+
+
+class Racing(RolloutStore):
+    """A store in which ``first`` happens to a detector just before the first change."""
+
+    first: Callable[[Rollout], Rollout] | None = None
+
+    def change(self, detector: str, edit: Callable[[Rollout], Rollout], event: RolloutEvent) -> Rollout:
+        if self.first is not None:
+            first, self.first = self.first, None
+            super().change(detector, first, event)
+        return super().change(detector, edit, event)
+
+
+class Desk:
+    """toy-face with three versions, an operator, and a catalog that is as old as its last look."""
+
+    def __init__(self, repository: Path) -> None:
+        self.home = repository / "toy-face"
+        for version in (2, 3):
+            place = shutil.copytree(self.home / "1", self.home / str(version))
+            card = yaml.safe_load((place / "card.yaml").read_text())
+            (place / "card.yaml").write_text(yaml.safe_dump({**card, "version": version}))
+        self.store = Racing(repository)
+        self.passed: set[int] = set()
+        reconciler: Any = SimpleNamespace(proof=self._proof, nudge=lambda: None)
+        waiting: Any = None
+        self.operations = Operations(repository, self.store, reconciler, waiting, staging_root=None)
+        self.look()
+
+    def look(self) -> None:
+        reader = CatalogReader(self.home.parent, settle_s=0.0)
+        reader.read()
+        self.entry = reader.read().entries["toy-face"]
+
+    def write(self, text: str) -> None:
+        (self.home / "rollout.yaml").write_text(text)
+
+    async def order(self, action: Any, version: int | None = None) -> Rollout:
+        await self.operations.perform(self.entry, Order(action=action, version=version), "a test")
+        return self.store.read("toy-face")
+
+    def _proof(self, _: object, version: int) -> Proof:
+        return Proof(passed=version in self.passed)
+
+
+@pytest.fixture
+def desk(toy_repository: Path, tmp_path: Path) -> Desk:
+    return Desk(shutil.copytree(toy_repository, tmp_path / "model-repository"))
+
+
+async def test_a_rollback_goes_back_from_what_lies_on_disk_not_from_what_was_read_before(desk: Desk) -> None:
+    desk.write("live: 2\nprevious: 1\ncandidates: [3]\n")
+    desk.look()
+    desk.passed = {2, 3}
+    assert (await desk.order("promote", 3)).live == 3
+    assert (await desk.order("rollback")).next == 2
+
+
+@pytest.mark.parametrize("action", ["rollback", "drain"])
+async def test_an_order_that_meets_a_promotion_that_just_ends_is_decided_anew(desk: Desk, action: str) -> None:
+    desk.write("live: 1\ncandidates: [2]\nnext: 2\n")
+    desk.look()
+    desk.store.first = lambda now: made_live(now, 2)
+    if action == "rollback":
+        assert (await desk.order("rollback")).next == 1
+    else:
+        with pytest.raises(Exception, match="2 is live"):
+            await desk.order("drain", 2)
+        assert desk.store.read("toy-face").live == 2
+
+
+@pytest.mark.parametrize(("action", "pinned"), [("pin", True), ("promote", False)])
+async def test_a_version_made_live_stays_so_whatever_was_to_follow(desk: Desk, action: str, pinned: bool) -> None:
+    desk.write("live: 1\ncandidates: [2, 3]\nnext: 3\n")
+    desk.look()
+    desk.passed = {2}
+    after = await desk.order(action, 2)
+    assert (after.live, after.next, after.pinned) == (2, None, pinned)
