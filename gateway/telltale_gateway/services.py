@@ -64,12 +64,15 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
 def _backends(settings: Settings) -> list[Backend]:
     backends: list[Backend] = []
     if settings.triton_url:
+        key = settings.triton_control_key
         backends.append(
             Triton(
                 settings.triton_url,
                 repository=settings.model_repository,
                 load_timeout_s=settings.deadlines.load_s,
                 slots=settings.limits.batches_per_server,
+                control_key=key.get_secret_value() if key else None,
+                instances=settings.triton_instances,
             )
         )
     if settings.tfserving_target:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from telltale_contracts import Forgery
 
@@ -79,6 +79,12 @@ class Settings(BaseSettings):
     tfserving_target: str | None = None
     tfserving_model_root: Path | None = Field(
         default=None, description="the model repository as TensorFlow Serving sees it, where that differs"
+    )
+    triton_control_key: SecretStr | None = Field(
+        default=None, description="what Triton's --http-restricted-api asks for before it loads or unloads a model"
+    )
+    triton_instances: Literal["KIND_CPU", "KIND_GPU"] | None = Field(
+        default=None, description="what Triton computes on, where not on what each config.pbtxt says"
     )
     allow_anonymous: bool = Field(default=False, description="serve addresses other than loopback without keys")
     device: str = Field(default="cpu", description="what the model servers compute on, told to those who ask")

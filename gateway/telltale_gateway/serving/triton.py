@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -14,8 +15,13 @@ import numpy as np
 from google.protobuf import json_format, text_format
 from numpy.typing import NDArray
 from telltale_contracts import Server
-from tritonclient.grpc.model_config_pb2 import ModelConfig
-from tritonclient.http.aio import InferenceServerClient, InferInput, InferRequestedOutput
+from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelInstanceGroup
+from tritonclient.http.aio import (
+    InferenceServerClient,
+    InferenceServerClientPlugin,
+    InferInput,
+    InferRequestedOutput,
+)
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from telltale_gateway.serving.backend import (
@@ -29,6 +35,7 @@ from telltale_gateway.serving.backend import (
 )
 
 CONFIG_FILE = "config.pbtxt"
+CONTROL_HEADER = "telltale-control"
 
 _POLL_S = 0.05
 _STATUS_TIMEOUT_S = 5.0
@@ -40,13 +47,27 @@ class Triton:
 
     ``repository`` is the model repository as the gateway sees it, for each model's config.pbtxt. At most ``slots``
     batches are with the server at once; others wait here, where waiting does not count against their deadline.
+    ``control_key`` is what a server with restricted APIs asks for in the header telltale-control; ``instances``,
+    KIND_CPU or KIND_GPU, is put in the place of what each config.pbtxt says.
     """
 
     server: Server = "triton"
 
-    def __init__(self, url: str, *, repository: Path, load_timeout_s: float, slots: int) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        repository: Path,
+        load_timeout_s: float,
+        slots: int,
+        control_key: str | None = None,
+        instances: str | None = None,
+    ) -> None:
         parts = urlsplit(url)
         self._client = InferenceServerClient(parts.netloc + parts.path.rstrip("/"), ssl=parts.scheme == "https")
+        if control_key is not None:
+            self._client.register_plugin(_ControlKey(control_key))
+        self._instances = instances
         self._repository = repository
         self._load_timeout_s = load_timeout_s
         self._slots = asyncio.Semaphore(slots)
@@ -130,6 +151,9 @@ class Triton:
             raise BackendRefused(f"{CONFIG_FILE} of {model} cannot be read: {error}") from error
         config.version_policy.Clear()
         config.version_policy.specific.versions.extend(sorted(versions))
+        if self._instances is not None:
+            for group in config.instance_group or [config.instance_group.add()]:
+                group.kind = ModelInstanceGroup.Kind.Value(self._instances)
         return str(json_format.MessageToJson(config, preserving_proto_field_name=True))
 
     @asynccontextmanager
@@ -146,3 +170,13 @@ class Triton:
             raise BackendUnavailable(f"Triton cannot be reached: {error or type(error).__name__}") from error
         except ValueError as error:
             raise BackendRefused(f"Triton's answer about {about} cannot be read: {error}") from error
+
+
+class _ControlKey(InferenceServerClientPlugin):  # type: ignore[misc]  # the client carries no annotations
+    """Sends the key with every call; which calls need it is the server's affair."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def __call__(self, request: Any) -> None:
+        request.headers[CONTROL_HEADER] = self._key
