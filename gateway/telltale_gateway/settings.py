@@ -36,6 +36,9 @@ class Deadlines(_Group):
     inference_s: float = Field(default=30.0, gt=0.0)
     load_s: float = Field(default=60.0, gt=0.0)
     probe_s: float = Field(default=10.0, gt=0.0)
+    start_s: float = Field(
+        default=0.0, ge=0.0, description="a gateway that starts lets nobody in before all can answer, or for so long"
+    )
 
 
 class Fusion(_Group):
