@@ -27,6 +27,8 @@ pytestmark = pytest.mark.timeout(1800)
 
 MEGABYTE = 1_000_000
 LIMIT = 100 * MEGABYTE
+BASE = "python:3.11.14-slim-bookworm"
+OFFICIAL_BASE_MB = 131
 
 
 @pytest.fixture
@@ -50,6 +52,7 @@ def padded(clip: Path, size: int) -> bytes:
 
 
 def test_images_are_small_and_harmless(prepared: ComposeStack) -> None:
+    (base,) = json.loads(prepared.engine.docker("image", "inspect", BASE))
     sizes = {}
     for name in BUILT:
         (image,) = json.loads(prepared.engine.docker("image", "inspect", f"telltale/{name}:0.1.0"))
@@ -60,8 +63,11 @@ def test_images_are_small_and_harmless(prepared: ComposeStack) -> None:
         left = "for tool in pip gcc cc make curl wget; do command -v $tool; done; python -c 'import pip' 2>&1; true"
         assert prepared.engine.docker(*run, left).strip().endswith("No module named 'pip'")
         assert prepared.engine.docker(*run, left).count("\n/") == 0
-    print("\nimage sizes:", ", ".join(f"{name} {size:.0f} MB" for name, size in sizes.items()))
-    assert sizes["gateway"] < 400
+    print("\nimage sizes:", ", ".join(f"{name} {size:.0f} MB" for name, size in sizes.items()), end="")
+    print(f", of which {base['Size'] / MEGABYTE:.0f} MB are the base")
+    # The lab's base is twice the official one; what counts is what comes on top of that.
+    surplus = max(0.0, base["Size"] / MEGABYTE - OFFICIAL_BASE_MB) if prepared.engine.lab else 0.0
+    assert sizes["gateway"] - surplus < 400
 
 
 def test_the_files_are_accepted_where_they_are_used(stack: ComposeStack) -> None:

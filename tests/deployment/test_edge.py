@@ -39,7 +39,7 @@ def _derived(root: Path, **settings: str) -> dict[str, str]:
 def _filled(root: Path, folder: str, into: Path) -> Path:
     """The configuration as the image's entrypoint writes it, with its places moved below `into`."""
     values = {**EDGE, **_derived(root)}
-    for part in ("conf.d", "snippets", "certs"):
+    for part in ("snippets", "certs"):
         (into / part).mkdir(parents=True)
     (into / "mime.types").write_text("types { text/html html; }\n")
 
@@ -51,9 +51,9 @@ def _filled(root: Path, folder: str, into: Path) -> Path:
         (into / "snippets" / snippet.name).write_text(moved(snippet.read_text()))
     for template in (root / "nginx" / folder).glob("*.template"):
         text = re.sub(r"\$\{(EDGE_\w+)\}", lambda match: values[match[1]], template.read_text())
-        (into / "conf.d" / template.stem).write_text(moved(text))
-    (into / "nginx.conf").write_text(moved((root / "nginx/nginx.conf").read_text()))
-    return into / "nginx.conf"
+        (into / template.stem).write_text(moved(text))
+    (into / "main").write_text(moved((root / "nginx/nginx.conf").read_text()))
+    return into / "main"
 
 
 @pytest.mark.parametrize("folder", ["templates", "balancer"])
