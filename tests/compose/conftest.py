@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.compose.engine import ROOT, Engine, running_engine
-from tests.compose.stack import SERVICES, WATCHING, ComposeStack, prepared_stack
+from tests.compose.stack import ComposeStack, prepared_stack
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +32,7 @@ def prepared(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def stack(prepared: ComposeStack) -> ComposeStack:
     """Everything up and healthy."""
     started = time.monotonic()
-    prepared.compose("up", "--detach", "--wait", "--wait-timeout", "300", *SERVICES, *WATCHING)
+    prepared.up()
     print(f"\nfrom nothing to healthy in {time.monotonic() - started:.1f} s", flush=True)
     prepared.wait_until_healthy()
     print(prepared.compose("ps", "--format", "table {{.Service}}\t{{.Status}}\t{{.Ports}}"), flush=True)

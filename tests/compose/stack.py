@@ -49,6 +49,14 @@ class ComposeStack:
         """Run docker compose in it."""
         return self.engine.docker("compose", *self.files, *arguments, cwd=self.house, check=check)
 
+    def up(self) -> None:
+        """Start everything and wait until it is healthy; where it is not, what it said is printed."""
+        try:
+            self.compose("up", "--detach", "--wait", "--wait-timeout", "300", *SERVICES, *WATCHING)
+        except pytest.fail.Exception:
+            print(self.compose("logs", "--tail", "40", check=False), flush=True)
+            raise
+
     def containers(self, service: str) -> list[dict[str, Any]]:
         """What docker knows of each container of a service."""
         ids = self.compose("ps", "--quiet", "--all", service).split()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,23 @@ import pytest
 
 DOCKERFILES = ("gateway/Dockerfile", "preprocess-service/Dockerfile")
 PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(\S+)", re.MULTILINE)
+
+# Hides from imports what belongs to distributions other than those named.
+WITHOUT_THE_REST = """
+import re, sys
+from importlib.metadata import packages_distributions
+
+class Rest:
+    held, owners = set(sys.argv[1:]), packages_distributions()
+
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        owners = {re.sub(r"[-_.]+", "-", owner).lower() for owner in cls.owners.get(name.partition(".")[0], ())}
+        if owners and not owners & cls.held and not name.startswith("telltale"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Rest)
+"""
 
 
 def _pins(path: Path) -> dict[str, str]:
@@ -69,6 +87,24 @@ def test_an_image_holds_what_its_room_declares_at_the_versions_that_are_tested(
         project = tomllib.loads((root / room / "pyproject.toml").read_text())["project"]
         declared = {re.split(r"[\[=<>; ]", name)[0] for name in project["dependencies"]}
         assert {name for name in declared if not name.startswith("telltale")} <= pins.keys()
+
+
+@pytest.mark.parametrize(
+    ("lock", "modules"),
+    [
+        ("gateway", "telltale_gateway.__main__"),
+        ("preprocess", "telltale_preprocess.__main__, telltale_preprocess.workers.child"),
+    ],
+)
+def test_a_program_starts_with_what_its_image_holds_and_nothing_else(root: Path, lock: str, modules: str) -> None:
+    held = sorted(_pins(root / f"requirements/{lock}.txt"))
+    done = subprocess.run(
+        [sys.executable, "-c", f"{WITHOUT_THE_REST}\nimport {modules}", *held],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_builder_is_sent_nothing_but_sources(root: Path) -> None:
