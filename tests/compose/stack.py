@@ -93,7 +93,9 @@ class ComposeStack:
 
 
 class Traffic:
-    """Clients that post one file again and again, and what they were answered."""
+    """Clients that post one file again and again, below the rate that nginx allows, and what they were answered."""
+
+    RATE = 6.0
 
     def __init__(self, stack: ComposeStack, media: Path) -> None:
         self.answers: list[httpx.Response] = []
@@ -106,7 +108,7 @@ class Traffic:
     @contextmanager
     def flowing(self, clients: int = 2) -> Iterator[None]:
         """Post from several threads while the context lasts."""
-        threads = [threading.Thread(target=self._post) for _ in range(clients)]
+        threads = [threading.Thread(target=self._post, args=(clients / self.RATE,)) for _ in range(clients)]
         for thread in threads:
             thread.start()
         try:
@@ -116,15 +118,14 @@ class Traffic:
             for thread in threads:
                 thread.join(timeout=180)
 
-    def _post(self) -> None:
+    def _post(self, interval: float) -> None:
         with self._stack.client() as client:
-            while not self._stopped.is_set():
+            while not self._stopped.wait(interval):
                 files = {"file": (self._name, self._media)}
                 try:
                     self.answers.append(client.post("/predict", files=files, params={"max_frames": "4"}))
                 except httpx.TransportError as error:
                     self.broken.append(error)
-                    self._stopped.wait(0.2)
 
     def wait_for(self, more: int, seconds: float = 120.0) -> None:
         """Until so many more were answered."""
@@ -134,6 +135,15 @@ class Traffic:
     def statuses(self) -> Counter[int]:
         """How often each status was answered."""
         return Counter(answer.status_code for answer in self.answers)
+
+    def lost(self) -> list[str]:
+        """What was said to those who got no verdict, and what nginx's log has of them."""
+        log = self._stack.engine.docker("logs", self._stack.containers("nginx")[0]["Id"]).splitlines()
+        found = [repr(error) for error in self.broken]
+        for answer in self.answers:
+            if answer.status_code != 200:
+                found += [answer.text, *(line for line in log if answer.headers.get("x-request-id", "-") in line)]
+        return found
 
     def degraded(self) -> int:
         """How many verdicts rest on fewer detectors than they should."""

@@ -259,8 +259,8 @@ def test_a_version_that_is_dropped_in_takes_over_without_a_lost_request(stack: C
         os.chown(path, owner.st_uid, owner.st_gid)
 
     def version(answer: httpx.Response) -> int:
-        found: int = next(each["version"] for each in answer.json()["detectors"] if each["name"] == "face-blend")
-        return found
+        detectors = answer.json().get("detectors", [])
+        return next((int(each["version"]) for each in detectors if each["name"] == "face-blend"), 0)
 
     traffic = Traffic(stack, clip)
     with traffic.flowing():
@@ -270,8 +270,7 @@ def test_a_version_that_is_dropped_in_takes_over_without_a_lost_request(stack: C
         wait_until(
             lambda: [version(answer) for answer in traffic.answers[-6:]] == [2] * 6, 90, lambda: f"{traffic.statuses()}"
         )
-    assert set(traffic.statuses()) == {200}
-    assert traffic.broken == []
+    assert traffic.lost() == []
     assert traffic.degraded() == 0
     print(f"\nhot swap: {len(traffic.answers)} answers, {Counter(map(version, traffic.answers))}, 0 lost")
 
@@ -286,9 +285,8 @@ def test_gateways_are_replaced_under_load_without_a_lost_request(stack: ComposeS
     after = {container["Id"] for container in stack.containers("gateway")}
     assert len(after) == len(before) == 2
     assert not after & before
-    print(f"\n{said}rolling restart: {len(traffic.answers)} answers, {dict(traffic.statuses())}, 0 lost")
-    assert traffic.broken == []
-    assert set(traffic.statuses()) == {200}
+    print(f"\n{said}rolling restart: {len(traffic.answers)} answers, {len(traffic.lost())} lost")
+    assert traffic.lost() == []
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -316,7 +314,7 @@ def test_a_container_that_is_killed_comes_back(stack: ComposeStack, clip: Path, 
         if answer.status_code != 200:
             assert answer.headers["content-type"] == "application/problem+json", answer.text
             assert answer.json()["hint"]
-    assert set(traffic.statuses()) <= {200, 503}
+    assert set(traffic.statuses()) <= {200, 503}, traffic.lost()
     assert not traffic.broken or service == "nginx"
     print(
         f"\n| {service} | healthy again after {healthy:.1f} s | {len(traffic.answers)} answers "
