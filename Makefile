@@ -15,12 +15,12 @@ MODELS := .venvs/models/bin/python
 TOOLS := .venvs/tools/bin/python
 SAMPLES := .cache/samples/.made
 
-.PHONY: help setup demo serve up down logs certs roll test test-compose fuzz lint types bench lock clean python environments torch today assets
+.PHONY: help setup demo serve up down logs certs roll test test-compose fuzz lint types bench bench-rollout lock clean python environments torch today assets
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
 help:  ## say what there is
-	@sed -nE 's/^([a-z-]+):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -nE 's/^([a-z-]+):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 setup: $(SAMPLES)  ## environments, assets and samples, whatever of them is missing
 
@@ -63,6 +63,9 @@ types: torch  ## mypy --strict
 
 bench: environments assets today  ## what preprocessing takes, beside the least it can; ten minutes on an idle machine
 	@$(SERVICES) bench/preprocess.py
+
+bench-rollout: environments assets  ## swaps, kills and restarts under load: every request counted; quarter of an hour
+	@$(SERVICES) bench/rollout.py
 
 lock: python  ## write requirements/*.txt anew from requirements/*.in
 	@$(PYTHON) scripts/environments.py tools

@@ -50,7 +50,7 @@ LAYERS = {
             "services",
             "services",
             ("services.txt", "checks.txt"),
-            ("contracts", "gateway", "preprocess-service", "local-serving", "export"),
+            ("contracts", "gateway", "preprocess-service", "local-serving", "export", "client"),
         ),
         Layer("triton", "triton", ("triton.txt",), system_python=True),
         Layer("models", "models", ("models.txt",), ("contracts", "local-serving", "export")),

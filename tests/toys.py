@@ -210,8 +210,10 @@ def _finish(
     detector = version.parent
     (detector / "detector.yaml").write_text(manifest.to_yaml(), encoding="utf-8")
     (detector / "rollout.yaml").write_text(Rollout(live=1).to_yaml(), encoding="utf-8")
-    event = RolloutEvent(at=MADE, who="tests/toys.py", action="promote", version=1, why="toy for tests")
-    (detector / "history.jsonl").write_text(event.model_dump_json() + "\n", encoding="utf-8")
+    event = RolloutEvent(
+        at=MADE, who="tests/toys.py", action="promote", version=1, why="toy for tests", sha256=card.artifact.sha256
+    )
+    (detector / "history.jsonl").write_text(event.to_line(), encoding="utf-8")
 
 
 def _measurement(medium: Medium) -> Measurement:

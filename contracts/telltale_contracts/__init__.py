@@ -49,6 +49,7 @@ from telltale_contracts._inputs import (
     SoundSpec,
     Waveform,
 )
+from telltale_contracts._items import ItemType, item_shape, item_type
 from telltale_contracts._manifest import (
     Aggregation,
     DetectorManifest,
@@ -57,11 +58,12 @@ from telltale_contracts._manifest import (
     TensorNames,
 )
 from telltale_contracts._problem import Problem
-from telltale_contracts._rollout import Rollout, RolloutEvent, TrafficShare
+from telltale_contracts._rollout import Action, Rollout, RolloutEvent, TrafficShare
 
 __all__ = [
     "CARD_FILE",
     "GOLDEN_FILE",
+    "Action",
     "Aggregation",
     "Artifact",
     "AudioFacts",
@@ -82,6 +84,7 @@ __all__ = [
     "Image",
     "InputSpec",
     "Interval",
+    "ItemType",
     "Lfcc",
     "LogMel",
     "LogSpectrogram",
@@ -111,4 +114,6 @@ __all__ = [
     "Waveform",
     "artifact_digest",
     "artifact_files",
+    "item_shape",
+    "item_type",
 ]

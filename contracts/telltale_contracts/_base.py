@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict
@@ -30,3 +30,22 @@ class Contract(BaseModel):
         return yaml.safe_dump(
             self.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True, width=110
         )
+
+
+class GrownContract(Contract):
+    """A contract that got fields after documents had been written.
+
+    At their defaults the fields of ``_LATER`` are left out of documents, so that what somebody has written down stays
+    byte for byte what it was.
+    """
+
+    _LATER: ClassVar[frozenset[str]] = frozenset()
+
+    def unset_later(self) -> set[str]:
+        """The later fields that are at their defaults."""
+        return {name for name in self._LATER if getattr(self, name) == type(self).model_fields[name].default}
+
+    def to_yaml(self) -> str:
+        """As of every contract, later fields at their defaults left out."""
+        document = self.model_dump(mode="json", exclude_none=True, exclude=self.unset_later())
+        return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110)

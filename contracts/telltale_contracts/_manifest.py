@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from telltale_contracts._base import Contract
+from telltale_contracts._base import Contract, GrownContract
 from telltale_contracts._inputs import InputSpec
 
 Forgery = Literal["face_swap", "face_synthesis", "reenactment", "voice", "whole_image"]
@@ -37,8 +37,11 @@ class Aggregation(Contract):
     min_speech: float = Field(default=0.25, ge=0.0, le=1.0)
 
 
-class DetectorManifest(Contract):
-    """One detector: what it looks at, which forgery it tests, and where it is served."""
+class DetectorManifest(GrownContract):
+    """One detector: what it looks at, which forgery it tests, and where it is served.
+
+    ``policy``: a new version that has passed its checks is promoted ("auto") or held as candidate ("manual").
+    """
 
     name: str = Field(pattern=NAME_PATTERN)
     description: str
@@ -50,3 +53,6 @@ class DetectorManifest(Contract):
     aggregation: Aggregation = Aggregation()
     weight: float = Field(default=1.0, gt=0.0, description="relative to detectors of the same forgery")
     min_items: int = Field(default=1, ge=1, description="fewer usable items than this are too little evidence")
+    policy: Literal["auto", "manual"] = "manual"
+
+    _LATER: ClassVar[frozenset[str]] = frozenset({"policy"})

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from telltale_contracts._base import Contract
+from telltale_contracts._base import Contract, GrownContract
+
+Action = Literal["stage", "refuse", "shadow", "canary", "abort", "promote", "rollback", "pin", "drain", "retire"]
 
 
 class TrafficShare(Contract):
@@ -16,25 +19,55 @@ class TrafficShare(Contract):
     percent: float = Field(gt=0.0, le=100.0)
 
 
-class Rollout(Contract):
-    """The desired state of one detector."""
+class Rollout(GrownContract):
+    """The desired state of one detector.
 
-    live: int = Field(ge=1)
+    ``live`` answers; where there is none yet, nobody does. ``candidates`` are loaded and checked beside it and get no
+    traffic. ``next`` is the candidate that becomes live by itself once it has passed. While ``pinned``, no version
+    becomes live but by a command.
+    """
+
+    live: int | None = Field(default=None, ge=1)
     canary: TrafficShare | None = None
     shadow: TrafficShare | None = None
     previous: int | None = Field(default=None, ge=1)
+    candidates: tuple[int, ...] = ()
+    next: int | None = Field(default=None, ge=1)
+    pinned: bool = False
+
+    _LATER: ClassVar[frozenset[str]] = frozenset({"candidates", "next", "pinned"})
+
+    @model_validator(mode="after")
+    def _one_part_each(self) -> Self:
+        if any(version < 1 for version in self.candidates):
+            raise ValueError("a version's number is 1 or more")
+        for part, share in (("canary", self.canary), ("shadow", self.shadow)):
+            if share is not None and share.version == self.live:
+                raise ValueError(f"version {share.version} is live and cannot be the {part} beside itself")
+        if self.live is None and (self.canary or self.shadow):
+            raise ValueError("there is no live version that a canary or a shadow could stand beside")
+        return self
 
     def served(self) -> tuple[int, ...]:
         """The versions that a server must have loaded, lowest first."""
-        beside = [share.version for share in (self.canary, self.shadow) if share is not None]
-        return tuple(sorted({self.live, *beside}))
+        beside = {share.version for share in (self.canary, self.shadow) if share is not None}
+        live = set() if self.live is None else {self.live}
+        return tuple(sorted(live | beside | set(self.candidates)))
 
 
-class RolloutEvent(Contract):
-    """One line of history.jsonl."""
+class RolloutEvent(GrownContract):
+    """One line of history.jsonl; ``sha256`` is the digest of the version's artefact, where it is known."""
 
     at: datetime
     who: str
     action: str
     version: int | None = None
     why: str
+    percent: float | None = None
+    sha256: str | None = None
+
+    _LATER: ClassVar[frozenset[str]] = frozenset({"percent", "sha256"})
+
+    def to_line(self) -> str:
+        """The event as one line of JSON, its end included."""
+        return self.model_dump_json(exclude=self.unset_later()) + "\n"

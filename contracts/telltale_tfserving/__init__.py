@@ -12,7 +12,7 @@ from telltale_tfserving._stubs import (
     ModelStub,
     PredictionStub,
 )
-from telltale_tfserving._tensors import MalformedTensor, decode_tensor, encode_tensor
+from telltale_tfserving._tensors import MalformedTensor, decode_tensor, dtype_name, encode_tensor
 from telltale_tfserving.protos.error_codes_pb2 import Code
 from telltale_tfserving.protos.serving_pb2 import (
     FileSystemStoragePathSourceConfig,
@@ -65,5 +65,6 @@ __all__ = [
     "TensorProto",
     "TensorShapeProto",
     "decode_tensor",
+    "dtype_name",
     "encode_tensor",
 ]

@@ -46,6 +46,14 @@ class MalformedTensor(ValueError):
     """An array that TensorProto cannot carry, or a TensorProto whose values do not fit its type and shape."""
 
 
+def dtype_name(number: DataType) -> str:
+    """What numpy calls a type of TensorFlow's; TensorFlow's own name where numpy has none."""
+    dtype = _NUMPY_OF.get(number)
+    if dtype is not None:
+        return dtype.name
+    return DataType.Name(number) if number in DataType.values() else str(number)
+
+
 def encode_tensor(array: NDArray[np.generic]) -> TensorProto:
     """An array as a TensorProto with ``tensor_content``: little-endian, row by row.
 
@@ -74,8 +82,7 @@ def decode_tensor(tensor: TensorProto) -> NDArray[np.generic]:
     """
     dtype = _NUMPY_OF.get(tensor.dtype)
     if dtype is None:
-        name = DataType.Name(tensor.dtype) if tensor.dtype in DataType.values() else str(tensor.dtype)
-        raise MalformedTensor(f"a tensor of type {name} cannot be read")
+        raise MalformedTensor(f"a tensor of type {dtype_name(tensor.dtype)} cannot be read")
     shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
     if tensor.tensor_shape.unknown_rank or any(size < 0 for size in shape):
         raise MalformedTensor(f"a tensor of unknown shape {list(shape)} cannot be read")

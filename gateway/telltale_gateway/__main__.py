@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import ipaddress
 import logging
 import sys
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from pydantic import ValidationError
 
 from telltale_gateway.app import create_app
 from telltale_gateway.draining import DrainingServer
+from telltale_gateway.loopback import is_loopback
 from telltale_gateway.settings import Settings
 
 # Where containers find their secrets, one file each; a name in the environment comes first.
@@ -54,16 +54,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     server.run()
     return 0 if server.started else 3
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address to bind can be reached from this machine only."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 if __name__ == "__main__":

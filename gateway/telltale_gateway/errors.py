@@ -4,15 +4,21 @@
       BadParameter             400  a query parameter is out of its range
       UnknownDetector          400  a detector was asked for that does not exist
       BadUpload                400  the body is not one multipart upload with a part named file
+      BadOrder                 400  an order to the rollout lacks something, or names what is not there
+      OperateKeyRequired       401  the operator's key is missing or wrong
+      OperateForbidden         403  who asks may not change what is served
       UnknownModel             404  no detector of that name
       UploadTimeout            408  the upload took too long to arrive
+      OrderRefused             409  the order cannot be carried out as things stand
       UploadTooLarge           413  the upload is larger than the limit
       NothingToAnalyse         422  no detector found anything in the media that it could look at
+      OrderFailed              422  what an order asked for turned out not to be possible
       UpstreamProblem          any  preprocessing refused the media; its problem is passed on
       PreprocessUnavailable    503  preprocessing cannot be reached
       NoDetectorAvailable      503  every detector that could have answered is down
       Busy                     503  as many analyses run as are allowed
       AnalysisTimeout          504  the deadline passed
+      OrderPending             504  an order is still going on
 
 Each carries its status, a stable code, and a hint that says what to do.
 """
@@ -25,11 +31,17 @@ from telltale_contracts import Problem
 
 __all__ = [
     "AnalysisTimeout",
+    "BadOrder",
     "BadParameter",
     "BadUpload",
     "Busy",
     "NoDetectorAvailable",
     "NothingToAnalyse",
+    "OperateForbidden",
+    "OperateKeyRequired",
+    "OrderFailed",
+    "OrderPending",
+    "OrderRefused",
     "PreprocessUnavailable",
     "TelltaleError",
     "UnknownDetector",
@@ -157,3 +169,39 @@ class AnalysisTimeout(TelltaleError):
     """The deadline passed before there was a verdict."""
 
     status, code, title = 504, "analysis_timeout", "Analysis timed out"
+
+
+class BadOrder(TelltaleError):
+    """An order to the rollout lacks something, or names what is not there."""
+
+    status, code, title = 400, "bad_order", "Bad order"
+
+
+class OperateKeyRequired(TelltaleError):
+    """The operator's key is missing or wrong."""
+
+    status, code, title = 401, "operate_key_required", "Operator's key required"
+
+
+class OperateForbidden(TelltaleError):
+    """Who asks may not change what is served."""
+
+    status, code, title = 403, "operate_forbidden", "Not allowed to operate"
+
+
+class OrderRefused(TelltaleError):
+    """The order cannot be carried out as things stand; nothing was changed."""
+
+    status, code, title = 409, "order_refused", "Order refused"
+
+
+class OrderFailed(TelltaleError):
+    """The order was taken, and what it asked for turned out not to be possible; the live version is untouched."""
+
+    status, code, title = 422, "order_failed", "Order failed"
+
+
+class OrderPending(TelltaleError):
+    """The order was taken and is still going on."""
+
+    status, code, title = 504, "order_pending", "Still going on"

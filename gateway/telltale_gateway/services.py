@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -12,8 +15,27 @@ from telltale_contracts import Server
 from telltale_gateway.analysis import Analyzer, PreprocessClient
 from telltale_gateway.analysis.fusion import RivalForgeries
 from telltale_gateway.analysis.judgement import Judge, LabelRules
-from telltale_gateway.rollout import GoldenProbe, Reconciler, Rhythm
-from telltale_gateway.serving import Backend, TensorFlowServing, Triton
+from telltale_gateway.rollout import (
+    CanaryRules,
+    CatalogReader,
+    Dispatcher,
+    Lease,
+    Mirror,
+    Operations,
+    Overview,
+    Presence,
+    Prover,
+    Reconciler,
+    Rhythm,
+    RolloutStore,
+    Sources,
+    Steward,
+    Traffic,
+    Usage,
+    Waiting,
+    Watches,
+)
+from telltale_gateway.serving import Backend, Replicas, TensorFlowServing, Triton
 from telltale_gateway.settings import Settings
 from telltale_gateway.telemetry import Telemetry
 
@@ -24,6 +46,8 @@ class Services:
 
     analyzer: Analyzer
     reconciler: Reconciler
+    operations: Operations
+    overview: Overview
     preprocess: PreprocessClient
     telemetry: Telemetry
 
@@ -32,60 +56,103 @@ class Services:
 async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """Open the connections and start the reconcile loop; on leaving, stop and close them."""
     async with AsyncExitStack() as stack:
+        telemetry = Telemetry()
         backends: dict[Server, Backend] = {}
-        for backend in _backends(settings):
+        for backend in server_backends(settings, telemetry):
             stack.push_async_callback(backend.close)
             backends[backend.server] = backend
         preprocess = PreprocessClient(settings.preprocess_url, timeout_s=settings.deadlines.preprocess_s)
         stack.push_async_callback(preprocess.close)
-        reconciler = Reconciler(
-            settings.model_repository,
-            backends,
-            GoldenProbe(settings.deadlines.probe_s),
-            Rhythm(
-                interval_s=settings.reconcile.interval_s,
-                probe_interval_s=settings.reconcile.probe_interval_s,
-                linger_s=settings.deadlines.analysis_s,
-            ),
-        )
+        rollout = rollout_parts(settings, backends)
         analyzer = Analyzer(
-            reconciler,
+            rollout.reconciler,
+            rollout.dispatcher,
             preprocess,
             _judge(settings),
             deadline_s=settings.deadlines.analysis_s,
             inference_timeout_s=settings.deadlines.inference_s,
             concurrent=settings.limits.concurrent_analyses,
         )
-        loop = asyncio.create_task(reconciler.run(), name="reconcile")
-        stack.push_async_callback(_stop, loop)
-        yield Services(analyzer, reconciler, preprocess, Telemetry())
+        for name, work in (("reconcile", rollout.reconciler.run()), ("mirror", rollout.mirror.run())):
+            stack.push_async_callback(_stop, asyncio.create_task(work, name=name))
+        yield Services(analyzer, rollout.reconciler, rollout.operations, rollout.overview, preprocess, telemetry)
 
 
-def _backends(settings: Settings) -> list[Backend]:
-    backends: list[Backend] = []
-    if settings.triton_url:
-        key = settings.triton_control_key
-        backends.append(
-            Triton(
-                settings.triton_url,
-                repository=settings.model_repository,
-                load_timeout_s=settings.deadlines.load_s,
-                slots=settings.limits.batches_per_server,
-                control_key=key.get_secret_value() if key else None,
-                instances=settings.triton_instances,
-            )
+@dataclass(frozen=True)
+class RolloutParts:
+    """What decides which version answers."""
+
+    reconciler: Reconciler
+    dispatcher: Dispatcher
+    mirror: Mirror
+    operations: Operations
+    overview: Overview
+
+
+def rollout_parts(settings: Settings, backends: Mapping[Server, Backend]) -> RolloutParts:
+    """The rollout over these servers; its loop and its mirror are the caller's to run."""
+    repository = settings.model_repository
+    store, presence = (
+        RolloutStore(repository),
+        Presence(repository, f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"),
+    )
+    prover = Prover(settings.deadlines.probe_s)
+    traffic = Traffic(Usage(), Watches(CanaryRules(**settings.canary.model_dump())))
+    reconcile = settings.reconcile
+    reconciler = Reconciler(
+        Sources(CatalogReader(repository, reconcile.settle_s), Lease(repository), presence),
+        backends,
+        prover,
+        Steward(store, prover),
+        traffic=traffic,
+        rhythm=Rhythm(reconcile.interval_s, reconcile.probe_interval_s, reconcile.linger_s),
+    )
+    mirror = Mirror(traffic.usage, settings.rollout.mirror_room)
+    dispatcher = Dispatcher(reconciler.deployed, mirror, traffic.watches)
+    waiting = Waiting(reconciler, presence, traffic.usage, settings.rollout.wait_s)
+    return RolloutParts(
+        reconciler,
+        dispatcher,
+        mirror,
+        Operations(repository, store, reconciler, waiting, staging_root=settings.staging_root),
+        Overview(
+            repository,
+            reconciler,
+            traffic,
+            mirror,
+            dispatcher.shadows,
+            presence=presence,
+            timeout_s=settings.deadlines.probe_s,
+        ),
+    )
+
+
+def server_backends(settings: Settings, telemetry: Telemetry) -> list[Backend]:
+    """The model servers that are configured, one of each kind, of several replicas where there are."""
+    key = settings.triton_control_key
+    tritons: list[Backend] = [
+        Triton(
+            url,
+            control=control,
+            control_key=key.get_secret_value() if key else None,
+            instances=settings.triton_instances,
+            repository=settings.model_repository,
+            load_timeout_s=settings.deadlines.load_s,
+            slots=settings.limits.batches_per_server,
         )
-    if settings.tfserving_target:
-        root = settings.tfserving_model_root or settings.model_repository.absolute()
-        backends.append(
-            TensorFlowServing(
-                settings.tfserving_target,
-                model_root=root,
-                load_timeout_s=settings.deadlines.load_s,
-                slots=settings.limits.batches_per_server,
-            )
+        for url, control in settings.tritons
+    ]
+    tfservings: list[Backend] = [
+        TensorFlowServing(
+            target,
+            model_root=settings.tfserving_model_root or settings.model_repository.absolute(),
+            load_timeout_s=settings.deadlines.load_s,
+            slots=settings.limits.batches_per_server,
         )
-    return backends
+        for target in settings.tfserving_targets
+    ]
+    kinds = [kind for kind in (tritons, tfservings) if kind]
+    return [kind[0] if len(kind) == 1 else Replicas(kind, telemetry.retried_on_replica) for kind in kinds]
 
 
 def _judge(settings: Settings) -> Judge:

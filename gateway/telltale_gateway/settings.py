@@ -66,9 +66,32 @@ class Fusion(_Group):
 class Reconcile(_Group):
     """How often the servers are compared with rollout.yaml, and each detector with its golden scores."""
 
-    interval_s: float = Field(default=1.0, gt=0.0)
+    interval_s: float = Field(default=0.5, gt=0.0)
     probe_interval_s: float = Field(default=5.0, gt=0.0)
     stale_after_s: float = Field(default=10.0, gt=0.0, description="a probe older than this proves nothing")
+    settle_s: float = Field(
+        default=5.0, ge=0.0, description="a folder that has not changed for so long is no longer being copied"
+    )
+    linger_s: float = Field(default=3.0, ge=0.0, description="a version stays loaded once no gateway uses it")
+
+
+class Canary(_Group):
+    """When a canary is taken out by itself; every gateway judges by the requests that it has seen."""
+
+    min_errors: int = Field(default=3, ge=1)
+    max_error_rate: float = Field(default=0.02, ge=0.0, le=1.0)
+    min_requests: int = Field(default=50, ge=2, description="of either version, before latencies are compared")
+    latency_factor: float = Field(default=2.0, gt=1.0, description="p95 of the canary over that of the live version")
+    min_pairs: int = Field(default=50, ge=2, description="inputs that both versions scored, before these are compared")
+    drift_p: float = Field(default=1e-4, gt=0.0, lt=1.0)
+    drift_distance: float = Field(default=0.2, ge=0.0, le=1.0)
+
+
+class Rollouts(_Group):
+    """What operators may do, and how."""
+
+    wait_s: float = Field(default=120.0, gt=0.0, description="an order is waited for so long at most")
+    mirror_room: int = Field(default=8, ge=1, description="inputs that may wait to be asked of a second version")
 
 
 class Settings(BaseSettings):
@@ -78,8 +101,11 @@ class Settings(BaseSettings):
 
     model_repository: Path
     preprocess_url: str
-    triton_url: str | None = None
-    tfserving_target: str | None = None
+    triton_url: str | None = Field(default=None, description="of one Triton, or of several, separated by commas")
+    triton_grpc_target: str | None = Field(
+        default=None, description="HOST:PORT of each Triton's gRPC in the same order, for loads that hold up no request"
+    )
+    tfserving_target: str | None = Field(default=None, description="HOST:PORT, of one or of several as above")
     tfserving_model_root: Path | None = Field(
         default=None, description="the model repository as TensorFlow Serving sees it, where that differs"
     )
@@ -89,9 +115,37 @@ class Settings(BaseSettings):
     triton_instances: Literal["KIND_CPU", "KIND_GPU"] | None = Field(
         default=None, description="what Triton computes on, where not on what each config.pbtxt says"
     )
+    staging_root: Path | None = Field(default=None, description="version folders below it can be staged over HTTP")
+    operator_key: SecretStr | None = Field(
+        default=None, min_length=16, description="whoever sends it may operate; without it only this machine may"
+    )
     allow_anonymous: bool = Field(default=False, description="serve addresses other than loopback without keys")
     device: str = Field(default="cpu", description="what the model servers compute on, told to those who ask")
     limits: Limits = Limits()
     deadlines: Deadlines = Deadlines()
     fusion: Fusion = Fusion()
     reconcile: Reconcile = Reconcile()
+    canary: Canary = Canary()
+    rollout: Rollouts = Rollouts()
+
+    @property
+    def tritons(self) -> tuple[tuple[str, str | None], ...]:
+        """The URL of each Triton, and where its gRPC listens if that is known."""
+        urls, targets = _listed(self.triton_url), _listed(self.triton_grpc_target)
+        return tuple(zip(urls, targets or (None,) * len(urls), strict=True))
+
+    @property
+    def tfserving_targets(self) -> tuple[str, ...]:
+        """The TensorFlow Servings; none where there is none."""
+        return _listed(self.tfserving_target)
+
+    @model_validator(mode="after")
+    def _each_its_own(self) -> Self:
+        urls, targets = _listed(self.triton_url), _listed(self.triton_grpc_target)
+        if targets and len(targets) != len(urls):
+            raise ValueError(f"triton_grpc_target names {len(targets)} servers, triton_url {len(urls)}")
+        return self
+
+
+def _listed(text: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from telltale_contracts import Server
 
 from telltale_gateway.analysis import Verdict
 from telltale_gateway.rollout import Fleet
@@ -45,6 +46,18 @@ class Telemetry:
             buckets=_TENTHS,
             registry=self._registry,
         )
+        self._retries = Counter(
+            "telltale_detector_retries",
+            "Requests that one version could not answer and another did.",
+            ["detector", "version", "instead_of"],
+            registry=self._registry,
+        )
+        self._replica_retries = Counter(
+            "telltale_replica_retries",
+            "Calls that one server could not answer and were made again on another.",
+            ["server"],
+            registry=self._registry,
+        )
         self._detector_ready = Gauge(
             "telltale_detector_ready",
             "Whether the live version passed its last real inference.",
@@ -59,8 +72,14 @@ class Telemetry:
             self._stage_seconds.labels(stage).observe(milliseconds / 1000.0)
         for result in verdict.detectors:
             self._detector_results.labels(result.name, str(result.version), result.status).inc()
+            if result.instead_of is not None:
+                self._retries.labels(result.name, str(result.version), str(result.instead_of)).inc()
             if result.score is not None:
                 self._detector_scores.labels(result.name, str(result.version)).observe(result.score)
+
+    def retried_on_replica(self, server: Server) -> None:
+        """A call was made again, on another server of its kind."""
+        self._replica_retries.labels(server).inc()
 
     def exposition(self, fleet: Fleet) -> bytes:
         """Everything in Prometheus' text format."""

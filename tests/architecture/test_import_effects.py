@@ -71,7 +71,15 @@ def _acts(package: str, root: Path, extra: Path | None = None) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "package", ["telltale_contracts", "telltale_tfserving", "telltale_gateway", "telltale_preprocess", "telltale_local"]
+    "package",
+    [
+        "telltale_contracts",
+        "telltale_tfserving",
+        "telltale_gateway",
+        "telltale_preprocess",
+        "telltale_local",
+        "telltale_client",
+    ],
 )
 def test_importing_does_nothing(package: str, root: Path) -> None:
     assert _acts(package, root) == []

@@ -27,7 +27,7 @@ from telltale_contracts import (
 )
 from telltale_gateway.analysis.aggregation import Aggregated
 from telltale_gateway.analysis.scoring import Outcome
-from telltale_gateway.rollout import Deployed, Readiness, Release
+from telltale_gateway.rollout import CanaryRules, Deployed, Dispatcher, Mirror, Readiness, Release, Usage, Watches
 
 IDENTITY = Calibration(slope=1.0, intercept=0.0, prior=0.5, n=100, fitted_on="nothing: the identity")
 
@@ -109,3 +109,20 @@ def metadata(kind: MediaKind = "video", *, quality: float = 0.8, sound: bool = T
         frames=() if kind == "audio" else (SampledFrame(index=0, t=0.0),),
         tracks=() if kind == "audio" else (track,),
     )
+
+
+RULES = CanaryRules(
+    min_errors=3,
+    max_error_rate=0.1,
+    min_requests=20,
+    latency_factor=2.0,
+    min_pairs=20,
+    drift_p=1e-3,
+    drift_distance=0.2,
+)
+
+
+def dispatcher(*now: Deployed) -> Dispatcher:
+    """A dispatcher over detectors as they are now; nothing works its mirror off."""
+    by_name = {each.name: each for each in now}
+    return Dispatcher(by_name.get, Mirror(Usage(), 8), Watches(RULES))

@@ -4,7 +4,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from telltale_gateway.rollout import read_catalog
+from telltale_gateway.rollout import Catalog, CatalogReader
+
+
+def read_catalog(repository: Path) -> Catalog:
+    return CatalogReader(repository, settle_s=0.0).read()
 
 
 @pytest.fixture
@@ -62,6 +66,6 @@ def test_folders_that_are_no_detectors_are_left_alone(repository: Path) -> None:
 
 
 def test_versions_already_known_are_not_read_again(repository: Path) -> None:
-    first = read_catalog(repository)
-    second = read_catalog(repository, first)
+    reader = CatalogReader(repository, settle_s=0.0)
+    first, second = reader.read(), reader.read()
     assert second.entries["toy-face"].releases[1] is first.entries["toy-face"].releases[1]

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,14 +96,16 @@ class Traffic:
 
 
 @contextmanager
-def running_stack(repository: Path, temporary: Path) -> Iterator[RunningStack]:
+def running_stack(
+    repository: Path, temporary: Path, settings: Mapping[str, str] | None = None
+) -> Iterator[RunningStack]:
     """Start the stack on a free port and stop it by SIGTERM; nothing of it may stay."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
     command = [sys.executable, "-m", "telltale_local", "serve", "--port", str(port)]
     command += ["--model-repository", str(repository)]
-    environment = os.environ | {"TMPDIR": str(temporary)}
+    environment = {**os.environ, "TMPDIR": str(temporary), **(settings or {})}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None

@@ -200,6 +200,11 @@ def _write_detector(stage: Path, manifest: DetectorManifest, output_dims: tuple[
         (stage / CONFIG_FILE).write_text(triton_config(manifest, output_dims), encoding="utf-8")
     (stage / ROLLOUT_FILE).write_text(Rollout(live=card.version).to_yaml(), encoding="utf-8")
     event = RolloutEvent(
-        at=card.created, who=_WHO, action="promote", version=card.version, why="the detector's first version"
+        at=card.created,
+        who=_WHO,
+        action="promote",
+        version=card.version,
+        why="the detector's first version",
+        sha256=card.artifact.sha256,
     )
-    (stage / HISTORY_FILE).write_text(event.model_dump_json() + "\n", encoding="utf-8")
+    (stage / HISTORY_FILE).write_text(event.to_line(), encoding="utf-8")

@@ -18,7 +18,7 @@ from telltale_gateway.analysis.report import Timings, compose
 from telltale_gateway.analysis.scoring import Outcome, score
 from telltale_gateway.analysis.verdict import Verdict
 from telltale_gateway.errors import AnalysisTimeout, Busy, NoDetectorAvailable, NothingToAnalyse, UnknownDetector
-from telltale_gateway.rollout import Deployed, Fleet, Reconciler
+from telltale_gateway.rollout import Deployed, Dispatcher, Fleet, Reconciler
 
 _RETRY_AFTER_S = 3
 
@@ -40,6 +40,7 @@ class Analyzer:
     def __init__(
         self,
         reconciler: Reconciler,
+        dispatcher: Dispatcher,
         preprocess: PreprocessClient,
         judge: Judge,
         *,
@@ -48,6 +49,7 @@ class Analyzer:
         concurrent: int,
     ) -> None:
         self._reconciler = reconciler
+        self._dispatcher = dispatcher
         self._preprocess = preprocess
         self._judge = judge
         self._deadline_s = deadline_s
@@ -79,7 +81,8 @@ class Analyzer:
             )
         self._running += 1
         try:
-            return await self._analyze(media, options, fleet, asked, request_id=request_id, listener=listener)
+            with self._reconciler.usage.of(asked):
+                return await self._analyze(media, options, fleet, asked, request_id=request_id, listener=listener)
         finally:
             self._running -= 1
 
@@ -132,8 +135,8 @@ class Analyzer:
         self, asked: Sequence[Deployed], bundle: TensorBundle, listener: Listener
     ) -> tuple[Outcome, ...]:
         async def one(deployed: Deployed) -> Outcome:
-            outcome = await score(deployed, bundle, self._inference_timeout_s)
-            if outcome.status == "failed":
+            outcome = await score(deployed, bundle, self._dispatcher, self._inference_timeout_s)
+            if outcome.status == "failed" or outcome.instead_of is not None:
                 self._reconciler.suspect(deployed.name)
             return outcome
 

@@ -89,6 +89,7 @@ def _detector(outcome: Outcome, judgement: Judgement) -> DetectorResult:
         contribution=judgement.contributions.get(deployed.name),
         items=len(aggregated.items) if aggregated else 0,
         latency_ms=outcome.latency_ms,
+        instead_of=outcome.instead_of,
     )
 
 

@@ -12,8 +12,7 @@ from telltale_contracts import Medium, MissingReason, SoundSpec, TensorBundle
 
 from telltale_gateway.analysis.aggregation import Aggregated, aggregate
 from telltale_gateway.analysis.verdict import Status
-from telltale_gateway.rollout import Deployed
-from telltale_gateway.serving import BackendError, ModelCall, infer_in_batches
+from telltale_gateway.rollout import Deployed, Dispatcher, DispatchFailed
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +33,8 @@ class Items:
 class Outcome:
     """What one detector said. ``aggregated`` and ``items`` are there exactly when ``status`` is "scored".
 
-    ``unmeasured``: it says nothing because its version was never measured on this medium.
+    ``unmeasured``: it says nothing because its version was never measured on this medium. ``instead_of``: a version
+    that was asked before the one of ``deployed``, and could not answer.
     """
 
     deployed: Deployed
@@ -45,6 +45,7 @@ class Outcome:
     aggregated: Aggregated | None = None
     items: Items | None = None
     latency_ms: float | None = None
+    instead_of: int | None = None
 
     @property
     def absent(self) -> bool:
@@ -64,7 +65,7 @@ def medium_of(deployed: Deployed, bundle: TensorBundle) -> Medium:
     return "image" if bundle.metadata.media.kind == "image" else "video"
 
 
-async def score(deployed: Deployed, bundle: TensorBundle, timeout_s: float) -> Outcome:
+async def score(deployed: Deployed, bundle: TensorBundle, dispatcher: Dispatcher, timeout_s: float) -> Outcome:
     """Ask one detector; whatever goes wrong with its server becomes the outcome "failed", never a number."""
     # What does not apply is no failure, whatever state its server is in.
     key = deployed.manifest.input.key()
@@ -83,14 +84,18 @@ async def score(deployed: Deployed, bundle: TensorBundle, timeout_s: float) -> O
     counted = counted_items(deployed, bundle)
     items = Items(bundle.frame[key][counted], bundle.track[key][counted])
     started = time.perf_counter()
-    call = ModelCall(deployed.name, deployed.version, deployed.manifest.tensors, timeout_s)
     try:
-        raw = await infer_in_batches(deployed.backend, call, tensor[counted], deployed.manifest.max_batch)
-    except BackendError as error:
-        _log.warning("%s %d failed: %s", deployed.name, deployed.version, error)
-        return Outcome(deployed, "failed", str(error), latency_ms=_since(started))
-    aggregated = aggregate(raw, items.track, deployed.card.calibration, deployed.manifest.aggregation)
-    return Outcome(deployed, "scored", aggregated=aggregated, items=items, latency_ms=_since(started))
+        answered = await dispatcher.ask(deployed, tensor[counted], timeout_s, lambda card: card.measured_on(medium))
+    except DispatchFailed as error:
+        _log.warning("%s %d failed: %s", deployed.name, error.deployed.version, error)
+        return Outcome(error.deployed, "failed", str(error), latency_ms=_since(started))
+    by = answered.deployed
+    if by.card is None:
+        raise RuntimeError("a version answered without a release")
+    aggregated = aggregate(answered.scores, items.track, by.card.calibration, by.manifest.aggregation)
+    return Outcome(
+        by, "scored", aggregated=aggregated, items=items, latency_ms=_since(started), instead_of=answered.instead_of
+    )
 
 
 def counted_items(deployed: Deployed, bundle: TensorBundle) -> NDArray[np.intp]:

@@ -33,6 +33,9 @@ class DetectorResult(_Answer):
     )
     items: int = 0
     latency_ms: float | None = None
+    instead_of: int | None = Field(
+        default=None, description="the version that was asked first and could not answer this request"
+    )
 
 
 class FaceScore(_Answer):

@@ -1,19 +1,55 @@
 """Which version of which detector answers: read from the repository, brought to the servers, proven by inference."""
 
-from telltale_gateway.rollout.catalog import Catalog, CatalogEntry, Release, read_catalog
-from telltale_gateway.rollout.fleet import Deployed, Fleet, Readiness
-from telltale_gateway.rollout.probe import GoldenProbe
-from telltale_gateway.rollout.reconcile import Reconciler, Rhythm
+from telltale_gateway.rollout.catalog import Catalog, CatalogEntry, CatalogReader
+from telltale_gateway.rollout.dispatch import Answered, Dispatcher, DispatchFailed
+from telltale_gateway.rollout.fleet import Deployed, Fleet, Readiness, Share
+from telltale_gateway.rollout.lease import Lease
+from telltale_gateway.rollout.mirror import Mirror
+from telltale_gateway.rollout.operations import Operations
+from telltale_gateway.rollout.orders import Order, Receipt
+from telltale_gateway.rollout.overview import CanaryCounts, Diff, Overview
+from telltale_gateway.rollout.presence import Presence
+from telltale_gateway.rollout.proving import Prover
+from telltale_gateway.rollout.reconcile import Reconciler, Rhythm, Sources, Traffic
+from telltale_gateway.rollout.releases import Release
+from telltale_gateway.rollout.stages import VersionStatus
+from telltale_gateway.rollout.steward import Steward
+from telltale_gateway.rollout.store import RolloutStore
+from telltale_gateway.rollout.usage import Usage
+from telltale_gateway.rollout.waiting import Waiting
+from telltale_gateway.rollout.watch import CanaryRules, Watches
 
 __all__ = [
+    "Answered",
+    "CanaryCounts",
+    "CanaryRules",
     "Catalog",
     "CatalogEntry",
+    "CatalogReader",
     "Deployed",
+    "Diff",
+    "DispatchFailed",
+    "Dispatcher",
     "Fleet",
-    "GoldenProbe",
+    "Lease",
+    "Mirror",
+    "Operations",
+    "Order",
+    "Overview",
+    "Presence",
+    "Prover",
     "Readiness",
+    "Receipt",
     "Reconciler",
     "Release",
     "Rhythm",
-    "read_catalog",
+    "RolloutStore",
+    "Share",
+    "Sources",
+    "Steward",
+    "Traffic",
+    "Usage",
+    "VersionStatus",
+    "Waiting",
+    "Watches",
 ]

@@ -1,50 +1,56 @@
-"""The model repository as it lies on disk: detectors, their versions, and which one is to answer."""
+"""The model repository as it lies on disk: detectors, their versions, and which one is to answer.
+
+A folder is read when it is whole and has come to rest. Until then it is *arriving*, which is no error: copying may be
+slow, and the card may come before the files that it describes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import yaml
-from numpy.typing import NDArray
-from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
-from telltale_contracts import (
-    CARD_FILE,
-    GOLDEN_FILE,
-    DetectorManifest,
-    Rollout,
-    VersionCard,
-    artifact_digest,
-    artifact_files,
+from telltale_contracts import DetectorManifest, Rollout
+
+from telltale_gateway.rollout.history import HISTORY_FILE, History, read_history
+from telltale_gateway.rollout.releases import (
+    Footprint,
+    IncompleteVersion,
+    Release,
+    UnsoundVersion,
+    footprint,
+    read_release,
+    sentence,
 )
 
 MANIFEST_FILE = "detector.yaml"
 ROLLOUT_FILE = "rollout.yaml"
-
-
-@dataclass(frozen=True)
-class Release:
-    """One version on disk whose bytes are those that its card describes, with the inputs of its golden check."""
-
-    card: VersionCard
-    golden: NDArray[np.generic] = field(repr=False)
+CONFIG_FILE = "config.pbtxt"
 
 
 @dataclass(frozen=True)
 class CatalogEntry:
-    """One detector: what it is, which versions are wanted, and those of them that are sound.
+    """One detector: what it is, what is wanted of its versions, and what was found of them.
 
-    ``unsound`` says of each wanted version that is not what is wrong with it.
+    Every version folder is one of ``releases`` (sound), ``unsound`` (with what is wrong), ``arriving`` (with what is
+    missing), or has not been read because nothing is asked of it.
     """
 
     manifest: DetectorManifest
     rollout: Rollout
     releases: Mapping[int, Release]
     unsound: Mapping[int, str]
+    arriving: Mapping[int, str] = field(default_factory=dict)
+    on_disk: frozenset[int] = frozenset()
+    history: History = field(default_factory=History)
+
+    def missing(self, version: int) -> str:
+        """Why there is no sound version of that number."""
+        if version in self.arriving:
+            return f"it is not all there: {self.arriving[version]}"
+        return self.unsound.get(version, "there is no such version in the repository")
 
 
 @dataclass(frozen=True)
@@ -59,70 +65,169 @@ class Catalog:
     unreadable: Mapping[str, str]
 
 
-class UnsoundVersion(ValueError):
-    """A version folder that is not what its card says."""
+@dataclass(frozen=True)
+class _Sighting:
+    """A folder as it was when it last changed, and what reading it gave since."""
+
+    found: Footprint
+    since: float
+    result: Release | UnsoundVersion | None = None
 
 
-def read_catalog(repository: Path, known: Catalog | None = None) -> Catalog:
-    """Read a repository. Versions never change once they are there, so those already ``known`` are not read again,
-    and stay known while their folder does.
+class CatalogReader:
+    """Reads a repository again and again, and what has not changed only once.
 
-    Raises:
-        OSError: the repository itself cannot be listed.
+    ``settle_s``: seconds for which nothing of a folder must have changed before bytes that differ from its card's
+    count as wrong rather than as still being copied.
     """
-    entries: dict[str, CatalogEntry] = {}
-    unreadable: dict[str, str] = {}
-    for folder in sorted(repository.iterdir()):
-        if not (folder / MANIFEST_FILE).is_file():
-            continue
-        before = known.entries.get(folder.name) if known else None
+
+    def __init__(self, repository: Path, settle_s: float) -> None:
+        self._repository = repository
+        self._settle_s = settle_s
+        self._catalog: Catalog | None = None
+        self._seen: dict[tuple[str, int], _Sighting] = {}
+        self._digests: dict[tuple[str, int], str] = {}
+        self._histories: dict[str, tuple[tuple[int, int], History]] = {}
+        self._manifests: dict[str, tuple[tuple[int, int], float]] = {}
+
+    def read(self) -> Catalog:
+        """The repository now.
+
+        Raises:
+            OSError: the repository itself cannot be listed.
+        """
+        entries: dict[str, CatalogEntry] = {}
+        unreadable: dict[str, str] = {}
+        for folder in sorted(self._repository.iterdir()):
+            if folder.name.startswith(".") or not (folder / MANIFEST_FILE).is_file():
+                continue
+            before = self._catalog.entries.get(folder.name) if self._catalog else None
+            try:
+                entries[folder.name] = self._read_entry(folder, before)
+            except (OSError, ValueError, yaml.YAMLError) as error:
+                if before is not None:
+                    entries[folder.name] = before
+                elif self._still_arriving(folder):
+                    continue
+                unreadable[folder.name] = sentence(error)
+        self._forget(entries)
+        self._catalog = Catalog(entries, unreadable)
+        return self._catalog
+
+    def _read_entry(self, folder: Path, before: CatalogEntry | None) -> CatalogEntry:
+        manifest = DetectorManifest.from_yaml(folder / MANIFEST_FILE)
+        if manifest.name != folder.name:
+            raise ValueError(f"{MANIFEST_FILE} names the detector {manifest.name}, its folder {folder.name}")
+        rollout = _read_rollout(folder, before)
+        history = self._history(folder)
+        on_disk = frozenset(_versions(folder))
+        releases: dict[int, Release] = {}
+        unsound: dict[int, str] = {}
+        arriving: dict[int, str] = {}
+        for version in sorted(_asked_for(rollout, history, on_disk)):
+            try:
+                if manifest.server == "triton" and not (folder / CONFIG_FILE).is_file():
+                    raise IncompleteVersion(f"{CONFIG_FILE} is missing")
+                in_use = version in rollout.served()
+                releases[version] = self._release(folder, manifest, version, history, at_once=in_use)
+            except IncompleteVersion as error:
+                (unsound if version == rollout.live else arriving)[version] = str(error)
+            except UnsoundVersion as error:
+                unsound[version] = str(error)
+        return CatalogEntry(manifest, rollout, releases, unsound, arriving, on_disk, history)
+
+    def _release(
+        self, folder: Path, manifest: DetectorManifest, version: int, history: History, *, at_once: bool
+    ) -> Release:
+        key, place = (manifest.name, version), folder / str(version)
         try:
-            entries[folder.name] = _read_entry(folder, before)
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            unreadable[folder.name] = _sentence(error)
-            if before is not None:
-                entries[folder.name] = before
-    return Catalog(entries, unreadable)
+            found = footprint(place)
+        except OSError as error:
+            raise IncompleteVersion(sentence(error)) from error
+        seen = self._seen.get(key)
+        if seen is None or seen.found != found:
+            seen = self._seen[key] = _Sighting(found, time.monotonic())
+            if not at_once:
+                raise IncompleteVersion("it was just changed")
+        result = seen.result
+        if result is None:
+            result = self._compare(place, manifest, version, history)
+            if isinstance(result, Release) or at_once or time.monotonic() - seen.since >= self._settle_s:
+                self._seen[key] = _Sighting(found, seen.since, result)
+            else:
+                raise IncompleteVersion(f"{result}, and it was changed a moment ago")
+        if isinstance(result, UnsoundVersion):
+            raise result
+        return result
 
-
-def _read_entry(folder: Path, known: CatalogEntry | None) -> CatalogEntry:
-    manifest = DetectorManifest.from_yaml(folder / MANIFEST_FILE)
-    if manifest.name != folder.name:
-        raise ValueError(f"{MANIFEST_FILE} names the detector {manifest.name}, its folder {folder.name}")
-    rollout = Rollout.from_yaml(folder / ROLLOUT_FILE)
-    if rollout.canary or rollout.shadow:
-        raise ValueError(f"{ROLLOUT_FILE} asks for a canary or a shadow, which this gateway does not serve")
-    releases = {v: release for v, release in known.releases.items() if (folder / str(v)).is_dir()} if known else {}
-    unsound: dict[int, str] = {}
-    for version in rollout.served():
-        if version in releases:
-            continue
+    def _compare(
+        self, place: Path, manifest: DetectorManifest, version: int, history: History
+    ) -> Release | UnsoundVersion:
         try:
-            releases[version] = _read_release(folder / str(version), manifest.name, version)
-        except (OSError, ValueError, SafetensorError, yaml.YAMLError) as error:
-            unsound[version] = _sentence(error)
-    return CatalogEntry(manifest, rollout, releases, unsound)
+            release = read_release(place, manifest, version)
+        except UnsoundVersion as error:
+            return error
+        key = (manifest.name, version)
+        first = history.digest(version) or self._digests.setdefault(key, release.sha256)
+        if first != release.sha256:
+            return UnsoundVersion(
+                f"version {version} already existed with other bytes (sha256 {first[:12]}, now {release.sha256[:12]}); "
+                "give the new bytes a number of their own"
+            )
+        return release
+
+    def _history(self, folder: Path) -> History:
+        path = folder / HISTORY_FILE
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            return History()
+        stamp = (status.st_size, status.st_mtime_ns)
+        known = self._histories.get(folder.name)
+        if known is None or known[0] != stamp:
+            known = self._histories[folder.name] = (stamp, read_history(path))
+        return known[1]
+
+    def _still_arriving(self, folder: Path) -> bool:
+        """Whether a folder that was never read yet is still being written; not at start, when all counts as settled."""
+        if self._catalog is None:
+            return False
+        status = (folder / MANIFEST_FILE).stat()
+        stamp = (status.st_size, status.st_mtime_ns)
+        known = self._manifests.get(folder.name)
+        if known is None or known[0] != stamp:
+            known = self._manifests[folder.name] = (stamp, time.monotonic())
+        return time.monotonic() - known[1] < self._settle_s
+
+    def _forget(self, entries: Mapping[str, CatalogEntry]) -> None:
+        there = {(name, version) for name, entry in entries.items() for version in entry.on_disk}
+        self._seen = {key: seen for key, seen in self._seen.items() if key in there}
 
 
-def _read_release(folder: Path, detector: str, version: int) -> Release:
-    card = VersionCard.from_yaml(folder / CARD_FILE)
-    if (card.detector, card.version) != (detector, version):
-        raise UnsoundVersion(f"its card describes {card.detector} {card.version}")
-    files = artifact_files(folder)
-    changed = sorted(
-        name for name in files.keys() | card.artifact.files if files.get(name) != card.artifact.files.get(name)
-    )
-    if changed or artifact_digest(files) != card.artifact.sha256:
-        raise UnsoundVersion(f"files are not those that its card describes: {', '.join(changed) or 'digest'}")
-    golden = load_file(folder / GOLDEN_FILE).get("input")
-    if golden is None or golden.ndim == 0 or golden.shape[0] != len(card.golden.scores):
-        raise UnsoundVersion(f"{GOLDEN_FILE} does not hold one input for each of the card's golden scores")
-    return Release(card, golden)
+def _read_rollout(folder: Path, before: CatalogEntry | None) -> Rollout:
+    """rollout.yaml; of a new detector that has none, that nothing is live yet."""
+    try:
+        return Rollout.from_yaml(folder / ROLLOUT_FILE)
+    except FileNotFoundError:
+        if before is not None and before.rollout.live is not None:
+            raise
+        return Rollout()
 
 
-def _sentence(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-    if isinstance(error, FileNotFoundError) and error.filename:
-        return f"{Path(error.filename).name} is missing"
-    return str(error)
+def _versions(folder: Path) -> Iterator[int]:
+    for path in folder.iterdir():
+        # As the servers read them: a number without leading zeros.
+        if path.name.isdecimal() and path.name == str(int(path.name)) and int(path.name) >= 1 and path.is_dir():
+            yield int(path.name)
+
+
+def _asked_for(rollout: Rollout, history: History, on_disk: frozenset[int]) -> set[int]:
+    """The versions to read: those that have a part, and those that nobody has dealt with, or could deal with."""
+    parts = set(rollout.served()) | {v for v in (rollout.previous,) if v is not None}
+    fresh = {version for version in on_disk if _is_open(history, version)}
+    return parts | fresh
+
+
+def _is_open(history: History, version: int) -> bool:
+    last = history.last(version)
+    return last is None or (last.action == "refuse" and last.sha256 is None)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from telltale_contracts import DetectorManifest, VersionCard
 
-from telltale_gateway.rollout.catalog import Release
+from telltale_gateway.rollout.releases import Release
 from telltale_gateway.serving import Backend
 
 
@@ -27,10 +27,24 @@ class Readiness:
 
 
 @dataclass(frozen=True)
+class Share:
+    """A version that has proven itself and gets ``percent`` of the requests beside the live one."""
+
+    release: Release
+    percent: float
+
+    @property
+    def version(self) -> int:
+        """Its number."""
+        return self.release.card.version
+
+
+@dataclass(frozen=True)
 class Deployed:
     """One detector with the version that answers for it; no release or backend where there is none to be had.
 
-    ``refused``: why the version that rollout.yaml wants does not answer in place of this one.
+    ``refused``: why the version that rollout.yaml wants does not answer in place of this one. The canary answers its
+    share of requests in place of this version; the shadow is only compared with it.
     """
 
     manifest: DetectorManifest
@@ -39,6 +53,8 @@ class Deployed:
     backend: Backend | None
     readiness: Readiness
     refused: str | None = None
+    canary: Share | None = None
+    shadow: Share | None = None
 
     @property
     def name(self) -> str:
@@ -49,6 +65,15 @@ class Deployed:
     def card(self) -> VersionCard | None:
         """The card of the version that answers."""
         return self.release.card if self.release else None
+
+    @property
+    def versions(self) -> frozenset[int]:
+        """The versions that a request may be answered by or compared with."""
+        return frozenset({self.version} | {share.version for share in (self.canary, self.shadow) if share is not None})
+
+    def as_version(self, release: Release) -> Deployed:
+        """The same detector, answered by one version and no other."""
+        return replace(self, version=release.card.version, release=release, canary=None, shadow=None)
 
 
 @dataclass(frozen=True)

@@ -1,63 +1,92 @@
 """The reconcile loop: rollout.yaml says which versions are to answer, and the servers are brought to it.
 
-A version answers once it has given its golden scores through its server. Until then the one before it goes on
-answering, and stays loaded for as long as a request that began with it may last. Everything that goes wrong with a
-server (a restart that forgot its models, a stub that died behind a model that says READY) shows as a failed inference,
-and is mended by the same few steps each time round.
+A version answers once it has given its golden scores through its servers. Until then the one before it goes on
+answering, and stays loaded for as long as any gateway may use it. Everything that goes wrong with a server (a restart
+that forgot its models, a stub that died behind a model that says READY) shows as a failed inference, and is mended by
+the same few steps each time round.
+
+Of several gateways over one repository the one that holds the lease tells the servers what to load and decides what
+follows from the checks. All of them check for themselves, and each follows rollout.yaml once it has seen for itself
+that a version answers.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from telltale_contracts import Server
 
-from telltale_gateway.rollout.catalog import Catalog, CatalogEntry, Release, read_catalog
-from telltale_gateway.rollout.fleet import Deployed, Fleet, Readiness
-from telltale_gateway.rollout.probe import GoldenMismatch, GoldenProbe
-from telltale_gateway.serving import Backend, BackendError, BackendRefused, BackendTimeout, BackendUnavailable, Versions
+from telltale_gateway.rollout.catalog import Catalog, CatalogEntry, CatalogReader
+from telltale_gateway.rollout.composing import Composer
+from telltale_gateway.rollout.examining import Examiner
+from telltale_gateway.rollout.fleet import Deployed, Fleet
+from telltale_gateway.rollout.lease import Lease
+from telltale_gateway.rollout.loading import Loader, Need, need_of
+from telltale_gateway.rollout.presence import Presence
+from telltale_gateway.rollout.proving import Proof, Prover, Revive
+from telltale_gateway.rollout.steward import Steward
+from telltale_gateway.rollout.usage import Usage
+from telltale_gateway.rollout.watch import Watches
+from telltale_gateway.serving import Backend, BackendTimeout, BackendUnavailable, Versions
 
 _log = logging.getLogger(__name__)
-
-# A busy server may let a probe wait; it takes this many in a row to call a proven version down.
-_PATIENCE = 3
-
-# How long a version that its server could not load is left out beside one that answers.
-_TRY_AGAIN_S = 30.0
 
 
 @dataclass(frozen=True)
 class Rhythm:
-    """Seconds between rounds, between probes of a version that answers, and that a former version stays loaded."""
+    """Seconds between rounds, between probes of a version that answers, and that a version stays once it is unused."""
 
     interval_s: float
     probe_interval_s: float
     linger_s: float
 
 
+@dataclass(frozen=True)
+class Sources:
+    """What the loop reads and writes on the shared folder."""
+
+    reader: CatalogReader
+    lease: Lease
+    presence: Presence
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What is known of the requests of this gateway."""
+
+    usage: Usage
+    watches: Watches
+
+
 class Reconciler:
     """Keeps the servers at the desired state, and publishes the fleet that it found."""
 
     def __init__(
-        self, repository: Path, backends: Mapping[Server, Backend], probe: GoldenProbe, rhythm: Rhythm
+        self,
+        sources: Sources,
+        backends: Mapping[Server, Backend],
+        prover: Prover,
+        steward: Steward,
+        *,
+        traffic: Traffic,
+        rhythm: Rhythm,
     ) -> None:
-        self._repository = repository
+        self._sources = sources
         self._backends = backends
-        self._probe = probe
+        self._prover = prover
+        self._steward = steward
+        self._traffic = traffic
         self._rhythm = rhythm
+        self._loaders = {server: Loader(backend, rhythm.linger_s) for server, backend in backends.items()}
+        self._composer = Composer(prover, self._loaders)
+        self._examiner = Examiner(prover, rhythm.probe_interval_s, self.nudge)
         self._catalog: Catalog | None = None
         self._fleet = Fleet()
         self._nudged = asyncio.Event()
-        self._loads: dict[Server, asyncio.Task[Mapping[str, str]]] = {}
         self._rounds: dict[Server, asyncio.Task[None]] = {}
-        self._lingering: dict[tuple[str, int], float] = {}
-        self._unloadable: dict[tuple[str, int], tuple[float, str]] = {}
-        self._timeouts: dict[str, int] = {}
 
     @property
     def fleet(self) -> Fleet:
@@ -69,21 +98,45 @@ class Reconciler:
         """The repository as last read; none before the first round."""
         return self._catalog
 
+    @property
+    def usage(self) -> Usage:
+        """Which versions requests use; a request counts from the moment that it takes its snapshot."""
+        return self._traffic.usage
+
+    @property
+    def acts(self) -> bool:
+        """Whether this gateway is the one that tells the servers what to load."""
+        return self._sources.lease.held
+
+    def deployed(self, name: str) -> Deployed | None:
+        """One detector as it is now."""
+        return self._fleet.detectors.get(name)
+
+    def proof(self, entry: CatalogEntry, version: int) -> Proof | None:
+        """How far a version came here."""
+        release = entry.releases.get(version)
+        return self._prover.proof(entry.manifest, release) if release is not None else None
+
+    def nudge(self) -> None:
+        """Look again now rather than when it is time."""
+        self._nudged.set()
+
     def suspect(self, name: str) -> None:
         """A detector failed a request: probe it now rather than when its turn comes."""
         deployed = self._fleet.detectors.get(name)
-        if deployed is not None and deployed.readiness.ready:
-            stale = Readiness(ready=True, reason=None, checked_at=float("-inf"))
-            self._publish(replace(deployed, readiness=stale))
-            self._nudged.set()
+        if deployed is not None and deployed.readiness.ready and deployed.release is not None:
+            self._prover.doubt(deployed.manifest, deployed.release)
+            self.nudge()
 
     async def run(self) -> None:
         """Reconcile until cancelled; a server that is slow to load holds up nobody but itself."""
         try:
             while True:
-                for server, entries in (await self._wanted()).items():
-                    if server not in self._rounds or self._rounds[server].done():
-                        self._rounds[server] = asyncio.create_task(self._guarded(server, entries))
+                try:
+                    await self._round()
+                except Exception:
+                    # Whatever is the matter with the folder, the loop must live to see it mended.
+                    _log.exception("a round failed")
                 try:
                     async with asyncio.timeout(self._rhythm.interval_s):
                         await self._nudged.wait()
@@ -91,29 +144,66 @@ class Reconciler:
                     pass
                 self._nudged.clear()
         finally:
-            pending = [*self._rounds.values(), *self._loads.values()]
-            for task in pending:
+            for task in self._rounds.values():
                 task.cancel()
-            await asyncio.gather(*pending, return_exceptions=True)
+            await asyncio.gather(*self._rounds.values(), return_exceptions=True)
+            await self._examiner.stop()
+            await asyncio.gather(*(loader.stop() for loader in self._loaders.values()))
+            self._sources.presence.leave()
+            self._sources.lease.give_back()
 
-    async def _wanted(self) -> dict[Server, list[CatalogEntry]]:
+    async def _round(self) -> None:
+        entries = await self._look()
+        for server in self._backends.keys() | entries.keys():
+            if server not in self._rounds or self._rounds[server].done():
+                self._rounds[server] = asyncio.create_task(self._guarded(server, entries.get(server, [])))
+        await self._abort_canaries()
+        await asyncio.to_thread(self._meet)
+
+    async def _look(self) -> dict[Server, list[CatalogEntry]]:
         """Read the repository; where that fails, what was read last still holds."""
         try:
-            self._catalog = await asyncio.to_thread(read_catalog, self._repository, self._catalog)
+            self._catalog = await asyncio.to_thread(self._sources.reader.read)
+            await asyncio.to_thread(self._sources.lease.take)
         except Exception:
-            # Whatever is the matter with the folder, the loop must live to see it mended.
             _log.exception("the model repository cannot be read")
         catalog = self._catalog or Catalog({}, {})
-        wanted: dict[Server, list[CatalogEntry]] = {server: [] for server in self._backends}
+        by_server: dict[Server, list[CatalogEntry]] = {}
         for entry in catalog.entries.values():
-            wanted.setdefault(entry.manifest.server, []).append(entry)
+            by_server.setdefault(entry.manifest.server, []).append(entry)
+        answering = {name: d for name, d in self._fleet.detectors.items() if name in catalog.entries}
+        expected = {name for name, entry in catalog.entries.items() if entry.rollout.live is not None}
         self._fleet = replace(
             self._fleet,
-            detectors={name: d for name, d in self._fleet.detectors.items() if name in catalog.entries},
+            detectors=answering,
             unreadable=catalog.unreadable,
-            expected=frozenset(catalog.entries) | frozenset(catalog.unreadable) if self._catalog else None,
+            expected=frozenset(expected | set(catalog.unreadable)) if self._catalog else None,
         )
-        return wanted
+        return by_server
+
+    def _meet(self) -> None:
+        """Tell the other gateways what this one uses, and read what they do."""
+        presence = self._sources.presence
+        answers = {name: d.version for name, d in self._fleet.detectors.items() if d.readiness.ready}
+        uses = self._traffic.usage.all()
+        for name, deployed in self._fleet.detectors.items():
+            uses[name] = uses.get(name, frozenset()) | deployed.versions
+        try:
+            presence.tell(answers, uses)
+            presence.listen()
+        except OSError as error:
+            _log.debug("the other gateways are not heard: %s", error)
+
+    async def _abort_canaries(self) -> None:
+        for deployed in self._fleet.detectors.values():
+            canary, why = deployed.canary, self._traffic.watches.breach(deployed)
+            if (
+                canary is not None
+                and why is not None
+                and await self._steward.abort(deployed.name, canary.version, why, canary.release.sha256)
+            ):
+                self._publish(replace(deployed, canary=None))
+                self.nudge()
 
     async def _guarded(self, server: Server, entries: list[CatalogEntry]) -> None:
         # A fault of our own must not end the loop: it is logged, and as nothing is published the detectors' last
@@ -126,150 +216,73 @@ class Reconciler:
     async def _reconcile_server(self, server: Server, entries: list[CatalogEntry]) -> None:
         backend = self._backends.get(server)
         alive = backend is not None and await backend.alive()
+        if backend is not None:
+            self._fleet = replace(self._fleet, servers={**self._fleet.servers, server: alive})
         if backend is None or not alive:
             reason = f"{server} does not answer" if backend else f"no {server} server is configured"
-            if backend is not None:
-                self._fleet = replace(self._fleet, servers={**self._fleet.servers, server: False})
             for entry in entries:
-                self._publish(self._down(entry, backend, reason))
+                # Once it is back it may have forgotten everything: each version has to prove itself again.
+                self._prover.forget_others(entry.manifest.name, frozenset())
+                self._publish(self._composer.down(entry, self._before(entry), backend, reason))
             return
-        self._fleet = replace(self._fleet, servers={**self._fleet.servers, server: True})
-        failures = await self._load(server, backend, entries)
+        if self.acts:
+            await self._load(server, entries)
         for entry in entries:
-            if self._due(entry):
-                try:
-                    self._publish(await self._examine(backend, entry, self._load_failure(entry, failures)))
-                except Exception as error:
-                    _log.exception("examining %s failed", entry.manifest.name)
-                    self._publish(self._down(entry, backend, f"its examination failed: {type(error).__name__}"))
-
-    async def _load(self, server: Server, backend: Backend, entries: list[CatalogEntry]) -> Mapping[str, str]:
-        """Tell the server what to serve, and wait a little; what it still loads is not waited for.
-
-        Returns why, for each detector of which a version could not be loaded.
-        """
-        wanted = {entry.manifest.name: versions for entry in entries if (versions := self._versions(entry))}
-        load = self._loads.get(server)
-        if load is None:
-            load = self._loads[server] = asyncio.create_task(backend.serve(wanted))
-        await asyncio.wait({load}, timeout=self._rhythm.interval_s)
-        if not load.done():
-            return {}
-        del self._loads[server]
-        try:
-            failures = load.result()
-        except BackendError as error:
-            _log.warning("%s: %s", server, error)
-            failures = dict.fromkeys(wanted, str(error))
-            if isinstance(error, BackendUnavailable):
-                return failures
-        for entry in entries:
-            if entry.manifest.name in failures:
-                self._want_less(entry, failures[entry.manifest.name])
-        return failures
-
-    def _versions(self, entry: CatalogEntry) -> Versions:
-        """The version wanted, the one that answers, and those that requests may still be using."""
-        name, now = entry.manifest.name, time.monotonic()
-        self._lingering = {key: until for key, until in self._lingering.items() if until > now}
-        self._unloadable = {key: state for key, state in self._unloadable.items() if state[0] > now}
-        versions = {version for detector, version in self._lingering if detector == name}
-        if entry.rollout.live in entry.releases and (name, entry.rollout.live) not in self._unloadable:
-            versions.add(entry.rollout.live)
-        deployed = self._fleet.detectors.get(name)
-        if deployed is not None and deployed.release is not None:
-            versions.add(deployed.version)
-        return frozenset(versions)
-
-    def _want_less(self, entry: CatalogEntry, failure: str) -> None:
-        """Servers load all versions of a model or none: a bad one must not keep out the one that answers."""
-        name, live = entry.manifest.name, entry.rollout.live
-        self._lingering = {key: until for key, until in self._lingering.items() if key[0] != name}
-        deployed = self._fleet.detectors.get(name)
-        if deployed is not None and deployed.release is not None and deployed.version != live:
-            self._unloadable[name, live] = (time.monotonic() + _TRY_AGAIN_S, failure)
-
-    def _load_failure(self, entry: CatalogEntry, failures: Mapping[str, str]) -> str | None:
-        name = entry.manifest.name
-        _, before = self._unloadable.get((name, entry.rollout.live), (0.0, None))
-        return failures.get(name) or before
-
-    async def _examine(self, backend: Backend, entry: CatalogEntry, load_failure: str | None) -> Deployed:
-        """The version wanted if it proves itself, else the one before if it still does, else none."""
-        name, live = entry.manifest.name, entry.rollout.live
-        before = self._fleet.detectors.get(name)
-        if before is not None and before.version == live and before.readiness.ready:
-            return await self._still_there(backend, entry, before)
-        release = entry.releases.get(live)
-        if release is None:
-            failure: str | None = f"version {live} is refused: {entry.unsound[live]}"
-        else:
-            failure = await self._prove(backend, entry, release, load_failure)
-        if failure is None:
-            _log.info("%s %d answers", name, live)
-            if before is not None and before.version != live and before.release is not None:
-                self._lingering[name, before.version] = time.monotonic() + self._rhythm.linger_s
-            return Deployed(entry.manifest, live, release, backend, Readiness(ready=True, reason=None))
-        if before is not None and before.version != live and before.release is not None:
-            kept = await self._prove(backend, entry, before.release, load_failure)
-            readiness = Readiness(ready=kept is None, reason=kept)
-            return Deployed(entry.manifest, before.version, before.release, backend, readiness, refused=failure)
-        return self._down(entry, backend, failure)
-
-    async def _still_there(self, backend: Backend, entry: CatalogEntry, before: Deployed) -> Deployed:
-        """One golden item of a version that has given them all before."""
-        if before.release is None:
-            raise RuntimeError("a version answered without a release")
-        try:
-            await self._probe(backend, entry.manifest, before.release, items=1)
-        except BackendTimeout as error:
-            misses = self._timeouts[before.name] = self._timeouts.get(before.name, 0) + 1
-            if misses < _PATIENCE:
-                return before
-            return replace(before, readiness=Readiness(ready=False, reason=str(error)))
-        except (BackendError, GoldenMismatch):
-            failure = await self._prove(backend, entry, before.release, None)
-            readiness = Readiness(ready=failure is None, reason=failure)
-        else:
-            readiness = Readiness(ready=True, reason=None)
-        self._timeouts.pop(before.name, None)
-        return Deployed(entry.manifest, before.version, before.release, backend, readiness)
-
-    async def _prove(
-        self, backend: Backend, entry: CatalogEntry, release: Release, load_failure: str | None
-    ) -> str | None:
-        """All golden items of one version; why it may not answer, or None."""
-        name, version = entry.manifest.name, release.card.version
-        try:
             try:
-                await self._probe(backend, entry.manifest, release)
-            except BackendRefused as error:
-                if not await backend.ready(name, version):
-                    return load_failure or f"version {version} is not loaded: {error}"
-                _log.warning("%s %d is loaded but does not answer, loading it afresh: %s", name, version, error)
-                await backend.revive(name, self._versions(entry))
-                await self._probe(backend, entry.manifest, release)
-        except (BackendError, GoldenMismatch) as error:
-            return str(error)
-        return None
+                before = self._before(entry)
+                releases = self._composer.with_a_part(entry, before)
+                await self._examiner.examine(backend, entry, releases, before, self._revive(entry))
+                self._publish(self._composer.compose(backend, entry, self._before(entry)))
+            except Exception as error:
+                _log.exception("examining %s failed", entry.manifest.name)
+                self._publish(
+                    self._composer.down(
+                        entry, self._before(entry), backend, f"its examination failed: {type(error).__name__}"
+                    )
+                )
+            loader = self._loaders[server]
+            if self.acts and await self._steward.tend(entry, loader.failure):
+                self.nudge()
 
-    def _due(self, entry: CatalogEntry) -> bool:
-        deployed = self._fleet.detectors.get(entry.manifest.name)
-        if deployed is None or not deployed.readiness.ready or deployed.manifest != entry.manifest:
-            return True
-        if (deployed.version != entry.rollout.live) != (deployed.refused is not None):
-            return True
-        return deployed.readiness.age_s >= self._rhythm.probe_interval_s
+    async def _load(self, server: Server, entries: list[CatalogEntry]) -> None:
+        loader = self._loaders[server]
+        needs = {entry.manifest.name: self._need(entry, loader) for entry in entries}
+        # A detector whose folder is gone stays loaded for the requests that began with it.
+        for name in loader.models() - needs.keys():
+            needs[name] = Need(sorted(self._used(name) & loader.holds(name)))
+        try:
+            await loader.load({name: need for name, need in needs.items() if need.versions}, self._rhythm.interval_s)
+        except (BackendUnavailable, BackendTimeout) as error:
+            _log.warning("%s: %s", server, error)
+            return
+        if not loader.complete(needs):
+            self.nudge()
 
-    def _down(self, entry: CatalogEntry, backend: Backend | None, reason: str) -> Deployed:
-        """The detector, not ready; the version that answered stays the one that will answer again."""
-        readiness = Readiness(ready=False, reason=reason)
-        before = self._fleet.detectors.get(entry.manifest.name)
-        if before is not None and before.release is not None:
-            return Deployed(entry.manifest, before.version, before.release, backend, readiness)
-        live = entry.rollout.live
-        return Deployed(entry.manifest, live, entry.releases.get(live), backend, readiness)
+    def _need(self, entry: CatalogEntry, loader: Loader) -> Need:
+        name = entry.manifest.name
+        deployed = self._fleet.detectors.get(name)
+        answering = deployed.version if deployed is not None and deployed.release is not None else None
+        return need_of(entry, answering, self._used(name), loader.holds(name), self._composer.fallback(entry, deployed))
 
-    def _publish(self, deployed: Deployed) -> None:
-        if self._catalog is not None and deployed.name in self._catalog.entries:
+    def _used(self, name: str) -> Versions:
+        """The versions of a detector that requests of any gateway still use."""
+        return self._traffic.usage.versions(name) | self._sources.presence.uses(name)
+
+    def _revive(self, entry: CatalogEntry) -> Revive | None:
+        """Load a model afresh on one server; for the gateway that acts, and a version that ought to answer."""
+        if not self.acts:
+            return None
+        name, loader = entry.manifest.name, self._loaders[entry.manifest.server]
+
+        async def revive(member: Backend) -> None:
+            await loader.idle()
+            await member.revive(name, loader.holds(name))
+
+        return revive
+
+    def _before(self, entry: CatalogEntry) -> Deployed | None:
+        return self._fleet.detectors.get(entry.manifest.name)
+
+    def _publish(self, deployed: Deployed | None) -> None:
+        if deployed is not None and self._catalog is not None and deployed.name in self._catalog.entries:
             self._fleet = replace(self._fleet, detectors={**self._fleet.detectors, deployed.name: deployed})

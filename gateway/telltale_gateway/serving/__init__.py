@@ -7,9 +7,12 @@ from telltale_gateway.serving.backend import (
     BackendTimeout,
     BackendUnavailable,
     ModelCall,
+    Signature,
     Versions,
+    Wanted,
 )
 from telltale_gateway.serving.batching import infer_in_batches
+from telltale_gateway.serving.replicas import Replicas
 from telltale_gateway.serving.tfserving import TensorFlowServing
 from telltale_gateway.serving.triton import Triton
 
@@ -20,8 +23,11 @@ __all__ = [
     "BackendTimeout",
     "BackendUnavailable",
     "ModelCall",
+    "Replicas",
+    "Signature",
     "TensorFlowServing",
     "Triton",
     "Versions",
+    "Wanted",
     "infer_in_batches",
 ]

@@ -8,8 +8,8 @@ BackendError
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -45,6 +45,29 @@ class ModelCall:
 
 Versions = frozenset[int]
 
+# A busy server may let its liveness probe wait; so many in a row make it dead. One that refuses connections is at once.
+PATIENCE = 3
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The versions of one model that a server is to have, and the labels that other clients can find them by."""
+
+    versions: Versions
+    labels: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a loaded version says of its tensors: numpy's name of each type and the shape, -1 where it is free.
+
+    ``max_batch``: items that one call may carry; None where the server sets no limit.
+    """
+
+    inputs: Mapping[str, tuple[str, tuple[int, ...]]]
+    outputs: Mapping[str, tuple[str, tuple[int, ...]]]
+    max_batch: int | None = None
+
 
 class Backend(Protocol):
     """A model server: which versions it has, and what they say."""
@@ -52,6 +75,10 @@ class Backend(Protocol):
     @property
     def server(self) -> Server:
         """The kind of server, as detector.yaml names it."""
+        ...
+
+    def members(self) -> Sequence[Backend]:
+        """The servers behind it, each by itself: more than one where there are replicas."""
         ...
 
     async def alive(self) -> bool:
@@ -66,10 +93,19 @@ class Backend(Protocol):
         """
         ...
 
-    async def serve(self, wanted: Mapping[str, Versions]) -> Mapping[str, str]:
+    async def describe(self, call: ModelCall) -> Signature:
+        """The tensors of a loaded version.
+
+        Raises:
+            BackendError: it cannot be asked, or has no such signature.
+        """
+        ...
+
+    async def serve(self, wanted: Mapping[str, Wanted]) -> Mapping[str, str]:
         """Have the server load these versions of these models and unload their others; return once it has tried.
 
-        A version that is loaded and still wanted goes on serving all the while.
+        A version that is loaded and still wanted goes on serving all the while. Models that are not named are
+        unloaded, where nobody else is known to want them.
 
         Returns:
             Why, for each model of which a wanted version could not be loaded.
@@ -111,6 +147,9 @@ def as_probabilities(model: str, scores: NDArray[np.generic], items: int) -> NDA
     flat = np.asarray(scores, dtype=np.float32).reshape(-1)
     if scores.ndim > 2 or flat.shape[0] != items:
         raise BackendRefused(f"{model} answered a tensor of shape {scores.shape} for {items} items")
+    if bool(np.any(np.isnan(flat))):
+        raise BackendRefused(f"{model} answered NaN, which is not a probability")
     if not bool(np.all((flat >= 0.0) & (flat <= 1.0))):
-        raise BackendRefused(f"{model} answered a value that is not a probability")
+        worst = float(flat[np.argmax(np.abs(flat - 0.5))])
+        raise BackendRefused(f"{model} answered {worst:.4g}, which is not a probability: it lies outside [0, 1]")
     return flat

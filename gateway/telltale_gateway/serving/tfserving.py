@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import PurePath
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from telltale_contracts import Server
 from telltale_tfserving import (
     CHANNEL_OPTIONS,
+    GetModelMetadataRequest,
     GetModelStatusRequest,
     MalformedTensor,
     ModelStub,
@@ -21,17 +22,24 @@ from telltale_tfserving import (
     PredictionStub,
     PredictRequest,
     ReloadConfigRequest,
+    SignatureDefMap,
+    TensorInfo,
     decode_tensor,
+    dtype_name,
     encode_tensor,
 )
 
 from telltale_gateway.serving.backend import (
+    PATIENCE,
+    Backend,
     BackendError,
     BackendRefused,
     BackendTimeout,
     BackendUnavailable,
     ModelCall,
+    Signature,
     Versions,
+    Wanted,
     as_probabilities,
 )
 
@@ -64,14 +72,23 @@ class TensorFlowServing:
         self._model_root = model_root
         self._load_timeout_s = load_timeout_s
         self._slots = asyncio.Semaphore(slots)
-        self._told: dict[str, Versions] = {}
+        self._told: dict[str, Wanted] = {}
+        self._missed = 0
+
+    def members(self) -> Sequence[Backend]:
+        """This one server."""
+        return (self,)
 
     async def alive(self) -> bool:
         """Whether the server answers; it has no liveness call, so any status code but a broken connection counts."""
         try:
             await self.ready("telltale-liveness", 1)
+        except BackendTimeout:
+            self._missed += 1
+            return self._missed < PATIENCE
         except BackendError:
             return False
+        self._missed = 0
         return True
 
     async def ready(self, model: str, version: int) -> bool:
@@ -79,25 +96,49 @@ class TensorFlowServing:
         status = await self._status(model, version)
         return status is not None and status.state == ModelVersionStatus.AVAILABLE
 
-    async def serve(self, wanted: Mapping[str, Versions]) -> Mapping[str, str]:
+    async def describe(self, call: ModelCall) -> Signature:
+        """The tensors of the signature that the call names."""
+        request = GetModelMetadataRequest(metadata_field=["signature_def"])
+        request.model_spec.name = call.model
+        request.model_spec.version.value = call.version
+        with self._speaking(f"{call.model} {call.version}"):
+            answer = await self._prediction.get_model_metadata(request, timeout=_STATUS_TIMEOUT_S)
+        signatures = SignatureDefMap.FromString(answer.metadata["signature_def"].value).signature_def
+        if call.tensors.signature not in signatures:
+            there = ", ".join(sorted(signatures)) or "none"
+            raise BackendRefused(f"the SavedModel has no signature named {call.tensors.signature}; it has: {there}")
+        found = signatures[call.tensors.signature]
+        return Signature(
+            inputs={name: _typed(info) for name, info in found.inputs.items()},
+            outputs={name: _typed(info) for name, info in found.outputs.items()},
+        )
+
+    async def serve(self, wanted: Mapping[str, Wanted]) -> Mapping[str, str]:
         """Give the server its whole configuration, when it lacks any of it or has more than is wanted.
 
         A configuration replaces the one before, so it always names every model that this gateway wants. One that
         cannot be loaded is reported as soon as the server says so, and not asked for again until something changes.
+        Labels go on versions that are loaded, so they follow in a second configuration where the first brings new ones.
         """
+        refusal = None
         if self._told != wanted or await self._forgotten(wanted):
-            await self._configure(wanted)
-            self._told = dict(wanted)
-        failures: dict[str, str] = {}
-        async with asyncio.TaskGroup() as group:
-            waits = {
-                model: group.create_task(self._loaded(model, version))
-                for model, versions in wanted.items()
-                for version in versions
-            }
-        for model, wait in waits.items():
-            if (failure := wait.result()) is not None:
-                failures[model] = failure
+            at_once = {model: Wanted(each.versions, self._kept_labels(model, each)) for model, each in wanted.items()}
+            try:
+                await self._configure(at_once)
+                self._told = dict(at_once)
+            except BackendRefused as error:
+                # Where a model is new and none of its versions loads, the server refuses the whole configuration that
+                # it has followed all the same; which version is to blame shows in their states.
+                refusal, self._told = str(error), {}
+        failures = await self._failures(wanted, refusal)
+        if refusal is not None:
+            if not failures:
+                raise BackendRefused(refusal)
+            return failures
+        labelled = {m: self._told[m] if m in failures else each for m, each in wanted.items()}
+        if labelled != self._told:
+            await self._configure(labelled)
+            self._told = labelled
         return failures
 
     async def revive(self, model: str, versions: Versions) -> None:
@@ -140,12 +181,30 @@ class TensorFlowServing:
             return None
         return next((s for s in answer.model_version_status if s.version == version), None)
 
-    async def _forgotten(self, wanted: Mapping[str, Versions]) -> bool:
-        """Whether the server does not know a version that it was told of: it was started anew."""
-        return None in [await self._status(model, version) for model, vs in wanted.items() for version in vs]
+    async def _failures(self, wanted: Mapping[str, Wanted], refusal: str | None) -> dict[str, str]:
+        asked = [(model, version) for model, each in wanted.items() for version in sorted(each.versions)]
+        found = await asyncio.gather(*(self._loaded(model, version, refusal) for model, version in asked))
+        return {model: why for (model, _), why in zip(asked, found, strict=True) if why is not None}
 
-    async def _loaded(self, model: str, version: int) -> str | None:
-        """Wait for one version; why it was not loaded, or None."""
+    def _kept_labels(self, model: str, wanted: Wanted) -> Mapping[str, int]:
+        """The labels that the server can have before anything is loaded: those that it has, where they still hold."""
+        told = self._told.get(model)
+        return {} if told is None else {n: v for n, v in told.labels.items() if v in wanted.versions}
+
+    async def _forgotten(self, wanted: Mapping[str, Wanted]) -> bool:
+        """Whether the server does not know a version that it was told of: it was started anew."""
+        asked = [await self._status(model, version) for model, each in wanted.items() for version in each.versions]
+        if None in asked:
+            self._told = {}
+        return None in asked
+
+    async def _loaded(self, model: str, version: int, refusal: str | None) -> str | None:
+        """Wait for one version; why it was not loaded, or None. After a refusal nothing is waited for.
+
+        Raises:
+            BackendTimeout: it is still being loaded; that says nothing about the version.
+            BackendUnavailable: the server went away meanwhile.
+        """
         try:
             async with asyncio.timeout(self._load_timeout_s):
                 while True:
@@ -154,20 +213,23 @@ class TensorFlowServing:
                         return None
                     if status is not None and status.state not in _LOADING:
                         return f"TensorFlow Serving did not load {model} {version}: {status.status.error_message}"
+                    if refusal is not None:
+                        return refusal
                     await asyncio.sleep(_POLL_S)
-        except TimeoutError:
-            return f"TensorFlow Serving did not load {model} {version} within {self._load_timeout_s:g} s"
-        except BackendError as error:
-            return str(error)
+        except TimeoutError as error:
+            raise BackendTimeout(
+                f"TensorFlow Serving did not load {model} {version} within {self._load_timeout_s:g} s"
+            ) from error
 
-    async def _configure(self, wanted: Mapping[str, Versions]) -> None:
+    async def _configure(self, wanted: Mapping[str, Wanted]) -> None:
         request = ReloadConfigRequest()
-        for model, versions in sorted(wanted.items()):
+        for model, each in sorted(wanted.items()):
             config = request.config.model_config_list.config.add()
             config.name = model
             config.base_path = str(self._model_root / model)
             config.model_platform = "tensorflow"
-            config.model_version_policy.specific.versions.extend(sorted(versions))
+            config.model_version_policy.specific.versions.extend(sorted(each.versions))
+            config.version_labels.update(each.labels)
         with self._speaking("its configuration"):
             response = await self._models.reload_config(request, timeout=self._load_timeout_s)
         if response.status.error_code != 0:
@@ -184,3 +246,7 @@ class TensorFlowServing:
             if error.code() in _GONE:
                 raise BackendUnavailable(f"TensorFlow Serving cannot be reached: {error.details()}") from error
             raise BackendRefused(f"TensorFlow Serving refused {about}: {error.details()}") from error
+
+
+def _typed(info: TensorInfo) -> tuple[str, tuple[int, ...]]:
+    return dtype_name(info.dtype), tuple(int(dim.size) for dim in info.tensor_shape.dim)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -22,20 +22,24 @@ from tritonclient.http.aio import (
     InferInput,
     InferRequestedOutput,
 )
-from tritonclient.utils import InferenceServerException, np_to_triton_dtype
+from tritonclient.utils import InferenceServerException, np_to_triton_dtype, triton_to_np_dtype
 
 from telltale_gateway.serving.backend import (
+    PATIENCE,
+    Backend,
     BackendError,
     BackendRefused,
     BackendTimeout,
     BackendUnavailable,
     ModelCall,
+    Signature,
     Versions,
+    Wanted,
     as_probabilities,
 )
+from telltale_gateway.serving.triton_control import CONTROL_HEADER, GrpcControl, HttpControl, TritonControl
 
 CONFIG_FILE = "config.pbtxt"
-CONTROL_HEADER = "telltale-control"
 
 _POLL_S = 0.05
 _STATUS_TIMEOUT_S = 5.0
@@ -47,6 +51,7 @@ class Triton:
 
     ``repository`` is the model repository as the gateway sees it, for each model's config.pbtxt. At most ``slots``
     batches are with the server at once; others wait here, where waiting does not count against their deadline.
+    ``control`` is where its gRPC listens, for loads that hold up no request.
     ``control_key`` is what a server with restricted APIs asks for in the header telltale-control; ``instances``,
     KIND_CPU or KIND_GPU, is put in the place of what each config.pbtxt says.
     """
@@ -60,6 +65,7 @@ class Triton:
         repository: Path,
         load_timeout_s: float,
         slots: int,
+        control: str | None = None,
         control_key: str | None = None,
         instances: str | None = None,
     ) -> None:
@@ -67,42 +73,77 @@ class Triton:
         self._client = InferenceServerClient(parts.netloc + parts.path.rstrip("/"), ssl=parts.scheme == "https")
         if control_key is not None:
             self._client.register_plugin(_ControlKey(control_key))
+        self._control: TritonControl = GrpcControl(control, control_key) if control else HttpControl(self._client)
         self._instances = instances
         self._repository = repository
         self._load_timeout_s = load_timeout_s
         self._slots = asyncio.Semaphore(slots)
         self._told: dict[str, Versions] = {}
         self._refused: dict[str, tuple[Versions, str, float]] = {}
+        self._unsettled: set[str] = set()
+        self._missed = 0
+
+    def members(self) -> Sequence[Backend]:
+        """This one server."""
+        return (self,)
 
     async def alive(self) -> bool:
         """Whether the server answers its liveness probe."""
         try:
             async with self._speaking("its health", timeout_s=2.0):
-                return bool(await self._client.is_server_live())
+                live = bool(await self._client.is_server_live())
+        except BackendTimeout:
+            self._missed += 1
+            return self._missed < PATIENCE
         except BackendError:
             return False
+        self._missed = 0
+        return live
 
     async def ready(self, model: str, version: int) -> bool:
         """Whether one version is loaded; a dead stub behind it does not show here."""
         async with self._speaking(model, timeout_s=_STATUS_TIMEOUT_S):
             return bool(await self._client.is_model_ready(model, str(version)))
 
-    async def serve(self, wanted: Mapping[str, Versions]) -> Mapping[str, str]:
-        """Load each model with exactly the versions wanted; one that fails does not stop the rest."""
+    async def describe(self, call: ModelCall) -> Signature:
+        """The tensors that config.pbtxt declares, which its backend has compared with the graph's when it loaded it."""
+        async with self._speaking(call.model, timeout_s=_STATUS_TIMEOUT_S):
+            metadata = await self._client.get_model_metadata(call.model, str(call.version))
+            config = await self._client.get_model_config(call.model, str(call.version))
+            return Signature(
+                inputs={tensor["name"]: _typed(tensor) for tensor in metadata["inputs"]},
+                outputs={tensor["name"]: _typed(tensor) for tensor in metadata["outputs"]},
+                max_batch=config["max_batch_size"],
+            )
+
+    async def serve(self, wanted: Mapping[str, Wanted]) -> Mapping[str, str]:
+        """Load each model with exactly the versions wanted; one that fails does not stop the rest.
+
+        A model that is not wanted is unloaded when its folder is gone from the repository, or this gateway had loaded
+        it. Triton knows no labels.
+        """
         failures: dict[str, str] = {}
-        for model, versions in wanted.items():
+        await self._unload_others(frozenset(wanted))
+        for model, versions in ((model, each.versions) for model, each in wanted.items()):
             tried, refusal, when = self._refused.get(model, (frozenset(), "", 0.0))
             if tried == versions and time.monotonic() - when < _RETRY_AFTER_S:
                 failures[model] = refusal
                 continue
             try:
-                if self._told.get(model, versions) != versions or not await self._all_ready(model, versions):
+                as_told = self._told.get(model, versions) == versions and model not in self._unsettled
+                if not as_told or not await self._all_ready(model, versions):
                     await self._load(model, versions)
                 self._told[model] = versions
-            except BackendUnavailable:
+                self._unsettled.discard(model)
+            except (BackendUnavailable, BackendTimeout):
+                # The server's trouble, which says nothing about the version.
+                self._told.pop(model, None)
+                self._unsettled.add(model)
                 raise
             except BackendError as error:
+                # What it had goes on serving, also what is no longer wanted: the next load has to say so again.
                 self._told.pop(model, None)
+                self._unsettled.add(model)
                 self._refused[model] = (versions, str(error), time.monotonic())
                 failures[model] = str(error)
         return failures
@@ -110,7 +151,7 @@ class Triton:
     async def revive(self, model: str, versions: Versions) -> None:
         """Unload and load: the only thing that brings back a stub that died."""
         async with self._speaking(model, timeout_s=self._load_timeout_s):
-            await self._client.unload_model(model)
+            await self._control.unload(model, self._load_timeout_s)
             while any([await self._client.is_model_ready(model, str(v)) for v in versions]):  # noqa: ASYNC110
                 await asyncio.sleep(_POLL_S)
         await self._load(model, versions)
@@ -129,7 +170,17 @@ class Triton:
 
     async def close(self) -> None:
         """Close the connections."""
+        await self._control.close()
         await self._client.close()
+
+    async def _unload_others(self, wanted: frozenset[str]) -> None:
+        async with self._speaking("its models", timeout_s=_STATUS_TIMEOUT_S):
+            loaded = await self._control.ready(_STATUS_TIMEOUT_S)
+        for model in sorted(loaded - wanted):
+            if model in self._told or not (self._repository / model).is_dir():
+                async with self._speaking(model, timeout_s=self._load_timeout_s):
+                    await self._control.unload(model, self._load_timeout_s)
+                self._told.pop(model, None)
 
     async def _all_ready(self, model: str, versions: Versions) -> bool:
         return all([await self.ready(model, version) for version in versions])
@@ -139,7 +190,7 @@ class Triton:
         # folder that is still being copied, and fails for it though the versions wanted are sound.
         config = self._config(model, versions)
         async with self._speaking(model, timeout_s=self._load_timeout_s):
-            await self._client.load_model(model, config=config)
+            await self._control.load(model, config, self._load_timeout_s)
             while not await self._all_ready(model, versions):  # noqa: ASYNC110 - the server has nothing to wait on
                 await asyncio.sleep(_POLL_S)
 
@@ -180,3 +231,9 @@ class _ControlKey(InferenceServerClientPlugin):  # type: ignore[misc]  # the cli
 
     def __call__(self, request: Any) -> None:
         request.headers[CONTROL_HEADER] = self._key
+
+
+def _typed(tensor: Mapping[str, Any]) -> tuple[str, tuple[int, ...]]:
+    kind = triton_to_np_dtype(tensor["datatype"])
+    name = tensor["datatype"] if kind is None else np.dtype(kind).name
+    return name, tuple(int(size) for size in tensor["shape"])

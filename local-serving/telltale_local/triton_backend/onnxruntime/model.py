@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import triton_python_backend_utils as pb_utils
 
 TRITON_TYPES = {
@@ -57,12 +56,15 @@ class TritonPythonModel:
         """Open the version's graph.
 
         Raises:
-            pb_utils.TritonModelException: numpy is 2 or later, or the graph cannot be opened.
+            pb_utils.TritonModelException: numpy is 2 or later, or the graph cannot be opened or has other tensors than
+                config.pbtxt says.
         """
         _refuse_numpy_2()
         config = json.loads(args["model_config"])
         self._session = _open(Path(args["model_repository"]) / args["model_version"], config)
         self._batched = config["max_batch_size"] > 0
+        _refuse_other_tensors("input", config["input"], self._session.get_inputs())
+        _refuse_other_tensors("output", config["output"], self._session.get_outputs())
         self._inputs = [tensor.name for tensor in self._session.get_inputs()]
         self._outputs = [tensor.name for tensor in self._session.get_outputs()]
 
@@ -105,6 +107,10 @@ def _response(request: Any, outputs: dict[str, Any]) -> Any:
 
 
 def _open(version: Path, config: dict[str, Any]) -> Any:
+    # Triton starts a process of its own for auto_complete_config before every load; where config.pbtxt says all, that
+    # process needs no onnxruntime, whose import takes the cores from requests for a while.
+    import onnxruntime  # noqa: PLC0415
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = _parameter(config, "intra_op_thread_count")
     options.inter_op_num_threads = _parameter(config, "inter_op_thread_count")
@@ -129,6 +135,24 @@ def _described(tensor: Any, *, batched: bool) -> dict[str, Any]:
     shape = tensor.shape[1:] if batched else tensor.shape
     dims = [size if isinstance(size, int) else -1 for size in shape]
     return {"name": tensor.name, "data_type": TRITON_TYPES[tensor.type], "dims": dims}
+
+
+def _refuse_other_tensors(part: str, declared: list[dict[str, Any]], graph: list[Any]) -> None:
+    """As Triton's own onnxruntime backend, refuse a graph that lacks what config.pbtxt names, or has it otherwise."""
+    found = {tensor.name: TRITON_TYPES.get(tensor.type, tensor.type) for tensor in graph}
+    for tensor in declared:
+        name = tensor["name"]
+        if name not in found:
+            allowed = ", ".join(sorted(found))
+            raise pb_utils.TritonModelException(f"unexpected inference {part} '{name}', allowed {part}s are: {allowed}")
+        if tensor["data_type"] != found[name]:
+            raise pb_utils.TritonModelException(
+                f"inference {part} '{name}' is {found[name]} in the graph and {tensor['data_type']} in config.pbtxt"
+            )
+    names = {tensor["name"] for tensor in declared}
+    if part == "input" and names != set(found):
+        missing = ", ".join(sorted(set(found) - names))
+        raise pb_utils.TritonModelException(f"the graph asks for {missing}, which config.pbtxt does not name")
 
 
 def _refuse_numpy_2() -> None:

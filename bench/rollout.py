@@ -1,0 +1,290 @@
+"""Swap versions, kill servers and restart a gateway while clients ask, and count what became of every request.
+
+    .venvs/services/bin/python bench/rollout.py
+
+Eight clients post a small picture to /predict through a proxy over two gateways; as many ask the detectors straight,
+as a third gateway would. First with one Triton and one TensorFlow Serving (or its stand-in), then with two of each.
+Everything runs on loopback, on toy detectors, over a repository of its own, and is gone afterwards.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from pathlib import Path
+
+import cv2
+import httpx
+import psutil
+import yaml
+from proxying import Proxy
+from swapping import DETECTORS, Load, Truth, p99_ms, table
+from telltale_gateway.services import RolloutParts, rollout_parts, server_backends
+from telltale_gateway.settings import Settings
+from telltale_gateway.telemetry import Telemetry
+from telltale_local import Layout, Part, Plan, Stack
+
+ROOT = Path(__file__).resolve().parents[1]
+MODELS = ROOT / ".venvs/models/bin/python"
+CLIENTS = 8
+
+
+class Gateways:
+    """Two gateways as programs, and what to ask them."""
+
+    def __init__(self, environment: dict[str, str], ports: Sequence[int]) -> None:
+        self._environment = {**os.environ, **environment}
+        self._processes: dict[int, subprocess.Popen[bytes]] = {}
+        self.ports = list(ports)
+        self.retries = 0
+
+    async def start(self, port: int) -> None:
+        """Start one and wait until it is healthy."""
+        command = [sys.executable, "-m", "telltale_gateway", "--port", str(port)]
+        started = asyncio.to_thread(subprocess.Popen, command, env=self._environment, stderr=subprocess.DEVNULL)
+        self._processes[port] = await started
+        async with httpx.AsyncClient() as client:
+            for _ in range(600):
+                try:
+                    if (await client.get(f"http://127.0.0.1:{port}/health")).status_code == 200:
+                        return
+                except httpx.TransportError:
+                    pass
+                await asyncio.sleep(0.1)
+        raise RuntimeError(f"the gateway on port {port} is not healthy after a minute")
+
+    async def stop(self, port: int) -> None:
+        """Count what it retried, and stop it in order."""
+        async with httpx.AsyncClient() as client:
+            metrics = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
+        for line in metrics.splitlines():
+            if line.startswith("telltale_replica_retries_total"):
+                self.retries += int(float(line.rpartition(" ")[2]))
+        self._processes[port].terminate()
+        await asyncio.to_thread(self._processes.pop(port).wait)
+
+    async def restart(self, port: int, proxy: Proxy) -> None:
+        """As a deployment does it: out of the proxy's rotation, stopped, started, and in again."""
+        proxy.rotation.remove(port)
+        await self.stop(port)
+        await self.start(port)
+        proxy.rotation.append(port)
+
+
+class Operator:
+    """Puts versions in and gives orders, and writes down what is true."""
+
+    def __init__(self, repository: Path, versions: Path, url: str, truth: Truth) -> None:
+        self._repository = repository
+        self._versions = versions
+        self._client = httpx.AsyncClient(base_url=url, timeout=180)
+        self.truth = truth
+        self.windows: list[tuple[float, float]] = []
+        self._live = dict.fromkeys(DETECTORS.values(), 1)
+        self._before = dict.fromkeys(DETECTORS.values(), 1)
+        self._highest = dict.fromkeys(DETECTORS.values(), 1)
+        for detector in DETECTORS.values():
+            truth.begins(detector, 1)
+            self._note(detector, 1)
+
+    async def promote(self, detector: str) -> None:
+        """A new version, dropped in and promoted."""
+        started = time.monotonic()
+        version = self._drop_in(detector, "good")
+        await self._switch(detector, version, {"action": "promote", "version": version})
+        self.windows.append((started, time.monotonic()))
+
+    async def roll_back(self, detector: str) -> None:
+        """Back to the version before."""
+        started = time.monotonic()
+        await self._switch(detector, self._before[detector], {"action": "rollback"})
+        self.windows.append((started, time.monotonic()))
+
+    async def refuse(self, detector: str, kind: str) -> str:
+        """A bad version, dropped in; why it was refused."""
+        version = self._drop_in(detector, kind)
+        for _ in range(600):
+            model = (await self._client.get(f"/models/{detector}")).json()
+            found = next((v for v in model["versions"] if v["version"] == version), None)
+            if found is not None and found["stage"] == "refused":
+                return f"{detector} {version} ({kind}): {found['reason']}"
+            await asyncio.sleep(0.1)
+        raise RuntimeError(f"{detector} {version} ({kind}) was not refused")
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._client.aclose()
+
+    async def _switch(self, detector: str, version: int, order: dict[str, object]) -> None:
+        old = self._live[detector]
+        self.truth.begins(detector, version)
+        response = await self._client.post(
+            f"/models/{detector}/rollout", json={**order, "wait": True, "who": "bench", "why": "to measure it"}
+        )
+        if response.status_code != 200:
+            raise RuntimeError(f"{order}: {response.text}")
+        self.truth.ends(detector, old)
+        self._live[detector], self._before[detector] = version, old
+
+    def _drop_in(self, detector: str, kind: str) -> int:
+        self._highest[detector] += 1
+        version, home = self._highest[detector], self._repository / detector
+        coming = home / ".coming"
+        shutil.copytree(self._versions / detector / kind, coming)
+        card = yaml.safe_load((coming / "card.yaml").read_text())
+        (coming / "card.yaml").write_text(yaml.safe_dump({**card, "version": version}))
+        coming.rename(home / str(version))
+        self._note(detector, version)
+        return version
+
+    def _note(self, detector: str, version: int) -> None:
+        card = yaml.safe_load((self._repository / detector / str(version) / "card.yaml").read_text())
+        self.truth.digests[detector, version] = card["artifact"]["sha256"]
+
+
+@asynccontextmanager
+async def follower(environment: dict[str, str]) -> AsyncIterator[RolloutParts]:
+    """A third gateway without its HTTP, for the clients that ask the detectors straight."""
+    settings = Settings(**{key.removeprefix("TELLTALE_").lower(): value for key, value in environment.items()})
+    backends = {backend.server: backend for backend in server_backends(settings, Telemetry())}
+    parts = rollout_parts(settings, backends)
+    tasks = [asyncio.create_task(parts.reconciler.run()), asyncio.create_task(parts.mirror.run())]
+    try:
+        while not parts.reconciler.fleet.ready:  # noqa: ASYNC110 it has no event for that
+            await asyncio.sleep(0.1)
+        yield parts
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for backend in backends.values():
+            await backend.close()
+
+
+async def measure(folder: Path, *, replicas: int, rounds: int, rest_s: float) -> None:
+    """One whole run; prints what it found."""
+    repository = shutil.copytree(folder / "toys", folder / f"repository-{replicas}")
+    layout = Layout.of_this_checkout(repository)
+    servers: frozenset[Part] = frozenset({"triton", "tfserving"})
+    async with AsyncExitStack() as stack:
+        first = await stack.enter_async_context(Stack(layout, Plan(parts=servers | {"preprocess"})))
+        others = [Stack(layout, Plan(parts=servers)) for _ in range(replicas - 1)]
+        all_servers = [first, *[await stack.enter_async_context(other) for other in others]]
+        environment = {k: v for k, v in first.environment.items() if k in _NEEDED}
+        for key in ("TELLTALE_TRITON_URL", "TELLTALE_TRITON_GRPC_TARGET", "TELLTALE_TFSERVING_TARGET"):
+            environment[key] = ",".join(each.environment[key] for each in all_servers)
+        gateways = Gateways(environment, free_ports(2))
+        for port in gateways.ports:
+            await gateways.start(port)
+            stack.push_async_callback(gateways.stop, port)
+        proxy = Proxy(gateways.ports)
+        url = await proxy.start()
+        stack.push_async_callback(proxy.stop)
+        parts = await stack.enter_async_context(follower(environment))
+        load, truth = Load(), Truth()
+        operator = Operator(repository, folder / "versions", f"http://127.0.0.1:{gateways.ports[0]}", truth)
+        stack.push_async_callback(operator.close)
+        picture = small_picture()
+        clients = [asyncio.create_task(load.through_the_gateway(url, picture, 0.25)) for _ in range(CLIENTS)]
+        for index in range(CLIENTS):
+            detector = list(DETECTORS.values())[index % 2]
+            clients.append(asyncio.create_task(load.straight(parts, detector, 0.1)))
+        try:
+            await scenario(load, operator, gateways, proxy, all_servers, rounds=rounds, rest_s=rest_s)
+        finally:
+            load.stop()
+            await asyncio.gather(*clients)
+            print("\n".join(table(load.answers, truth)), flush=True)
+    print(f"calls made again on the other replica: {gateways.retries}", flush=True)
+
+
+async def scenario(
+    load: Load,
+    operator: Operator,
+    gateways: Gateways,
+    proxy: Proxy,
+    servers: Sequence[Stack],
+    *,
+    rounds: int,
+    rest_s: float,
+) -> None:
+    """Rest, swaps, bad versions, kills, and a gateway's restart, one after the other."""
+    print(f"\n{len(servers)} of each server, 2 gateways, {CLIENTS} clients on /predict and {CLIENTS} straight")
+    await asyncio.sleep(5)
+    began = time.monotonic()
+    await asyncio.sleep(rest_s)
+    rest = (began, time.monotonic())
+    for detector in DETECTORS.values():
+        for _ in range(rounds):
+            await operator.promote(detector)
+            await operator.promote(detector)
+            await operator.roll_back(detector)
+        print(f"{detector}: {2 * rounds} promotions, {rounds} rollbacks", flush=True)
+    swapping = (operator.windows[0][0], operator.windows[-1][1])
+    for way in ("/predict", "straight"):
+        still = p99_ms(load.answers, lambda a: a.way == way and rest[0] <= a.sent <= rest[1])  # noqa: B023
+        swaps = p99_ms(load.answers, lambda a: a.way == way and swapping[0] <= a.sent <= swapping[1])  # noqa: B023
+        print(f"p99 {way}: {still:.0f} ms at rest, {swaps:.0f} ms while versions come and go ({swaps / still:.1f} x)")
+    print("refused:", await operator.refuse("toy-face", "nan"))
+    print("refused:", await operator.refuse("toy-synthesis", "signature"), flush=True)
+    for part in ("triton", "tfserving"):
+        pid = servers[0].pid(part)
+        before = len(load.answers)
+        psutil.Process(pid).kill()
+        await asyncio.sleep(25)
+        lost = sum(a.version is None for a in load.answers[before:])
+        print(f"kill -9 of {part}: {lost} parts of requests lost", flush=True)
+    await gateways.restart(gateways.ports[1], proxy)
+    await asyncio.sleep(5)
+    print("a gateway was restarted", flush=True)
+
+
+_NEEDED = {"TELLTALE_PREPROCESS_URL", "TELLTALE_TRITON_URL", "TELLTALE_TFSERVING_TARGET", "TELLTALE_MODEL_REPOSITORY"}
+
+
+def small_picture() -> bytes:
+    """The portrait, 192 pixels wide, as PNG."""
+    portrait = cv2.imread(str(ROOT / ".cache/assets/astronaut.png"))
+    return bytes(cv2.imencode(".png", cv2.resize(portrait[:384, 32:416], (192, 192)))[1])
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in sockets]
+
+
+def main() -> int:
+    """Without a second replica, then with one."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=10, help="of two promotions and a rollback, on each server")
+    parser.add_argument("--rest", type=float, default=30.0, help="seconds at rest")
+    parser.add_argument("--replicas", type=json.loads, default=[1, 2], help="JSON list of how many of each server")
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="telltale-rollout-"))
+    try:
+        subprocess.run([MODELS, ROOT / "tests/toys.py", folder / "toys"], check=True, stderr=subprocess.DEVNULL)
+        command = [MODELS, ROOT / "tests/versions.py", folder / "toys", folder / "versions"]
+        subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+        for replicas in options.replicas:
+            asyncio.run(measure(folder, replicas=replicas, rounds=options.rounds, rest_s=options.rest))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

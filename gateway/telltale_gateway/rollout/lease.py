@@ -1,0 +1,78 @@
+"""Which of several gateways over one repository acts on the servers: the one that holds a lock on the shared folder."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import logging
+import os
+from pathlib import Path
+
+from telltale_gateway.rollout.store import STATE_FOLDER
+
+_log = logging.getLogger(__name__)
+
+_READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+class Lease:
+    """A lock that the kernel gives back when its holder dies, so that the next gateway can act at once.
+
+    Where the repository cannot be written to there is nothing to agree by: the gateway acts as if it were alone.
+    """
+
+    def __init__(self, repository: Path) -> None:
+        self._path = repository / STATE_FOLDER / "lease"
+        self._descriptor: int | None = None
+        self._alone = False
+
+    @property
+    def held(self) -> bool:
+        """Whether this gateway is the one that acts."""
+        return self._alone or self._descriptor is not None
+
+    def take(self) -> bool:
+        """Take the lease if nobody has it; whether this gateway has it now. Does not wait.
+
+        Raises:
+            OSError: the folder has no locks.
+        """
+        if self._alone or self._still_ours():
+            return True
+        self.give_back()
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            if error.errno not in _READ_ONLY:
+                raise
+            _log.warning("the model repository cannot be written to: this gateway acts without asking others")
+            self._alone = True
+            return True
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return False
+        except OSError:
+            os.close(descriptor)
+            raise
+        self._descriptor = descriptor
+        return True
+
+    def give_back(self) -> None:
+        """Let another gateway act."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _still_ours(self) -> bool:
+        """Whether the lock held is on the file that others would lock: somebody may have removed it."""
+        if self._descriptor is None:
+            return False
+        ours = os.fstat(self._descriptor)
+        try:
+            there = self._path.stat()
+        except FileNotFoundError:
+            return False
+        return (ours.st_dev, ours.st_ino) == (there.st_dev, there.st_ino)

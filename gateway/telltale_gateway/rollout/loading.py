@@ -1,0 +1,180 @@
+"""What each server is to have loaded, and telling it: the part of the gateway that holds the lease.
+
+A server loads all versions of a model that it is told of, or none. So that a bad one is found out and keeps out nobody,
+versions that a server has not accepted before are added one at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from telltale_gateway.rollout.catalog import CatalogEntry
+from telltale_gateway.serving import Backend, BackendError, BackendTimeout, BackendUnavailable, Versions, Wanted
+
+_log = logging.getLogger(__name__)
+
+# How long a version that its server could not load is left out before it is tried again.
+_TRY_AGAIN_S = 30.0
+
+
+@dataclass(frozen=True)
+class _Told:
+    wanted: Mapping[str, Wanted]
+    added: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Need:
+    """One detector's versions in the order in which they matter, and which of them other clients find by a label."""
+
+    versions: Sequence[int]
+    labels: Mapping[str, int] = field(default_factory=dict)
+
+
+class Loader:
+    """Brings one server to what is needed of it."""
+
+    def __init__(self, backend: Backend, linger_s: float) -> None:
+        """``linger_s``: how long a version stays after the last gateway stopped using it."""
+        self._backend = backend
+        self._linger_s = linger_s
+        self._task: asyncio.Task[Mapping[str, str]] | None = None
+        self._told = _Told({}, {})
+        self._accepted: dict[str, Versions] = {}
+        self._known = False
+        self._needed_at: dict[tuple[str, int], float] = {}
+        self._unloadable: dict[tuple[str, int], tuple[float, str]] = {}
+
+    def failure(self, detector: str, version: int) -> str | None:
+        """Why the server could not load a version, when it last tried."""
+        return self._unloadable.get((detector, version), (0.0, None))[1]
+
+    def holds(self, detector: str) -> Versions:
+        """The versions of a detector that the server has accepted."""
+        return self._accepted.get(detector, frozenset())
+
+    def models(self) -> frozenset[str]:
+        """The detectors of which the server has accepted a version."""
+        return frozenset(self._accepted)
+
+    async def load(self, needs: Mapping[str, Need], patience_s: float) -> None:
+        """Tell the server, and wait a little; what it still loads is not waited for.
+
+        Raises:
+            BackendUnavailable: it cannot be reached.
+            BackendTimeout: it has not loaded them in time; they are asked for again.
+        """
+        if self._task is None:
+            if not self._known:
+                self._accepted = await self._already_there(needs)
+                self._known = True
+            self._told = self._next_step(needs)
+            self._task = asyncio.create_task(self._backend.serve(self._told.wanted))
+        await asyncio.wait({self._task}, timeout=patience_s)
+        if not self._task.done():
+            return
+        task, self._task = self._task, None
+        try:
+            failures = task.result()
+        except (BackendUnavailable, BackendTimeout):
+            self._known = False
+            raise
+        except BackendError as error:
+            _log.warning("%s: %s", self._backend.server, error)
+            failures = dict.fromkeys(self._told.added or self._told.wanted, str(error))
+        self._take_in(failures)
+
+    def complete(self, needs: Mapping[str, Need]) -> bool:
+        """Whether the server has accepted all that is needed, or refused it."""
+        return all(
+            version in self.holds(name) or (name, version) in self._unloadable
+            for name, need in needs.items()
+            for version in need.versions
+        )
+
+    async def idle(self) -> None:
+        """Wait until the server has done what it was told; a model is not loaded afresh while it is being loaded."""
+        if self._task is not None:
+            await asyncio.wait({self._task})
+
+    async def stop(self) -> None:
+        """Let go of a call on its way."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _already_there(self, needs: Mapping[str, Need]) -> dict[str, Versions]:
+        """What is needed and loaded before this gateway says anything: another one may have acted until now."""
+        found: dict[str, set[int]] = {}
+        for member in self._backend.members():
+            for name, need in needs.items():
+                try:
+                    there = {version for version in need.versions if await member.ready(name, version)}
+                except BackendError:
+                    continue
+                found.setdefault(name, set()).update(there)
+        return {name: frozenset(versions) for name, versions in found.items() if versions}
+
+    def _next_step(self, needs: Mapping[str, Need]) -> _Told:
+        now = time.monotonic()
+        asked = {(name, version) for name, need in needs.items() for version in need.versions}
+        self._unloadable = {key: state for key, state in self._unloadable.items() if state[0] > now and key in asked}
+        for name, need in needs.items():
+            self._needed_at.update({(name, version): now for version in need.versions})
+        wanted: dict[str, Wanted] = {}
+        added: dict[str, int] = {}
+        for name in sorted(needs.keys() | self._accepted.keys()):
+            need = needs.get(name, Need(()))
+            accepted = self.holds(name)
+            kept = {v for v in accepted if v in need.versions or self._lingers(name, v, now)}
+            fresh = [v for v in need.versions if v not in accepted and (name, v) not in self._unloadable]
+            if fresh:
+                added[name] = fresh[0]
+                kept.add(fresh[0])
+            if kept:
+                labels = {label: version for label, version in need.labels.items() if version in kept}
+                wanted[name] = Wanted(frozenset(kept), labels)
+        return _Told(wanted, added)
+
+    def _lingers(self, name: str, version: int, now: float) -> bool:
+        return now - self._needed_at.get((name, version), float("-inf")) < self._linger_s
+
+    def _take_in(self, failures: Mapping[str, str]) -> None:
+        until = time.monotonic() + _TRY_AGAIN_S
+        accepted: dict[str, Versions] = {}
+        for name, wanted in self._told.wanted.items():
+            if name not in failures:
+                accepted[name] = wanted.versions
+            elif name in self._told.added:
+                # Those that it had before go on serving; without the new one they are told again.
+                self._unloadable[name, self._told.added[name]] = (until, failures[name])
+                accepted[name] = wanted.versions - {self._told.added[name]}
+            # Nothing new was asked and it failed all the same: one at a time again, to find out which.
+        self._accepted = accepted
+
+
+def need_of(
+    entry: CatalogEntry, answering: int | None, used: Versions, held: Versions, fallback: Sequence[int]
+) -> Need:
+    """What a server must have of a detector, the most important first.
+
+    ``answering`` is the version that answers now, ``used`` are those that requests of any gateway still use, ``held``
+    those that the server has: what it has it may go on serving, whatever became of the folder. ``fallback`` stand in
+    for a live version that cannot answer.
+    """
+    rollout = entry.rollout
+    shares = [share.version for share in (rollout.canary, rollout.shadow) if share is not None]
+    parts = [v for v in (rollout.live, *fallback, *shares, rollout.next, *rollout.candidates) if v is not None]
+    # What answers goes first, so that a restarted server answers soonest; what was drained comes last.
+    first = [] if answering is None else [answering]
+    sound = [v for v in (*first, *parts) if v in entry.releases]
+    still = [v for v in (*first, *sorted(used)) if v in held or v in entry.releases]
+    ordered = list(dict.fromkeys([*(v for v in first if v in held), *sound, *still]))
+    labels = {"stable": answering} if answering in ordered and answering is not None else {}
+    if rollout.canary is not None and rollout.canary.version in ordered:
+        labels["canary"] = rollout.canary.version
+    return Need(ordered, labels)

@@ -1,0 +1,77 @@
+"""Waiting until every gateway has done what was ordered, or until it has turned out not to be possible."""
+
+from __future__ import annotations
+
+import asyncio
+
+from telltale_gateway.errors import OrderFailed, OrderPending
+from telltale_gateway.rollout.catalog import CatalogEntry
+from telltale_gateway.rollout.orders import OrderAction
+from telltale_gateway.rollout.presence import Presence
+from telltale_gateway.rollout.reconcile import Reconciler
+from telltale_gateway.rollout.usage import Usage
+
+_LOOK_EVERY_S = 0.1
+
+
+class Waiting:
+    """Looks at what this gateway sees, and at what the others say of themselves."""
+
+    def __init__(self, reconciler: Reconciler, presence: Presence, usage: Usage, at_most_s: float) -> None:
+        self._reconciler = reconciler
+        self._presence = presence
+        self._usage = usage
+        self._at_most_s = at_most_s
+
+    async def until_done(self, name: str, action: OrderAction, version: int, *, since: int, ends: bool) -> None:
+        """Wait for the end of an order.
+
+        ``since`` counts the events that the detector's history had before; ``ends`` when a share was ended rather than
+        begun.
+
+        Raises:
+            OrderFailed: the version was refused.
+            OrderPending: it takes longer than a request may wait.
+        """
+        try:
+            async with asyncio.timeout(self._at_most_s):
+                while not self._done(name, action, version, ends=ends):
+                    self._raise_refusal(name, version, since)
+                    await asyncio.sleep(_LOOK_EVERY_S)
+        except TimeoutError as error:
+            raise OrderPending(
+                f"After {self._at_most_s:g} s it is not done yet; it goes on by itself.", "status shows how far it is."
+            ) from error
+
+    def _done(self, name: str, action: OrderAction, version: int, *, ends: bool) -> bool:
+        entry, deployed = self._entry(name), self._reconciler.fleet.detectors.get(name)
+        if action == "drain" or ends:
+            return deployed is None or (version not in deployed.versions and (ends or version not in self._used(name)))
+        if deployed is None or not deployed.readiness.ready:
+            proof = self._reconciler.proof(entry, version)
+            return action == "stage" and entry.rollout.next is None and proof is not None and proof.passed
+        if action == "canary":
+            return deployed.canary is not None and deployed.canary.version == version
+        if action == "shadow":
+            return deployed.shadow is not None and deployed.shadow.version == version
+        if action == "stage" and version not in {entry.rollout.next, entry.rollout.live}:
+            proof = self._reconciler.proof(entry, version)
+            return version in entry.rollout.candidates and proof is not None and proof.passed
+        everywhere = [deployed.version, *(o.answers[name] for o in self._presence.others if name in o.answers)]
+        return set(everywhere) == {version}
+
+    def _raise_refusal(self, name: str, version: int, since: int) -> None:
+        for event in self._entry(name).history.events[since:]:
+            if event.version == version and event.action in {"refuse", "abort", "retire"}:
+                raise OrderFailed(
+                    f"{name} {version} is refused: {event.why}", "The live version is untouched; history says more."
+                )
+
+    def _used(self, name: str) -> frozenset[int]:
+        return self._usage.versions(name) | self._presence.uses(name)
+
+    def _entry(self, name: str) -> CatalogEntry:
+        catalog = self._reconciler.catalog
+        if catalog is None or name not in catalog.entries:
+            raise OrderFailed(f"{name} is no longer in the repository.", "Put its folder back.")
+        return catalog.entries[name]

@@ -1,0 +1,104 @@
+"""What a server is told: never less than is needed, one new version at a time, replicas as one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from telltale_contracts import TensorNames
+from telltale_gateway.rollout.loading import Loader, Need
+from telltale_gateway.serving import BackendRefused, BackendTimeout, BackendUnavailable, ModelCall, Replicas, Wanted
+
+from tests.gateway.rollout.servers import ServerInMemory
+
+pytestmark = pytest.mark.anyio
+
+CALL = ModelCall("toy", 1, TensorNames(input="x", probability="p"), 1.0)
+BATCH = np.zeros((2, 4), np.float32)
+
+
+async def settle(loader: Loader, needs: dict[str, Need], rounds: int = 5) -> None:
+    for _ in range(rounds):
+        await loader.load(needs, 1.0)
+
+
+async def test_new_versions_are_added_one_at_a_time_the_most_important_first() -> None:
+    server = ServerInMemory()
+    await settle(Loader(server, 0.0), {"toy": Need((3, 1, 2))})
+    assert [set(told["toy"].versions) for told in server.told[:3]] == [{3}, {3, 1}, {3, 1, 2}]
+
+
+async def test_one_that_cannot_be_loaded_is_named_and_keeps_out_nobody() -> None:
+    server = ServerInMemory(bad=[2])
+    loader = Loader(server, 0.0)
+    needs = {"toy": Need((1, 2, 3)), "other": Need((1,))}
+    await settle(loader, needs)
+    assert server.loaded == {"toy": {1, 3}, "other": {1}}
+    assert "[2]" in str(loader.failure("toy", 2))
+    assert loader.complete(needs)
+    await settle(loader, {"toy": Need((1, 3))})
+    assert loader.failure("toy", 2) is None
+
+
+async def test_a_gateway_that_takes_over_unloads_nothing_that_is_needed() -> None:
+    server = ServerInMemory()
+    server.loaded = {"toy": frozenset({1, 2})}
+    await Loader(server, 0.0).load({"toy": Need((1, 2, 3))}, 1.0)
+    assert server.told[0]["toy"].versions == {1, 2, 3}
+
+
+async def test_a_version_lingers_after_its_last_use_and_goes_then() -> None:
+    server, brief = ServerInMemory(), ServerInMemory()
+    patient, impatient = Loader(server, 60.0), Loader(brief, 0.0)
+    for loader in (patient, impatient):
+        await settle(loader, {"toy": Need((1, 2))})
+        await settle(loader, {"toy": Need((2,))})
+    assert (server.loaded["toy"], brief.loaded["toy"]) == ({1, 2}, {2})
+
+
+async def test_a_server_that_goes_away_or_takes_too_long_is_no_fault_of_a_version() -> None:
+    server = ServerInMemory()
+    loader = Loader(server, 0.0)
+    for trouble in (BackendUnavailable("it is away"), BackendTimeout("it takes long")):
+        server.trouble = trouble
+        with pytest.raises(type(trouble)):
+            await loader.load({"toy": Need((1,))}, 1.0)
+        assert loader.failure("toy", 1) is None
+    server.trouble = None
+    await settle(loader, {"toy": Need((1,))})
+    assert loader.holds("toy") == {1}
+
+
+async def test_labels_name_only_what_is_loaded() -> None:
+    server = ServerInMemory(bad=[2])
+    await settle(Loader(server, 0.0), {"toy": Need((1, 2), {"stable": 1, "canary": 2})})
+    assert server.told[-1]["toy"] == Wanted(frozenset({1}), {"stable": 1})
+
+
+async def test_a_call_that_one_replica_cannot_answer_is_made_on_the_other() -> None:
+    first, second, retried = ServerInMemory(), ServerInMemory(), []
+    replicas = Replicas([first, second], retried.append)
+    for broken in (first, second):
+        broken.away = True
+        for _ in range(6):
+            assert (await replicas.infer(CALL, BATCH)).shape == (2,)
+        broken.away = False
+    assert set(retried) == {"triton"}
+    assert await replicas.alive()
+
+
+async def test_when_no_replica_can_answer_that_is_said() -> None:
+    first, second = ServerInMemory(failing=[1]), ServerInMemory(failing=[1])
+    with pytest.raises(BackendRefused):
+        await Replicas([first, second], lambda _: None).infer(CALL, BATCH)
+    first.away = second.away = True
+    with pytest.raises(BackendUnavailable):
+        await Replicas([first, second], lambda _: None).ready("toy", 1)
+
+
+async def test_a_version_is_ready_once_every_replica_that_can_be_reached_has_it() -> None:
+    first, second = ServerInMemory(), ServerInMemory()
+    replicas = Replicas([first, second], lambda _: None)
+    first.loaded = {"toy": frozenset({1})}
+    assert not await replicas.ready("toy", 1)
+    second.away = True
+    assert await replicas.ready("toy", 1)

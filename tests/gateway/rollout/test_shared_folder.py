@@ -1,0 +1,115 @@
+"""What several gateways write into one repository: the desired state, the history, the lease, their presence."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from telltale_contracts import Rollout, TrafficShare
+from telltale_gateway.rollout import Lease, Presence, RolloutStore
+from telltale_gateway.rollout.history import read_history
+from telltale_gateway.rollout.store import event, made_live, revised, without
+
+
+@pytest.fixture
+def detector(tmp_path: Path) -> Path:
+    home = tmp_path / "toy"
+    home.mkdir()
+    (home / "rollout.yaml").write_text("live: 1\n")
+    return home
+
+
+def test_a_change_is_in_the_state_and_in_the_history(detector: Path) -> None:
+    store = RolloutStore(detector.parent)
+    done = event("promote", 2, who="ada", why="better", sha256="a" * 64)
+    after = store.change("toy", lambda rollout: made_live(rollout, 2), done)
+    assert (after.live, after.previous) == (2, 1)
+    assert Rollout.from_yaml(detector / "rollout.yaml") == after
+    history = read_history(detector / "history.jsonl")
+    assert list(history.events) == [done]
+    assert (history.digest(2), history.last(2), history.last(1)) == ("a" * 64, done, None)
+
+
+def test_changes_made_at_once_are_all_kept(detector: Path) -> None:
+    def candidate(version: int) -> None:
+        RolloutStore(detector.parent).change(
+            "toy",
+            lambda rollout: revised(rollout, candidates=(*rollout.candidates, version)),
+            event("stage", version, who="ada", why="many at once"),
+        )
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(candidate, range(2, 34)))
+    assert set(Rollout.from_yaml(detector / "rollout.yaml").candidates) == set(range(2, 34))
+    assert len(read_history(detector / "history.jsonl").events) == 32
+
+
+def test_what_cannot_be_done_leaves_everything_as_it_was(detector: Path) -> None:
+    def contradiction(rollout: Rollout) -> Rollout:
+        return revised(rollout, canary=TrafficShare(version=1, percent=5))
+
+    with pytest.raises(ValueError, match="cannot be the canary beside itself"):
+        RolloutStore(detector.parent).change("toy", contradiction, event("canary", 1, who="ada", why="oh"))
+    assert (detector / "rollout.yaml").read_text() == "live: 1\n"
+    assert not (detector / "history.jsonl").exists()
+
+
+def test_a_version_without_a_part_has_none_of_them() -> None:
+    share = TrafficShare(version=2, percent=5)
+    assert without(Rollout(live=1, canary=share, candidates=(2, 3), next=2), 2) == Rollout(live=1, candidates=(3,))
+
+
+def test_a_line_that_is_still_being_written_is_not_read(detector: Path) -> None:
+    line = event("stage", 2, who="ada", why="x").to_line()
+    (detector / "history.jsonl").write_text(line + line[:20])
+    assert len(read_history(detector / "history.jsonl").events) == 1
+
+
+def test_only_one_gateway_has_the_lease_and_the_next_gets_it(tmp_path: Path) -> None:
+    first, second = Lease(tmp_path), Lease(tmp_path)
+    assert first.take()
+    assert first.take()
+    assert not second.take()
+    first.give_back()
+    assert second.take()
+    assert not first.take()
+
+
+def test_a_lease_ends_with_its_holder(tmp_path: Path) -> None:
+    code = (
+        "import sys, pathlib, telltale_gateway.rollout as r\n"
+        "held = r.Lease(pathlib.Path(sys.argv[1]))\n"
+        "print(held.take(), flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline().strip() == "True"
+        mine = Lease(tmp_path)
+        assert not mine.take()
+        holder.kill()
+        holder.wait()
+        assert mine.take()
+
+
+def test_a_lease_whose_file_was_removed_is_taken_anew(tmp_path: Path) -> None:
+    first, second = Lease(tmp_path), Lease(tmp_path)
+    assert first.take()
+    (tmp_path / ".telltale/lease").unlink()
+    assert second.take()
+    assert not first.take()
+
+
+def test_gateways_know_what_the_others_use(tmp_path: Path) -> None:
+    first, second = Presence(tmp_path, "a"), Presence(tmp_path, "b")
+    first.tell({"toy": 2}, {"toy": frozenset({1})})
+    second.listen()
+    assert second.uses("toy") == {1, 2}
+    assert [other.gateway for other in second.others] == ["a"]
+    first.leave()
+    second.listen()
+    assert second.uses("toy") == frozenset()

@@ -1,0 +1,181 @@
+"""Who answers a request: shares, what happens when a version cannot, and what makes a canary go."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from telltale_contracts import VersionCard
+from telltale_gateway.rollout import (
+    Deployed,
+    Dispatcher,
+    DispatchFailed,
+    Mirror,
+    Release,
+    Share,
+    Usage,
+    Watches,
+)
+from telltale_gateway.rollout.comparison import Comparison
+from telltale_gateway.rollout.splitting import Splitter
+from telltale_gateway.rollout.watch import CanaryWatch
+
+from tests.gateway.outcomes import RULES, deployed
+from tests.gateway.rollout.servers import ServerInMemory
+
+ITEMS = np.zeros((3, 4), np.float32)
+
+
+def release(version: int) -> Release:
+    """A version of the toy whose bytes are its own."""
+    known = deployed("toy", "face_swap").release
+    assert known is not None
+    artifact = known.card.artifact.model_copy(update={"sha256": f"{version:064x}"})
+    return Release(known.card.model_copy(update={"version": version, "artifact": artifact}), known.golden)
+
+
+def toy(version: int, server: ServerInMemory, *, canary: int | None = None, shadow: int | None = None) -> Deployed:
+    """The toy, answered by one version, with half of the traffic to those beside it."""
+    return replace(
+        deployed("toy", "face_swap"),
+        version=version,
+        release=release(version),
+        backend=server,
+        canary=Share(release(canary), 50.0) if canary else None,
+        shadow=Share(release(shadow), 50.0) if shadow else None,
+    )
+
+
+def dispatcher(now: Deployed, mirror: Mirror | None = None) -> Dispatcher:
+    return Dispatcher({"toy": now}.get, mirror or Mirror(Usage(), 4), Watches(RULES))
+
+
+@pytest.mark.parametrize("percent", [1.0, 10.0, 33.3, 50.0, 99.0, 100.0])
+def test_shares_are_exact_in_counts_all_the_way(percent: float) -> None:
+    splitter, taken = Splitter(), 0
+    for n in range(1, 2001):
+        taken += splitter.takes("toy", "canary", 2, percent)
+        assert abs(taken - n * percent / 100) <= 1.0
+    assert taken == round(2000 * percent / 100)
+
+
+@pytest.mark.anyio
+async def test_all_items_of_a_request_are_scored_by_one_version() -> None:
+    server = ServerInMemory()
+    detector = toy(1, server, canary=2)
+    ask = dispatcher(detector)
+    for _ in range(10):
+        answered = await ask.ask(detector, np.zeros((30, 4), np.float32), 1.0)
+        assert set(answered.scores) == {np.float32(answered.deployed.version / 100)}
+    assert sorted(set(server.asked)) == [1, 2]
+
+
+@pytest.mark.anyio
+async def test_a_canary_that_fails_is_replaced_by_the_live_version_and_goes() -> None:
+    detector = toy(1, ServerInMemory(failing=[2]), canary=2)
+    watches = Watches(RULES)
+    ask = Dispatcher({"toy": detector}.get, Mirror(Usage(), 4), watches)
+    answers = [await ask.ask(detector, ITEMS, 1.0) for _ in range(8)]
+    assert {answer.deployed.version for answer in answers} == {1}
+    assert sum(answer.instead_of == 2 for answer in answers) == 4
+    breach = watches.breach(detector)
+    assert breach is not None
+    assert breach.startswith("error rate: 4 of its 4 requests")
+
+
+@pytest.mark.anyio
+async def test_a_version_that_was_drained_meanwhile_is_replaced_by_the_one_that_took_over() -> None:
+    server = ServerInMemory(failing=[1])
+    answered = await dispatcher(toy(2, server)).ask(toy(1, server), ITEMS, 1.0)
+    assert (answered.deployed.version, answered.instead_of) == (2, 1)
+
+
+@pytest.mark.anyio
+async def test_where_nobody_else_could_answer_the_failure_is_said() -> None:
+    detector = toy(1, ServerInMemory(failing=[1]))
+    with pytest.raises(DispatchFailed, match="toy 1 does not answer"):
+        await dispatcher(detector).ask(detector, ITEMS, 1.0)
+
+
+@pytest.mark.anyio
+async def test_a_canary_answers_only_what_its_card_was_measured_on() -> None:
+    server = ServerInMemory()
+    detector = toy(1, server, canary=2)
+
+    def live_alone(card: VersionCard) -> bool:
+        return card.version == 1
+
+    for _ in range(4):
+        await dispatcher(detector).ask(detector, ITEMS, 1.0, live_alone)
+    assert set(server.asked) == {1}
+
+
+@pytest.mark.anyio
+async def test_a_shadow_is_asked_aside_and_dropped_when_there_is_no_room() -> None:
+    server = ServerInMemory()
+    detector = toy(1, server, shadow=2)
+    mirror = Mirror(Usage(), room=3)
+    ask = dispatcher(detector, mirror)
+    for _ in range(20):
+        assert (await ask.ask(detector, ITEMS, 1.0)).deployed.version == 1
+    assert set(server.asked) == {1}
+    assert mirror.dropped["toy", 2] == 7
+    work = asyncio.create_task(mirror.run())
+    (comparison,) = ask.shadows.of("toy")
+    while comparison.difference().n < 3:  # noqa: ASYNC110 it has no event for that
+        await asyncio.sleep(0)
+    work.cancel()
+    difference = comparison.difference()
+    assert (difference.left, difference.right, difference.n) == (1, 2, 3)
+    assert difference.mean == pytest.approx(0.01, abs=1e-6)
+
+
+def test_versions_are_in_use_until_the_last_request_that_may_ask_them_has_ended() -> None:
+    usage, server = Usage(), ServerInMemory()
+    with usage.of([toy(1, server, canary=2)]), usage.of([toy(2, server)]):
+        assert usage.versions("toy") == {1, 2}
+    assert usage.all() == {}
+
+
+def watch() -> CanaryWatch:
+    return CanaryWatch(release(1), release(2), RULES)
+
+
+def test_a_slow_canary_goes_once_there_are_requests_enough_to_know() -> None:
+    canary = watch()
+    for _ in range(RULES.min_requests - 1):
+        canary.answered(1, 0.010)
+        canary.answered(2, 0.030)
+    assert canary.breach() is None
+    canary.answered(1, 0.010)
+    canary.answered(2, 0.030)
+    assert str(canary.breach()).startswith("latency: its p95 is 30 ms, the live version's 10 ms")
+
+
+def test_a_canary_that_scores_as_the_live_version_stays_and_one_that_does_not_goes() -> None:
+    alike, apart = watch(), watch()
+    for score in np.random.default_rng(0).uniform(0.05, 0.95, 200).astype(np.float32):
+        alike.comparison.add(np.array([score]), np.array([score * 0.99]))
+        apart.comparison.add(np.array([score]), np.array([score / 3]))
+    assert alike.breach() is None
+    assert str(apart.breach()).startswith("score drift: on the same 200 inputs")
+
+
+def test_a_few_errors_among_many_answers_are_allowed() -> None:
+    canary = watch()
+    for _ in range(100):
+        canary.answered(2, 0.01)
+    for _ in range(5):
+        canary.failed()
+    assert canary.breach() is None
+
+
+def test_the_comparison_counts_who_changes_sides() -> None:
+    comparison = Comparison(release(1), release(2))
+    comparison.add(np.array([0.4], np.float32), np.array([0.6], np.float32))
+    comparison.add(np.array([0.6, 0.8], np.float32), np.array([0.6, 0.8], np.float32))
+    difference = comparison.difference()
+    assert (difference.n, difference.flipped) == (2, 1)
+    assert difference.largest == pytest.approx(0.2, abs=1e-6)
