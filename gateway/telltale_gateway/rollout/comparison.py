@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
-from scipy.stats import ks_2samp
 
+from telltale_gateway.rollout.kolmogorov import kolmogorov_smirnov
 from telltale_gateway.rollout.releases import Release
 
 _KEPT = 500
@@ -64,7 +64,7 @@ class Comparison:
         left = np.array([pair.left for pair in self._pairs])
         right = np.array([pair.right for pair in self._pairs])
         gap = right - left
-        test = ks_2samp(left, right, method="asymp") if len(gap) > 1 else None
+        distance, p = kolmogorov_smirnov(left, right) if len(gap) > 1 else (None, None)
         return Difference(
             **versions,
             n=len(gap),
@@ -72,8 +72,8 @@ class Comparison:
             mean_absolute=float(np.abs(gap).mean()),
             largest=float(np.abs(gap).max()),
             flipped=sum(pair.flipped for pair in self._pairs),
-            distance=None if test is None else float(test.statistic),
-            p=None if test is None else float(test.pvalue),
+            distance=distance,
+            p=p,
         )
 
 
