@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import suppress
 
 import uvicorn
 
-# A client sends its request as soon as it has connected; this is long for that, and short for whoever restarts us.
+# A client sends its request as soon as it has connected, which on a busy machine may take it a while.
 _ARRIVAL_S = 0.5
+_LATE_S = 10.0
 
 
 class DrainingServer(uvicorn.Server):
@@ -28,8 +30,16 @@ class DrainingServer(uvicorn.Server):
         loop = asyncio.get_running_loop()
         for connection in waiting:
             await loop.connect_accepted_socket(self._protocol, connection)
-        await asyncio.sleep(_ARRIVAL_S)
+        await self._wait_for_requests()
         await super().shutdown(sockets)
+
+    async def _wait_for_requests(self) -> None:
+        """Until every connection has sent one, or is late."""
+        await asyncio.sleep(_ARRIVAL_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LATE_S):
+                while any(connection.cycle is None for connection in self.server_state.connections):
+                    await asyncio.sleep(_ARRIVAL_S)
 
     def _protocol(self) -> asyncio.Protocol:
         make = self.config.http_protocol_class
