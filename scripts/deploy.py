@@ -23,6 +23,8 @@ SECRETS = ("telltale_triton_control_key", "telltale_operator_key", "grafana_admi
 IMAGE_USER = 10001
 CERTIFICATE_DAYS = 825
 HEALTHY_WITHIN_S = 180
+# For so long nginx passes over a replica that refused it while it started (fail_timeout in edge.conf.template).
+SETTLE_S = 11
 # Longer than an analysis may take, as stop_grace_period in compose.yaml.
 GRACE_S = 200
 
@@ -93,6 +95,7 @@ def roll(house: Path, service: str, compose: Sequence[str]) -> None:
         _scale(house, service, compose, 2 * len(old))
         new = [replica for replica in _replicas(house, service, compose) if replica not in old]
         _wait_until_healthy(house, new)
+        time.sleep(SETTLE_S)
     for replica in old:
         with step(f"{service} {replica[:12]} finished and stopped"):
             call(["docker", "stop", "--time", str(GRACE_S), replica], failed=f"{replica} cannot be stopped.", cwd=house)

@@ -26,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--drain", type=int, default=20, help="seconds that requests have to finish when told to stop")
+    parser.add_argument("--linger", type=float, default=0.5, help="seconds that connections are refused before the end")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     # httpx logs every call at INFO; the gateway says what matters of them itself.
@@ -50,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             port=options.port,
             log_level="warning",
             timeout_graceful_shutdown=options.drain,
-        )
+        ),
+        linger_s=options.linger,
     )
     server.run()
     return 0 if server.started else 3

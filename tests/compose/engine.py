@@ -38,6 +38,18 @@ class Engine:
             pytest.fail(f"{shlex.join(command)} exited with {done.returncode}:\n{done.stderr[-6000:]}", pytrace=False)
         return done.stdout
 
+    def logs(self, container: str) -> list[str]:
+        """The lines that a container printed, those to stderr included."""
+        done = subprocess.run(
+            ["docker", "logs", container],  # noqa: S607
+            env={**os.environ, **self.environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=True,
+        )
+        return done.stdout.splitlines()
+
 
 @contextmanager
 def running_engine() -> Iterator[Engine]:

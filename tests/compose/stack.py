@@ -138,11 +138,15 @@ class Traffic:
 
     def lost(self) -> list[str]:
         """What was said to those who got no verdict, and what nginx's log has of them."""
-        log = self._stack.engine.docker("logs", self._stack.containers("nginx")[0]["Id"]).splitlines()
+        log = self._stack.engine.logs(self._stack.containers("nginx")[0]["Id"])
         found = [repr(error) for error in self.broken]
         for answer in self.answers:
             if answer.status_code != 200:
                 found += [answer.text, *(line for line in log if answer.headers.get("x-request-id", "-") in line)]
+        if found:
+            # What nginx itself complained of names no id.
+            found += [line for line in log if "[error]" in line][-10:]
+            print("\n" + "\n".join(found), flush=True)
         return found
 
     def degraded(self) -> int:

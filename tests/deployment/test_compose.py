@@ -129,6 +129,12 @@ def test_what_is_healthy_first_is_waited_for(compose: Compose) -> None:
 
 
 def test_grace_is_longer_than_what_it_is_for(compose: Compose, root: Path) -> None:
+    lingering = float((root / "gateway/Dockerfile").read_text().rpartition('"--linger", "')[2].partition('"')[0])
+    edge = (root / "nginx/templates/edge.conf.template").read_text()
+    passed_over = int(edge.partition("fail_timeout=")[2].partition("s")[0])
+    assert (
+        lingering < passed_over < int((root / "scripts/deploy.py").read_text().partition("SETTLE_S = ")[2].split()[0])
+    )
     drain = int((root / "gateway/Dockerfile").read_text().rpartition('"--drain", "')[2].partition('"')[0])
     assert drain >= 180
     assert int(compose["services"]["gateway"]["stop_grace_period"].rstrip("s")) > drain
