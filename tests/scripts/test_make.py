@@ -27,7 +27,7 @@ def _make(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_help_lists_every_command_that_readme_names() -> None:
     listed = {line.split()[0] for line in _make("help").stdout.splitlines()}
     here = {"help", "setup", "demo", "serve", "test", "fuzz", "lint", "types", "bench", "lock", "clean"}
-    assert here | {"up", "down", "logs", "certs", "roll", "test-compose"} == listed
+    assert here | {"up", "down", "logs", "certs", "roll", "test-compose", "bench-rollout"} == listed
 
 
 @pytest.mark.parametrize("python", ["", "/nowhere/python3.11"])
