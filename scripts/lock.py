@@ -9,8 +9,8 @@ from pathlib import Path
 from _steps import SetupError, call, main_or_message, step
 
 HOUSE = Path(__file__).resolve().parent.parent
-# In this order: checks.in holds to services.txt, torch.in to models.txt.
-LOCKS = ("services", "checks", "triton", "models", "torch", "bench", "tools")
+# In this order: gateway.in, preprocess.in and checks.in hold to services.txt, torch.in to models.txt.
+LOCKS = ("services", "gateway", "preprocess", "checks", "triton", "models", "torch", "bench", "tools")
 # uv sees only the registry's CUDA build of torch; the CPU build is pinned by hand.
 PINNED_BY_HAND = {"torch": "torch"}
 HOW = (

@@ -6,13 +6,18 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import uvicorn
 from pydantic import ValidationError
 
 from telltale_gateway.app import create_app
+from telltale_gateway.draining import DrainingServer
 from telltale_gateway.loopback import is_loopback
 from telltale_gateway.settings import Settings
+
+# Where containers find their secrets, one file each; a name in the environment comes first.
+_SECRETS = Path("/run/secrets")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,12 +25,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="telltale-gateway", description="Serve Telltale's gateway.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--drain", type=int, default=20, help="seconds that requests have to finish when told to stop")
+    parser.add_argument("--linger", type=float, default=0.5, help="seconds that connections are refused before the end")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     # httpx logs every call at INFO; the gateway says what matters of them itself.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
-        settings = Settings()  # type: ignore[call-arg]  # read from the environment
+        settings = Settings(_secrets_dir=_SECRETS if _SECRETS.is_dir() else None)  # type: ignore[call-arg]
     except ValidationError as error:
         for problem in error.errors():
             name = "TELLTALE_" + "__".join(str(part) for part in problem["loc"]).upper()
@@ -37,10 +44,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "Serve a loopback address, or set TELLTALE_ALLOW_ANONYMOUS=true.\n"
         )
         return 2
-    uvicorn.run(
-        create_app(settings), host=options.host, port=options.port, log_level="warning", timeout_graceful_shutdown=20
+    server = DrainingServer(
+        uvicorn.Config(
+            create_app(settings),
+            host=options.host,
+            port=options.port,
+            log_level="warning",
+            timeout_graceful_shutdown=options.drain,
+        ),
+        linger_s=options.linger,
     )
-    return 0
+    server.run()
+    return 0 if server.started else 3
 
 
 if __name__ == "__main__":

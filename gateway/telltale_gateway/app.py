@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
 from fastapi import FastAPI
 
@@ -23,6 +24,7 @@ def create_app(settings: Settings, services: OpenServices = open_services) -> Fa
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with services(settings) as opened:
             app.state.services = opened
+            await _can_answer(opened, settings.deadlines.start_s)
             yield
 
     app = FastAPI(
@@ -38,3 +40,11 @@ def create_app(settings: Settings, services: OpenServices = open_services) -> Fa
     app.include_router(models.router)
     app.add_middleware(RequestContext)
     return app
+
+
+async def _can_answer(services: Services, at_most_s: float) -> None:
+    """Wait until every detector can answer: beside replicas that can, one that cannot yet would only refuse."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(at_most_s):
+            while not services.reconciler.fleet.ready:  # noqa: ASYNC110 - the fleet is a snapshot, replaced each time
+                await asyncio.sleep(0.1)

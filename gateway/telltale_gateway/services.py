@@ -131,10 +131,13 @@ def rollout_parts(settings: Settings, backends: Mapping[Server, Backend]) -> Rol
 
 def server_backends(settings: Settings, telemetry: Telemetry) -> list[Backend]:
     """The model servers that are configured, one of each kind, of several replicas where there are."""
+    key = settings.triton_control_key
     tritons: list[Backend] = [
         Triton(
             url,
             control=control,
+            control_key=key.get_secret_value() if key else None,
+            instances=settings.triton_instances,
             repository=settings.model_repository,
             load_timeout_s=settings.deadlines.load_s,
             slots=settings.limits.batches_per_server,

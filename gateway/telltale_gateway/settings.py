@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -37,6 +37,9 @@ class Deadlines(_Group):
     explain_s: float = Field(default=20.0, gt=0.0, description="for the heatmaps, where they are asked for")
     load_s: float = Field(default=60.0, gt=0.0)
     probe_s: float = Field(default=10.0, gt=0.0)
+    start_s: float = Field(
+        default=0.0, ge=0.0, description="a gateway that starts lets nobody in before all can answer, or for so long"
+    )
 
 
 class Fusion(_Group):
@@ -107,6 +110,12 @@ class Settings(BaseSettings):
     tfserving_target: str | None = Field(default=None, description="HOST:PORT, of one or of several as above")
     tfserving_model_root: Path | None = Field(
         default=None, description="the model repository as TensorFlow Serving sees it, where that differs"
+    )
+    triton_control_key: SecretStr | None = Field(
+        default=None, description="what Triton's --http-restricted-api asks for before it loads or unloads a model"
+    )
+    triton_instances: Literal["KIND_CPU", "KIND_GPU"] | None = Field(
+        default=None, description="what Triton computes on, where not on what each config.pbtxt says"
     )
     staging_root: Path | None = Field(default=None, description="version folders below it can be staged over HTTP")
     operator_key: SecretStr | None = Field(

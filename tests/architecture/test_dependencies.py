@@ -13,7 +13,7 @@ import pytest
 
 from .conftest import PACKAGES, Source
 
-LOCKS = ("services", "checks", "triton", "models", "torch", "torch-cpu", "bench", "tools")
+LOCKS = ("services", "gateway", "preprocess", "checks", "triton", "models", "torch", "torch-cpu", "bench", "tools")
 PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(\S+)")
 SERVICES = tuple(package for package in PACKAGES if not package.startswith("export/"))
 # What the models environment has and the services' has not, by the name of its module.

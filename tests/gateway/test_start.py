@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
 import pytest
 from telltale_gateway.__main__ import is_loopback, main
-from telltale_gateway.settings import Fusion
+from telltale_gateway.serving import Triton
+from telltale_gateway.settings import Fusion, Settings
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
@@ -40,3 +46,33 @@ def test_a_missing_setting_is_named_as_the_variable_it_is(
 def test_a_threshold_outside_the_uncertain_band_is_refused() -> None:
     with pytest.raises(ValueError, match="outside the uncertain band"):
         Fusion(threshold=0.8)
+
+
+def test_triton_is_told_what_to_compute_on(tmp_path: Path) -> None:
+    config = 'name: "toy" instance_group [ { kind: KIND_CPU, count: 2 } ]'
+    (tmp_path / "toy").mkdir()
+    (tmp_path / "toy/config.pbtxt").write_text(config)
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "bare/config.pbtxt").write_text('name: "bare"')
+
+    async def told(model: str, instances: str | None) -> dict[str, Any]:
+        triton = Triton(
+            "http://127.0.0.1:9", repository=tmp_path, load_timeout_s=1, slots=1, control_key="key", instances=instances
+        )
+        told: dict[str, Any] = json.loads(triton._config(model, frozenset({3})))
+        await triton.close()
+        return told
+
+    assert asyncio.run(told("toy", None))["instance_group"] == [{"count": 2, "kind": "KIND_CPU"}]
+    assert asyncio.run(told("toy", "KIND_GPU"))["instance_group"] == [{"count": 2, "kind": "KIND_GPU"}]
+    assert asyncio.run(told("bare", "KIND_GPU"))["instance_group"] == [{"kind": "KIND_GPU"}]
+
+
+def test_secrets_are_read_from_files_and_never_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TELLTALE_MODEL_REPOSITORY", "model-repository")
+    monkeypatch.setenv("TELLTALE_PREPROCESS_URL", "http://127.0.0.1:9")
+    (tmp_path / "telltale_triton_control_key").write_text("open sesame\n")
+    settings = Settings(_secrets_dir=tmp_path)  # type: ignore[call-arg]
+    assert settings.triton_control_key is not None
+    assert settings.triton_control_key.get_secret_value() == "open sesame"
+    assert "sesame" not in repr(settings)

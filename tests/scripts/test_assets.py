@@ -26,9 +26,11 @@ class Setup:
     to: Path
     environment: dict[str, str]
 
-    def run(self) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [ROOT / ".venvs/tools/bin/python", ROOT / "scripts/assets.py", "--to", self.to, "--pins", self.pins]
-        return subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False, timeout=60)
+        return subprocess.run(
+            [*command, *arguments], env=self.environment, capture_output=True, text=True, check=False, timeout=60
+        )
 
     def laid(self) -> dict[str, bytes]:
         """Every file of the asset folder that is not the script's own."""
@@ -158,3 +160,14 @@ def test_what_an_interrupted_run_left_is_swept_away(setup: Setup) -> None:
     (abandoned / "half.whl").write_bytes(b"x")
     assert setup.run().returncode == 0
     assert not abandoned.exists()
+
+
+def test_a_wheel_that_is_not_pinned_cannot_be_asked_for(setup: Setup) -> None:
+    done = setup.run("--only", "hammer")
+    assert done.returncode == 1
+    assert "pins no wheel named hammer" in done.stderr
+
+
+def test_one_wheel_can_be_asked_for(setup: Setup) -> None:
+    assert setup.run("--only", "toolbox").returncode == 0
+    assert "model.bin" in setup.laid()

@@ -26,8 +26,9 @@ def _make(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_help_lists_every_command_that_readme_names() -> None:
     listed = {line.split()[0] for line in _make("help").stdout.splitlines()}
-    commands = {"help", "setup", "demo", "serve", "test", "test-export"}
-    commands |= {"fuzz", "lint", "types", "bench", "bench-rollout", "lock", "clean"}
+    commands = {"help", "setup", "demo", "serve", "up", "down", "logs", "certs", "roll"}
+    commands |= {"test", "test-compose", "test-export", "fuzz", "lint", "types"}
+    commands |= {"bench", "bench-rollout", "lock", "clean"}
     assert commands == listed
 
 

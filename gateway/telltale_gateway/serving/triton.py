@@ -15,8 +15,13 @@ import numpy as np
 from google.protobuf import json_format, text_format
 from numpy.typing import NDArray
 from telltale_contracts import Server
-from tritonclient.grpc.model_config_pb2 import ModelConfig
-from tritonclient.http.aio import InferenceServerClient, InferInput, InferRequestedOutput
+from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelInstanceGroup
+from tritonclient.http.aio import (
+    InferenceServerClient,
+    InferenceServerClientPlugin,
+    InferInput,
+    InferRequestedOutput,
+)
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype, triton_to_np_dtype
 
 from telltale_gateway.serving.backend import (
@@ -35,7 +40,7 @@ from telltale_gateway.serving.backend import (
     as_probabilities,
     heatmap_output,
 )
-from telltale_gateway.serving.triton_control import GrpcControl, HttpControl, TritonControl
+from telltale_gateway.serving.triton_control import CONTROL_HEADER, GrpcControl, HttpControl, TritonControl
 
 CONFIG_FILE = "config.pbtxt"
 
@@ -50,16 +55,29 @@ class Triton:
     ``repository`` is the model repository as the gateway sees it, for each model's config.pbtxt. At most ``slots``
     batches are with the server at once; others wait here, where waiting does not count against their deadline.
     ``control`` is where its gRPC listens, for loads that hold up no request.
+    ``control_key`` is what a server with restricted APIs asks for in the header telltale-control; ``instances``,
+    KIND_CPU or KIND_GPU, is put in the place of what each config.pbtxt says.
     """
 
     server: Server = "triton"
 
     def __init__(
-        self, url: str, *, repository: Path, load_timeout_s: float, slots: int, control: str | None = None
+        self,
+        url: str,
+        *,
+        repository: Path,
+        load_timeout_s: float,
+        slots: int,
+        control: str | None = None,
+        control_key: str | None = None,
+        instances: str | None = None,
     ) -> None:
         parts = urlsplit(url)
         self._client = InferenceServerClient(parts.netloc + parts.path.rstrip("/"), ssl=parts.scheme == "https")
-        self._control: TritonControl = GrpcControl(control) if control else HttpControl(self._client)
+        if control_key is not None:
+            self._client.register_plugin(_ControlKey(control_key))
+        self._control: TritonControl = GrpcControl(control, control_key) if control else HttpControl(self._client)
+        self._instances = instances
         self._repository = repository
         self._load_timeout_s = load_timeout_s
         self._slots = asyncio.Semaphore(slots)
@@ -201,6 +219,9 @@ class Triton:
             raise BackendRefused(f"{CONFIG_FILE} of {model} cannot be read: {error}") from error
         config.version_policy.Clear()
         config.version_policy.specific.versions.extend(sorted(versions))
+        if self._instances is not None:
+            for group in config.instance_group or [config.instance_group.add()]:
+                group.kind = ModelInstanceGroup.Kind.Value(self._instances)
         return str(json_format.MessageToJson(config, preserving_proto_field_name=True))
 
     @asynccontextmanager
@@ -217,6 +238,16 @@ class Triton:
             raise BackendUnavailable(f"Triton cannot be reached: {error or type(error).__name__}") from error
         except ValueError as error:
             raise BackendRefused(f"Triton's answer about {about} cannot be read: {error}") from error
+
+
+class _ControlKey(InferenceServerClientPlugin):  # type: ignore[misc]  # the client carries no annotations
+    """Sends the key with every call; which calls need it is the server's affair."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def __call__(self, request: Any) -> None:
+        request.headers[CONTROL_HEADER] = self._key
 
 
 def _typed(tensor: Mapping[str, Any]) -> tuple[str, tuple[int, ...]]:

@@ -17,6 +17,10 @@ from tritonclient.http.aio import InferenceServerClient
 
 from telltale_gateway.serving.backend import BackendRefused, BackendTimeout, BackendUnavailable
 
+CONTROL_HEADER = "telltale-control"
+
+# Triton asks for the header under this prefix when it is called over gRPC.
+_GRPC_HEADER = f"triton-grpc-protocol-{CONTROL_HEADER}"
 _SERVICE = "/inference.GRPCInferenceService"
 _GONE = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
 
@@ -70,7 +74,8 @@ class HttpControl:
 class GrpcControl:
     """Over a channel of its own. Made inside a running event loop."""
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, key: str | None = None) -> None:
+        self._metadata = ((_GRPC_HEADER, key),) if key is not None else ()
         options = [
             ("grpc.initial_reconnect_backoff_ms", 100),
             ("grpc.min_reconnect_backoff_ms", 100),
@@ -108,7 +113,7 @@ class GrpcControl:
             response_deserializer=response.FromString,
         )
         try:
-            return await call(request, timeout=timeout_s)
+            return await call(request, timeout=timeout_s, metadata=self._metadata)
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
                 raise BackendTimeout(f"Triton did not answer about {about} within {timeout_s:g} s") from error

@@ -1,0 +1,176 @@
+"""Prepare a host for compose.yaml, and restart the gateways one after another.
+
+`prepare` makes what is missing of .env, secrets/ and nginx/certs/ and leaves alone what is there. `roll` starts a new
+replica for each one that runs (a new image, where one was built or pulled), waits until it answers, and stops the old
+one, which finishes what it has begun. Needs nothing but Python 3.11, openssl and docker.
+"""
+
+import argparse
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from _steps import SetupError, call, main_or_message, say, step
+
+HOUSE = Path(__file__).resolve().parent.parent
+SECRETS = ("telltale_triton_control_key", "telltale_operator_key", "grafana_admin_password")
+# The images' own user, for hosts where root owns everything.
+IMAGE_USER = 10001
+CERTIFICATE_DAYS = 825
+HEALTHY_WITHIN_S = 180
+# For so long nginx passes over a replica that refused it while it started (fail_timeout in edge.conf.template).
+SETTLE_S = 11
+# Longer than an analysis may take, as stop_grace_period in compose.yaml.
+GRACE_S = 200
+
+
+def prepare(house: Path, name: str) -> None:
+    """Make .env, the secrets and a certificate for `name`, whatever of them is missing.
+
+    Raises:
+        SetupError: openssl is missing or fails.
+    """
+    owner = (house / "model-repository").stat()
+    uid, gid = (owner.st_uid, owner.st_gid) if owner.st_uid else (IMAGE_USER, IMAGE_USER)
+    environment = house / ".env"
+    if not environment.exists():
+        text = (house / ".env.example").read_text(encoding="utf-8")
+        for variable, value in (("TELLTALE_UID", uid), ("TELLTALE_GID", gid)):
+            text = text.replace(f"#{variable}={IMAGE_USER}\n", f"{variable}={value}\n")
+        environment.write_text(text, encoding="utf-8")
+        say(".env is written; every setting is in it")
+    made = [path for each in SECRETS if (path := _secret(house / "secrets" / each)) is not None]
+    made += certificate(house / "nginx/certs", name)
+    for path in made:
+        _give(path, uid, gid)
+    _give(house / "secrets", uid, gid)
+    _give(house / "nginx/certs", uid, gid)
+    if owner.st_uid == 0:
+        say(f"root owns model-repository/: for rollouts by the gateway, chown -R {uid}:{gid} model-repository")
+
+
+def certificate(folder: Path, name: str) -> list[Path]:
+    """A key and a certificate of our own for `name`, unless there are some; the files that were made.
+
+    Raises:
+        SetupError: openssl is missing or fails.
+    """
+    key, chain = folder / "privkey.pem", folder / "fullchain.pem"
+    if key.exists() and chain.exists():
+        return []
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        raise SetupError("openssl is missing. On Debian and Ubuntu: sudo apt-get install openssl")
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    names = f"DNS:{name},DNS:localhost,IP:127.0.0.1"
+    with step(f"a certificate of our own for {name}, {CERTIFICATE_DAYS} days"):
+        call(
+            [
+                *(openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+                *("-days", str(CERTIFICATE_DAYS), "-subj", f"/CN={name}", "-addext", f"subjectAltName={names}"),
+                *("-keyout", key, "-out", chain),
+            ],
+            failed="openssl could not make a certificate.",
+        )
+    key.chmod(0o600)
+    chain.chmod(0o644)
+    return [key, chain]
+
+
+def roll(house: Path, service: str, compose: Sequence[str]) -> None:
+    """Replace every replica of a service by a new one, without ever having fewer than there were.
+
+    Raises:
+        SetupError: docker fails, or the new replicas do not become healthy; the old ones are still there then.
+    """
+    old = _replicas(house, service, compose)
+    if not old:
+        raise SetupError(f"no {service} runs; `make up` starts the stack.")
+    with step(f"{len(old)} new {service} beside {len(old)} old"):
+        _scale(house, service, compose, 2 * len(old))
+        new = [replica for replica in _replicas(house, service, compose) if replica not in old]
+        _wait_until_healthy(house, new)
+        time.sleep(SETTLE_S)
+    for replica in old:
+        with step(f"{service} {replica[:12]} finished and stopped"):
+            call(["docker", "stop", "--time", str(GRACE_S), replica], failed=f"{replica} cannot be stopped.", cwd=house)
+            call(["docker", "rm", replica], failed=f"{replica} cannot be removed.", cwd=house)
+    _scale(house, service, compose, len(old))
+
+
+def _secret(path: Path) -> Path | None:
+    if path.exists():
+        return None
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as stream:
+        stream.write(secrets.token_urlsafe(32))
+    say(f"{path.parent.name}/{path.name} is made")
+    return path
+
+
+def _give(path: Path, uid: int, gid: int) -> None:
+    # Only root can, and only root has to.
+    if os.geteuid() == 0:
+        os.chown(path, uid, gid)
+
+
+def _replicas(house: Path, service: str, compose: Sequence[str]) -> list[str]:
+    listed = call([*_compose(compose), "ps", "--quiet", service], failed="docker compose cannot list them.", cwd=house)
+    return listed.split()
+
+
+def _scale(house: Path, service: str, compose: Sequence[str], count: int) -> None:
+    how = ["up", "--detach", "--no-deps", "--no-recreate", "--scale", f"{service}={count}", service]
+    call([*_compose(compose), *how], failed=f"{service} cannot be scaled to {count}.", cwd=house)
+
+
+def _compose(arguments: Sequence[str]) -> list[str]:
+    return ["docker", "compose", *arguments]
+
+
+def _wait_until_healthy(house: Path, replicas: list[str]) -> None:
+    deadline = time.monotonic() + HEALTHY_WITHIN_S
+    while True:
+        states = call(["docker", "inspect", *replicas], failed="docker cannot inspect them.", cwd=house)
+        waiting = [each["Name"] for each in json.loads(states) if each["State"]["Health"]["Status"] != "healthy"]
+        if not waiting:
+            return
+        if time.monotonic() > deadline:
+            raise SetupError(
+                f"{', '.join(waiting)} did not become healthy within {HEALTHY_WITHIN_S} s; the old ones still answer.\n"
+                "Look at their logs, then remove them with docker rm --force."
+            )
+        time.sleep(0.5)
+
+
+def main() -> None:
+    """Do what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--house", type=Path, default=HOUSE, help="where compose.yaml lies")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("prepare", "certs"):
+        each = commands.add_parser(name)
+        each.add_argument("--name", default="localhost", help="the host name in the certificate")
+    rolling = commands.add_parser("roll")
+    rolling.add_argument("service", nargs="?", default="gateway")
+    rolling.add_argument("compose", nargs="*", help="arguments for docker compose, after --: -f compose.yaml ...")
+    options = parser.parse_args()
+    try:
+        if options.command == "prepare":
+            prepare(options.house, options.name)
+        elif options.command == "certs":
+            certificate(options.house / "nginx/certs", options.name)
+        else:
+            roll(options.house, options.service, options.compose)
+    except (PermissionError, subprocess.SubprocessError) as error:
+        raise SetupError(f"{error}. Run this as the user who owns model-repository/, or as root.") from error
+
+
+if __name__ == "__main__":
+    main_or_message(main)

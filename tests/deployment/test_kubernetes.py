@@ -1,0 +1,114 @@
+"""The manifests: what Kubernetes' own schemas say of them, and that they agree with compose.yaml."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+Manifest = dict[str, Any]
+NO_RESOURCES = {"kustomization.yaml", "prometheus-adapter.values.yaml"}
+
+
+@pytest.fixture(scope="module")
+def manifests(root: Path) -> list[Manifest]:
+    """Every resource that is applied."""
+    folder = root / "deploy/kubernetes"
+    listed = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
+    assert set(listed) == {path.name for path in folder.glob("*.yaml")} - NO_RESOURCES
+    return [document for name in listed for document in yaml.safe_load_all((folder / name).read_text())]
+
+
+@pytest.fixture(scope="module")
+def deployments(manifests: list[Manifest]) -> dict[str, Manifest]:
+    """The deployments by name."""
+    return {each["metadata"]["name"]: each for each in manifests if each["kind"] == "Deployment"}
+
+
+def _container(deployment: Manifest) -> Manifest:
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    found: Manifest = container
+    return found
+
+
+def test_they_are_what_kubernetes_allows(root: Path, locked_tool: Callable[[str], Path]) -> None:
+    files = [path for path in sorted((root / "deploy/kubernetes").glob("*.yaml")) if path.name not in NO_RESOURCES]
+    assert files
+    command = [locked_tool("kubernetes-validate"), "--strict", *files]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_everything_is_in_one_namespace(manifests: list[Manifest]) -> None:
+    assert {each["metadata"].get("namespace", each["metadata"]["name"]) for each in manifests} == {"telltale"}
+
+
+def test_pods_keep_the_strictest_profile(deployments: dict[str, Manifest]) -> None:
+    for name, deployment in deployments.items():
+        pod, container = deployment["spec"]["template"]["spec"], _container(deployment)
+        assert pod["securityContext"]["runAsNonRoot"] is True, name
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        assert pod["automountServiceAccountToken"] is False, name
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }, name
+        assert {"requests", "limits"} <= container["resources"].keys(), name
+
+
+def test_pods_have_probes_and_services_that_reach_them(
+    deployments: dict[str, Manifest], manifests: list[Manifest]
+) -> None:
+    services = {each["metadata"]["name"]: each["spec"] for each in manifests if each["kind"] == "Service"}
+    assert services.keys() == deployments.keys()
+    for name, deployment in deployments.items():
+        container = _container(deployment)
+        assert {"readinessProbe", "livenessProbe", "startupProbe"} <= container.keys(), name
+        labels = deployment["spec"]["template"]["metadata"]["labels"]
+        assert deployment["spec"]["selector"]["matchLabels"].items() <= labels.items()
+        assert services[name]["selector"].items() <= labels.items()
+        ports = {port["name"] for port in container["ports"]}
+        assert {port["targetPort"] for port in services[name]["ports"]} <= ports
+
+
+def test_what_is_scaled_exists_and_the_queue_is_a_metric_of_it(
+    deployments: dict[str, Manifest], manifests: list[Manifest], root: Path
+) -> None:
+    scalers = [each["spec"] for each in manifests if each["kind"] == "HorizontalPodAutoscaler"]
+    targets = {scaler["scaleTargetRef"]["name"]: scaler for scaler in scalers}
+    assert targets.keys() <= deployments.keys()
+    (metric,) = targets["preprocess-service"]["metrics"]
+    name = metric["pods"]["metric"]["name"]
+    source = (root / "preprocess-service/telltale_preprocess/api/metrics.py").read_text()
+    assert f'"{name}"' in source
+    assert name in (root / "deploy/kubernetes/prometheus-adapter.values.yaml").read_text()
+    # Its number of replicas is the autoscaler's, which applying the manifest again must not undo.
+    assert "replicas" not in deployments["preprocess-service"]["spec"]
+
+
+def test_images_are_those_of_compose(deployments: dict[str, Manifest], compose: dict[str, Any]) -> None:
+    for name, deployment in deployments.items():
+        image = compose["services"][name]["image"]
+        before, _, rest = image.partition("${")
+        default = rest.partition(":-")[2].rstrip("}")
+        assert _container(deployment)["image"] == before + default, name
+
+
+def test_the_model_repository_is_written_to_by_gateways_alone(deployments: dict[str, Manifest]) -> None:
+    for name, deployment in deployments.items():
+        for mount in _container(deployment)["volumeMounts"]:
+            if mount["name"] == "models":
+                assert mount.get("readOnly", False) is (name != "gateway"), name
+
+
+def test_neither_metrics_nor_rollouts_are_public(manifests: list[Manifest]) -> None:
+    (ingress,) = (each for each in manifests if each["kind"] == "Ingress")
+    paths = {path["path"]: path["pathType"] for rule in ingress["spec"]["rules"] for path in rule["http"]["paths"]}
+    assert paths["/models"] == "Exact"
+    assert "/" not in paths
+    assert not any("/metrics".startswith(path) for path in paths)
