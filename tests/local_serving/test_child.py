@@ -100,7 +100,7 @@ async def test_one_that_will_not_end_is_killed(tmp_path: Path) -> None:
 
 def test_the_gateway_has_longer_than_it_lets_its_requests_finish(tmp_path: Path) -> None:
     drain = re.search(
-        r"timeout_graceful_shutdown=(\d+)", Path(telltale_gateway.__file__).with_name("__main__.py").read_text()
+        r'"--drain", type=int, default=(\d+)', Path(telltale_gateway.__file__).with_name("__main__.py").read_text()
     )
     assert drain is not None
     spec = gateway_child(Layout.of_this_checkout(), Scratch(tmp_path), "127.0.0.1", 1, {})
