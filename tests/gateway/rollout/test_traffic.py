@@ -107,9 +107,13 @@ async def test_a_canary_answers_only_what_its_card_was_measured_on() -> None:
     def live_alone(card: VersionCard) -> bool:
         return card.version == 1
 
+    ask = dispatcher(detector)
     for _ in range(4):
-        await dispatcher(detector).ask(detector, ITEMS, 1.0, live_alone)
+        await ask.ask(detector, ITEMS, 1.0, live_alone)
     assert set(server.asked) == {1}
+    for _ in range(4):
+        await ask.ask(detector, ITEMS, 1.0)
+    assert set(server.asked) == {1, 2}
 
 
 @pytest.mark.anyio
