@@ -35,6 +35,14 @@ class Settings(BaseSettings):
     max_cpu_s: float = Field(default=90.0, gt=0, description="seconds of CPU time for one request in a worker")
     max_memory_bytes: int = Field(default=2_000_000_000, gt=0, description="a worker may map beyond its warmed state")
 
+    renders: int = Field(default=2, ge=1, description="drawings at once, each in a process of its own")
+    max_render_cpu_s: float = Field(default=600.0, gt=0, description="seconds of CPU time for one drawing")
+    max_render_wall_s: float = Field(
+        default=900.0, gt=0, description="seconds of wall time for one drawing, a slow receiver's included"
+    )
+    render_side: int = Field(default=1280, ge=64, le=4096, description="pixels of a drawn video's longer side, at most")
+    render_fps: float = Field(default=30.0, gt=0, description="frames a second of a drawn video, at most")
+
     detection_side: int = Field(default=640, ge=192, description="pixels of the longer side of the copy searched")
     min_detection_score: float = Field(default=0.5, ge=0.0, le=1.0)
     max_faces: int = Field(default=8, ge=1, description="of one frame; the largest are kept")

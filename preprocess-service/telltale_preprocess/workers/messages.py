@@ -11,7 +11,7 @@ import struct
 from dataclasses import dataclass
 
 from pydantic import BaseModel
-from telltale_contracts import Recipe
+from telltale_contracts import Drawing, Recipe
 
 HEADER = struct.Struct("<BQ")
 
@@ -29,6 +29,10 @@ class Kind(enum.IntEnum):
     """Worker: TensorBundle.to_bytes()."""
     ERROR = 5
     """Worker: an ErrorMessage as JSON; it stays alive."""
+    CHUNK = 6
+    """Worker: some bytes of a drawing, as soon as there are any."""
+    DONE = 7
+    """Worker: the drawing is complete. Empty."""
 
 
 class Job(BaseModel):
@@ -36,6 +40,13 @@ class Job(BaseModel):
 
     path: str
     recipe: Recipe
+
+
+class RenderJob(BaseModel):
+    """One drawing: where what is drawn on can be read, and what is drawn."""
+
+    path: str
+    drawing: Drawing
 
 
 class Timings(BaseModel):
