@@ -10,6 +10,8 @@ from fastapi import FastAPI
 from telltale_gateway.api import health, models, predict
 from telltale_gateway.api.middleware import RequestContext
 from telltale_gateway.api.problems import install_problem_handlers
+from telltale_gateway.api.views import analyze, detection, multimodal, prediction
+from telltale_gateway.api.views import status as views_status
 from telltale_gateway.services import Services, open_services
 from telltale_gateway.settings import Settings
 
@@ -35,6 +37,8 @@ def create_app(settings: Settings, services: OpenServices = open_services) -> Fa
     install_problem_handlers(app)
     app.include_router(predict.router)
     app.include_router(health.router)
+    for view in (prediction, detection, multimodal, analyze, views_status):
+        app.include_router(view.router)
     app.include_router(models.router)
     app.add_middleware(RequestContext)
     return app

@@ -8,9 +8,11 @@
       OperateKeyRequired       401  the operator's key is missing or wrong
       OperateForbidden         403  who asks may not change what is served
       UnknownModel             404  no detector of that name
+      UnknownFile              404  no file of that name is kept, or no longer
       UploadTimeout            408  the upload took too long to arrive
       OrderRefused             409  the order cannot be carried out as things stand
       UploadTooLarge           413  the upload is larger than the limit
+      WrongKind                415  the upload is media, but not of the kind that is asked about
       NothingToAnalyse         422  no detector found anything in the media that it could look at
       OrderFailed              422  what an order asked for turned out not to be possible
       UpstreamProblem          any  preprocessing refused the media; its problem is passed on
@@ -45,10 +47,12 @@ __all__ = [
     "PreprocessUnavailable",
     "TelltaleError",
     "UnknownDetector",
+    "UnknownFile",
     "UnknownModel",
     "UploadTimeout",
     "UploadTooLarge",
     "UpstreamProblem",
+    "WrongKind",
 ]
 
 
@@ -102,6 +106,12 @@ class UnknownModel(TelltaleError):
     status, code, title = 404, "unknown_model", "Unknown model"
 
 
+class UnknownFile(TelltaleError):
+    """No file of that name is kept, or no longer."""
+
+    status, code, title = 404, "unknown_file", "Unknown file"
+
+
 class UploadTimeout(TelltaleError):
     """The upload took too long to arrive."""
 
@@ -118,6 +128,12 @@ class UploadTooLarge(TelltaleError):
             f"The upload is larger than {limit_bytes / 1e6:.0f} MB.",
             "Send a shorter or more strongly compressed file, or a part of it.",
         )
+
+
+class WrongKind(TelltaleError):
+    """The upload is media, but not of the kind that is asked about."""
+
+    status, code, title = 415, "wrong_kind", "Wrong kind of media"
 
 
 class NothingToAnalyse(TelltaleError):

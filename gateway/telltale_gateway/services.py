@@ -15,6 +15,7 @@ from telltale_contracts import Server
 from telltale_gateway.analysis import Analyzer, PreprocessClient
 from telltale_gateway.analysis.fusion import RivalForgeries
 from telltale_gateway.analysis.judgement import Judge, LabelRules
+from telltale_gateway.artifacts import Artifacts
 from telltale_gateway.rollout import (
     CanaryRules,
     CatalogReader,
@@ -50,6 +51,8 @@ class Services:
     overview: Overview
     preprocess: PreprocessClient
     telemetry: Telemetry
+    judge: Judge
+    artifacts: Artifacts
 
 
 @asynccontextmanager
@@ -64,19 +67,35 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         preprocess = PreprocessClient(settings.preprocess_url, timeout_s=settings.deadlines.preprocess_s)
         stack.push_async_callback(preprocess.close)
         rollout = rollout_parts(settings, backends)
+        judge = _judge(settings)
+        artifacts = _artifacts(settings)
+        stack.callback(artifacts.close)
         analyzer = Analyzer(
             rollout.reconciler,
             rollout.dispatcher,
             preprocess,
-            _judge(settings),
+            judge,
             deadline_s=settings.deadlines.analysis_s,
             inference_timeout_s=settings.deadlines.inference_s,
             explain_timeout_s=settings.deadlines.explain_s,
             concurrent=settings.limits.concurrent_analyses,
         )
-        for name, work in (("reconcile", rollout.reconciler.run()), ("mirror", rollout.mirror.run())):
+        for name, work in (
+            ("reconcile", rollout.reconciler.run()),
+            ("mirror", rollout.mirror.run()),
+            ("artifacts", artifacts.run()),
+        ):
             stack.push_async_callback(_stop, asyncio.create_task(work, name=name))
-        yield Services(analyzer, rollout.reconciler, rollout.operations, rollout.overview, preprocess, telemetry)
+        yield Services(
+            analyzer,
+            rollout.reconciler,
+            rollout.operations,
+            rollout.overview,
+            preprocess,
+            telemetry,
+            judge=judge,
+            artifacts=artifacts,
+        )
 
 
 @dataclass(frozen=True)
@@ -151,6 +170,11 @@ def server_backends(settings: Settings, telemetry: Telemetry) -> list[Backend]:
     ]
     kinds = [kind for kind in (tritons, tfservings) if kind]
     return [kind[0] if len(kind) == 1 else Replicas(kind, telemetry.retried_on_replica) for kind in kinds]
+
+
+def _artifacts(settings: Settings) -> Artifacts:
+    kept = settings.visualizations
+    return Artifacts(keep_s=kept.keep_s, most_files=kept.files, most_bytes=kept.bytes)
 
 
 def _judge(settings: Settings) -> Judge:

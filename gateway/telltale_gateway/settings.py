@@ -92,6 +92,14 @@ class Rollouts(_Group):
     mirror_room: int = Field(default=8, ge=1, description="inputs that may wait to be asked of a second version")
 
 
+class Visualizations(_Group):
+    """Files that answers refer to, in nameless temporary files of the gateway that made them."""
+
+    keep_s: float = Field(default=600.0, gt=0.0)
+    files: int = Field(default=64, ge=1)
+    bytes: int = Field(default=1_000_000_000, ge=1, description="all together; the oldest give way")
+
+
 class Settings(BaseSettings):
     """The gateway's settings."""
 
@@ -119,6 +127,7 @@ class Settings(BaseSettings):
     reconcile: Reconcile = Reconcile()
     canary: Canary = Canary()
     rollout: Rollouts = Rollouts()
+    visualizations: Visualizations = Visualizations()
 
     @property
     def tritons(self) -> tuple[tuple[str, str | None], ...]:

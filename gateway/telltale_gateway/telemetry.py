@@ -81,6 +81,16 @@ class Telemetry:
         """A call was made again, on another server of its kind."""
         self._replica_retries.labels(server).inc()
 
+    def totals(self, counter: str, label: str) -> dict[str, int]:
+        """What a counter has counted, by one of its labels."""
+        totals: dict[str, int] = {}
+        for metric in self._registry.collect():
+            if metric.name == counter:
+                for sample in metric.samples:
+                    if sample.name.endswith("_total"):
+                        totals[sample.labels[label]] = totals.get(sample.labels[label], 0) + int(sample.value)
+        return totals
+
     def exposition(self, fleet: Fleet) -> bytes:
         """Everything in Prometheus' text format."""
         self._detector_ready.clear()
