@@ -17,7 +17,6 @@ from telltale_contracts import (
     Overlay,
     Spectrogram,
     Stretch,
-    TensorBundle,
 )
 
 from telltale_gateway.analysis import Study, Verdict
@@ -87,11 +86,6 @@ def spectrogram_of(study: Study) -> tuple[Spectrogram, BinaryIO]:
 def headline_of(verdict: Verdict) -> str:
     """What stands above it all."""
     return f"{verdict.label.upper()}  P(fake) {verdict.score:.2f}"
-
-
-def has_spectra(bundle: TensorBundle) -> bool:
-    """Whether preprocessing could give the spectra of the sound."""
-    return SPECTRA.key() in bundle.tensors
 
 
 def _moment(verdict: Verdict, place: int, scale: float, shift: tuple[float, float]) -> Moment:

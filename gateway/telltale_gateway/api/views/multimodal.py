@@ -75,7 +75,7 @@ def multimodal_detection(
     confidence = max(joint.score, 1.0 - joint.score)
     sentences = [f"{word(joint.label)} with a confidence of {confidence:.2f}, by {method}."]
     sentences += [
-        f"The {part} is called {each.prediction} with a confidence of {each.confidence:.2f} and weighs {each.weight:.2f}."
+        f"The {part} is {each.prediction} with a confidence of {each.confidence:.2f} and weighs {each.weight:.2f}."
         for part, each in scores.items()
     ]
     sentences += [f"The {part} could not be judged: {code}." for part, code in unjudged.items()]
@@ -95,7 +95,8 @@ def wishes_in(fields: Mapping[str, object]) -> Wishes:
     Raises:
         BadParameter: the method has no such name, or the weights are not JSON of numbers by part.
     """
-    hint = f'fusion_method is one of {", ".join(get_args(Method))}; weights is JSON like {{"audio": 1, "video": 2}}.'
+    methods = ", ".join(get_args(Method))
+    hint = f'fusion_method is one of {methods}; weights is JSON like {{"audio": 1, "video": 2}}, 0 to 1000 each.'
     try:
         given = {name: fields[name] for name in ("fusion_method", "weights") if fields.get(name)}
         if isinstance(text := given.get("weights"), str):

@@ -36,7 +36,7 @@ class VideoPrediction(View):
 
 
 class Info(View):
-    """What answers: ``num_frames`` are looked at when nothing is said, ``face_size`` is the largest crop's, in pixels."""
+    """``num_frames`` are looked at when nothing is said; ``face_size`` is the largest crop's, in pixels."""
 
     status: Literal["ready", "not_ready"]
     device: str

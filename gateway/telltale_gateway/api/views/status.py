@@ -50,11 +50,11 @@ class Device(View):
     """What detectors compute on, and whether each of their servers answers."""
 
     device: str
-    servers: dict[Server, bool]
+    servers: dict[str, bool]
 
 
 class System(View):
-    """The machine of the gateway, as far as it is nobody's secret; memory in MB is the gateway's own, at most so far."""
+    """The machine of the gateway, as far as it is nobody's secret; the memory, in MB, is the gateway's own."""
 
     platform: str
     python: str
