@@ -83,7 +83,7 @@ class RenderService:
             stack.push_async_callback(process.stop)
             job = RenderJob(path=f"/proc/{os.getpid()}/fd/{file.fileno()}", drawing=drawing)
             drawn = _drawn(process, job, self._settings.max_render_wall_s)
-            first = await anext(drawn)
+            first = await anext(drawn, b"")
             return Rendering(media_type(drawing), first, drawn, stack.pop_all())
         raise AssertionError("nothing above is suppressed")
 

@@ -29,7 +29,7 @@ Sink = Callable[[bytes], None]
 _CLOCK = 90_000
 # A fragment for each of so many frames is what a viewer waits for.
 _FRAGMENT_FRAMES = 25
-_MOST_PICTURES_BYTES = 512_000_000
+_FRAME_S = 0.04
 
 
 def render_overlay(file: BinaryIO, drawing: Overlay, settings: Settings, sink: Sink) -> None:
@@ -47,8 +47,12 @@ def render_overlay(file: BinaryIO, drawing: Overlay, settings: Settings, sink: S
         pictures: Iterator[Picture] = decode_animation(source.animation, timeline, targets)
     else:
         pictures = decode_frames(file, timeline, targets, max_pixels=settings.max_pixels)
-    with closing(Soundtrack(_another(file))) as sound:
-        _encode(_drawn(pictures, drawing, settings), timeline.origin, sound if source.sound_s else None, sink)
+    frames = _drawn(pictures, drawing, settings)
+    if source.sound_s is None:
+        _encode(frames, timeline.origin, None, sink)
+        return
+    with _another(file) as beside, closing(Soundtrack(beside)) as sound:
+        _encode(frames, timeline.origin, sound, sink)
 
 
 def render_film(file: BinaryIO, drawing: Film, sink: Sink) -> None:
@@ -66,8 +70,10 @@ def render_film(file: BinaryIO, drawing: Film, sink: Sink) -> None:
         (moment.t, annotator.draw(picture, moment.t, place))
         for place, (moment, picture) in enumerate(zip(drawing.moments, pictures, strict=True))
     ]
-    # The last one stays until the end.
-    if drawing.duration_s > frames[-1][0] + 0.04:
+    # The first one is there from the beginning, and the last one until the end.
+    if frames[0][0] > _FRAME_S:
+        frames.insert(0, (0.0, frames[0][1]))
+    if drawing.duration_s > frames[-1][0] + _FRAME_S:
         frames.append((drawing.duration_s, frames[-1][1]))
     _encode(iter(frames), 0.0, None, sink)
 

@@ -16,8 +16,9 @@ from telltale_preprocess.media.container import open_container, packets_of
 from telltale_preprocess.media.sound import sound_frames
 from telltale_preprocess.media.timeline import audio_stream
 
-_AS_THEY_ARE = frozenset({"aac", "mp3"})
-_HIGHEST_RATE = 48_000
+_LEAST_MP3_RATE = 16_000
+# Those of AAC (ISO/IEC 14496-3, table 1.18), as far as anybody hears a difference.
+_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 
 
 class Soundtrack:
@@ -38,9 +39,7 @@ class Soundtrack:
             return
         self._container, self._stream = container, stream
         stream.codec_context.thread_count = 1
-        self._copied = stream.codec_context.name in _AS_THEY_ARE and bool(
-            stream.codec_context.extradata or stream.codec_context.name == "mp3"
-        )
+        self._copied = _fits_mp4(stream)
 
     def attach(self, output: OutputContainer) -> float | None:
         """Open a sound stream in the output, before its first packet; the time of the first sample in seconds."""
@@ -49,7 +48,7 @@ class Soundtrack:
         if self._copied:
             self._pieces = _copied(self._container, self._stream, output.add_stream_from_template(self._stream))
         else:
-            rate = min(self._stream.rate or _HIGHEST_RATE, _HIGHEST_RATE)
+            rate = next((rate for rate in _RATES if rate >= (self._stream.rate or 0)), _RATES[-1])
             coded = output.add_stream("aac", rate=rate)
             coded.layout = "mono" if self._stream.channels == 1 else "stereo"
             self._pieces = _coded(self._container, self._stream, coded)
@@ -71,6 +70,15 @@ class Soundtrack:
         """Close the file's container."""
         if self._container is not None:
             self._container.close()
+
+
+def _fits_mp4(stream: AudioStream) -> bool:
+    """Whether an MP4 that is written before its end can hold the packets: AAC that describes itself once, and MP3 of
+    MPEG-1 or 2."""
+    name = stream.codec_context.name
+    if name == "aac":
+        return bool(stream.codec_context.extradata)
+    return name in {"mp3", "mp3float"} and (stream.rate or 0) >= _LEAST_MP3_RATE
 
 
 def _copied(container: InputContainer, stream: AudioStream, into: AudioStream) -> Iterator[tuple[float, Packet[Any]]]:
