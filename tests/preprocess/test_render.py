@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,9 +47,13 @@ def post(service: Service, media: bytes | Path, drawing: Drawing | str) -> httpx
 
 @contextmanager
 def streamed(service: Service, media: Path) -> Iterator[httpx.Response]:
-    """A drawing that is read at the test's own pace."""
+    """A drawing that is read at the test's own pace, by a client that takes in little beforehand."""
+    little = httpx.HTTPTransport(socket_options=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)])
     files, data = {"media": ("a", media.read_bytes())}, {"drawing": overlay().model_dump_json()}
-    with service.client.stream("POST", "/render", files=files, data=data) as response:
+    with (
+        httpx.Client(base_url=service.client.base_url, timeout=60.0, transport=little) as client,
+        client.stream("POST", "/render", files=files, data=data) as response,
+    ):
         yield response
 
 
@@ -106,17 +111,20 @@ def test_every_frame_is_drawn_on_and_the_sound_is_the_original_one(service: Serv
     with av.open(str(talking_clip)) as original:
         expected = [float(frame.time or 0.0) for frame in original.decode(video=0)]
     times = np.array([t for t, _ in frames])
-    assert times - times[0] == pytest.approx(np.array(expected) - expected[0], abs=1e-3)
-    assert sound_of(response.content) == sound_of(talking_clip)
+    assert times == pytest.approx(np.array(expected), abs=1e-3)
+    codec, packets = sound_of(response.content)
+    assert codec == "aac"
+    # The first packet of AAC holds what comes before the sound.
+    assert packets == sound_of(talking_clip)[1][1:]
 
 
 def test_boxes_are_red_from_the_threshold_on_and_green_below(service: Service, talking_clip: Path) -> None:
     _, picture = frames_of(post(service, talking_clip, overlay()).content)[20]
     for (x, y, width, height), colour in ((LEFT, RED), (RIGHT, GREEN)):
         edge = picture[round(y + height), round(x + 10) : round(x + width - 10)].astype(int)
-        assert np.abs(np.median(edge, axis=0) - colour).max() < 40
-        middle = picture[round(y + height / 2), round(x + width / 2)].astype(int)
-        assert np.abs(middle - colour).max() > 40, "a box is not filled"
+        seen = np.median(edge, axis=0)
+        assert np.abs(seen - colour).max() < 80
+        assert seen.argmax() == colour.argmax()
 
 
 def test_the_graph_grows_with_time(service: Service, talking_clip: Path) -> None:
@@ -162,7 +170,7 @@ def test_a_process_waits_for_a_slow_reader_and_then_goes_on(service: Service, no
             assert time.monotonic() < deadline, "it never waited"
             spent = now
             time.sleep(0.5)
-        assert painter.is_running()
+        assert painter.status() == psutil.STATUS_SLEEPING
         for piece in pieces:
             body += piece
     assert len(frames_of(bytes(body))) == 80
@@ -204,7 +212,8 @@ def test_pictures_become_a_film(service: Service) -> None:
     film = Film(moments=moments, threshold=0.5, headline="FAKE", duration_s=3.0)
     frames = frames_of(post(service, npy(pictures), film).content)
     assert [t for t, _ in frames] == pytest.approx([0.0, 0.5, 1.0, 2.0, 3.0], abs=0.02)
-    assert np.abs(frames[0][1][80, 45:65].astype(int).mean(axis=0) - RED).max() < 60
+    assert np.abs(frames[0][1][80, 45:65].astype(int).mean(axis=0) - RED).max() < 80
+    assert np.abs(frames[0][1][65, 55].astype(int) - 120).max() < 10, "a box is not filled"
 
 
 def test_spectra_become_a_picture_that_is_bright_where_they_are_loud(service: Service) -> None:

@@ -77,7 +77,8 @@ class Annotator:
     def _box(self, pixels: Pixels, mark: FaceMark) -> None:
         x, y, width, height = (value * self._scale for value in mark.box)
         colour = colour_of(mark.score, self._drawing.threshold)
-        thickness = max(1, round(2.5 * self._text))
+        # Colour is of two by two pixels in 4:2:0: a thinner line would lose it.
+        thickness = max(2, round(2.5 * self._text))
         corner, opposite = (round(x), round(y)), (round(x + width), round(y + height))
         cv2.rectangle(pixels, corner, opposite, colour, thickness, cv2.LINE_AA)
         said = f"{mark.track}: {mark.score:.2f}" if mark.score is not None else f"{mark.track}: not judged"

@@ -30,6 +30,7 @@ _CLOCK = 90_000
 # A fragment for each of so many frames is what a viewer waits for.
 _FRAGMENT_FRAMES = 25
 _FRAME_S = 0.04
+_PRIMING_S = 0.15
 
 
 def render_overlay(file: BinaryIO, drawing: Overlay, settings: Settings, sink: Sink) -> None:
@@ -113,7 +114,8 @@ def _encode(frames: Iterator[tuple[float, Pixels]], origin: float, sound: Soundt
         video = output.add_stream("libx264", rate=25, options={"preset": "ultrafast", "crf": "23"})
         _shape(video, width, height)
         heard = sound.attach(output) if sound is not None else None
-        base = min(origin, heard) if heard is not None else origin
+        # What a coder puts before the first sample is no sound that begins earlier.
+        base = heard if heard is not None and heard < origin - _PRIMING_S else origin
         for t, pixels in _from(first, frames):
             if sound is not None:
                 sound.mux_until(origin + t, base)

@@ -57,13 +57,14 @@ class Soundtrack:
         return self._waiting[0] if self._waiting is not None else None
 
     def mux_until(self, moment: float, base: float) -> None:
-        """Hand on all sound up to a presentation time in seconds; ``base`` becomes zero."""
+        """Hand on all sound up to a presentation time in seconds; ``base`` becomes zero, what is before it is left
+        out."""
         while self._output is not None and self._waiting is not None and self._waiting[0] <= moment:
             _, packet = self._waiting
-            shift = round(base / packet.time_base)
-            packet.pts = (packet.pts or 0) - shift
+            packet.pts = (packet.pts or 0) - round(base / packet.time_base)
             packet.dts = packet.pts
-            self._output.mux(packet)
+            if packet.pts >= 0:
+                self._output.mux(packet)
             self._waiting = next(self._pieces, None)
 
     def close(self) -> None:
