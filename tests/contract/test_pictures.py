@@ -58,7 +58,8 @@ def test_who_leaves_ends_the_drawing(stack: RunningStack, media: dict[str, Path]
     sent = {"video": long.read_bytes()}
     with stack.client.stream("POST", "/analyze/visualize?max_frames=4", files=sent) as response:
         assert response.status_code == 200, response.read()
-        next(response.iter_raw())
+        pieces = response.iter_raw()
+        next(pieces)
         assert stack.descendants("render_child")
     stack.wait_until(lambda: not stack.descendants("render_child"), 20.0, "the drawing went on")
 

@@ -67,6 +67,30 @@ def test_every_number_of_several_medias_sentences_is_in_the_answer(stack: Runnin
     check(answer, answer["explanation"])
 
 
+@pytest.mark.parametrize("path", ["/analyze", "/analyze/frames", "/analyze/comprehensive"])
+def test_every_number_of_a_note_is_in_its_answer(stack: RunningStack, media: dict[str, Path], path: str) -> None:
+    sent = {"video": media["darkening"].read_bytes()}
+    data = stack.client.post(f"{path}?max_frames=6", files=sent).json()["data"]
+    check(data, [data["note"]])
+
+
+def test_the_seconds_that_are_suspicious_are_those_that_were_made_so(
+    stack: RunningStack, media: dict[str, Path]
+) -> None:
+    """toy-synthesis takes the dark for generated, and it becomes dark after a second."""
+    answer = stack.predict(media["darkening"], max_frames="8", detectors="toy-synthesis").json()
+    (stretch,) = answer["findings"]["suspicious"]
+    assert stretch["of"] == "picture"
+    assert stretch["start"] == pytest.approx(1.0, abs=0.15)
+    assert stretch["end"] == pytest.approx(answer["meta"]["duration_s"])
+    assert stretch["peak"] == max(sample["score"] for sample in answer["frame_samples"])
+    assert answer["findings"]["temporal"]["trend"] == "rising"
+    said = [sentence for sentence in answer["explanation"] if sentence.startswith("The picture scores")]
+    seconds = f"from {stretch['start']:.1f} to {stretch['end']:.1f} s"
+    assert said == [f"The picture scores 0.50 or more {seconds}, up to {stretch['peak']:.2f}."]
+    check(answer, answer["explanation"])
+
+
 def test_a_video_is_explained_by_face_seconds_and_steadiness(stack: RunningStack, media: dict[str, Path]) -> None:
     answer = stack.predict(media["talking"], max_frames="6").json()
     said = " ".join(answer["explanation"])

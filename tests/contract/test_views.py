@@ -25,6 +25,7 @@ GOLDEN = Path(__file__).parent / "golden"
 # By the name of the golden file: path, parts of the form by the media's name, its fields, and the model.
 POSTS: dict[str, tuple[str, dict[str, str], dict[str, str], type[BaseModel]]] = {
     "predict-video": ("/predict?max_frames=6", {"file": "talking"}, {}, Verdict),
+    "predict-darkening": ("/predict?max_frames=8&detectors=toy-synthesis", {"file": "darkening"}, {}, Verdict),
     "predict-image": ("/predict?explain=true", {"file": "still"}, {}, Verdict),
     "predict-audio": ("/predict", {"file": "voice"}, {}, Verdict),
     "predict_video": ("/predict_video?max_frames=6", {"file": "talking"}, {}, prediction.VideoPrediction),
@@ -32,6 +33,12 @@ POSTS: dict[str, tuple[str, dict[str, str], dict[str, str], type[BaseModel]]] = 
     "detect-audio-of-a-video": ("/detect/audio", {"file": "talking"}, {}, detection.AudioDetection),
     "detect-image": ("/detect/image", {"file": "still"}, {}, detection.ImageDetection),
     "detect-video": ("/detect/video?max_frames=6", {"file": "talking"}, {}, detection.VideoDetection),
+    "detect-video-darkening": (
+        "/detect/video?max_frames=8",
+        {"file": "darkening"},
+        {"model": "toy-synthesis"},
+        detection.VideoDetection,
+    ),
     "detect-multimodal": (
         "/detect/multimodal?max_frames=6",
         {"audio": "voice", "image": "still", "video": "talking"},
@@ -159,6 +166,17 @@ def test_an_answer_has_exactly_the_fields_of_its_documented_model(
 @pytest.mark.parametrize("name", SHAPES)
 def test_clients_find_everything_where_they_look_for_it(name: str) -> None:
     assert places(golden(name)) == SHAPES[name]
+
+
+def test_what_is_counted_is_told(stack: RunningStack, media: dict[str, Path]) -> None:
+    before = stack.client.get("/stats").json()
+    label = stack.predict(media["voice"]).json()["label"]
+    after = stack.client.get("/stats").json()
+    assert after["verdicts"] == before["verdicts"] + 1
+    assert after["verdicts_by_label"][label] == before["verdicts_by_label"].get(label, 0) + 1
+    assert after["verdicts_by_modality"]["audio"] == before["verdicts_by_modality"].get("audio", 0) + 1
+    assert after["requests"] > before["requests"]
+    assert after["requests_by_status"]["200"] > 0
 
 
 def test_comprehensive_is_analyze_and_more() -> None:

@@ -179,7 +179,8 @@ def test_a_process_waits_for_a_slow_reader_and_then_goes_on(service: Service, no
 
 def test_a_process_ends_when_nobody_reads_any_more(service: Service, noise: Path) -> None:
     with streamed(service, noise) as response:
-        next(response.iter_bytes())
+        pieces = response.iter_bytes()
+        next(pieces)
         assert len(painters(service)) == 1
     wait_until_nobody_draws(service)
     assert service.client.get("/health").status_code == 200

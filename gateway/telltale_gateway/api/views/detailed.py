@@ -10,6 +10,7 @@ from typing import Generic, Literal, TypeVar
 from telltale_contracts import BundleMetadata
 
 from telltale_gateway.analysis import Study, Verdict
+from telltale_gateway.analysis.explanation import NAMES
 from telltale_gateway.analysis.findings import rolling_average
 from telltale_gateway.analysis.verdict import Trend
 from telltale_gateway.api.views.drawings import frame_places
@@ -140,12 +141,19 @@ def enveloped(verdict: Verdict, data: Data) -> Envelope[Data]:
 
 def analysis_of(verdict: Verdict) -> Analysis:
     """``/analyze``."""
+    metrics = metrics_of(verdict)
+    said = [_called_so(verdict)]
+    if metrics.min_score is not None:
+        said.append(
+            f"Over {metrics.frame_count} frames the score lies between {metrics.min_score:.2f} and "
+            f"{metrics.max_score:.2f}; in {metrics.suspicious_frames_count} it is suspicious."
+        )
     return Analysis(
         prediction=word(verdict.label),
         confidence=verdict.confidence,
         processing_time=seconds(verdict),
-        metrics=metrics_of(verdict),
-        note=note_of(verdict),
+        metrics=metrics,
+        note=" ".join([*said, *_untested(verdict)]),
     )
 
 
@@ -169,6 +177,9 @@ def frames_of(study: Study) -> FramesAnalysis:
     scores = _scores(verdict)
     over_time = verdict.findings.temporal
     places = frame_places(study.bundle.metadata)
+    said = [_called_so(verdict)]
+    if over_time is not None:
+        said.append(f"From frame to frame the score is {over_time.trend}, with a variance of {over_time.variance:.4f}.")
     return FramesAnalysis(
         overall_prediction=word(verdict.label),
         overall_confidence=verdict.confidence,
@@ -182,7 +193,7 @@ def frames_of(study: Study) -> FramesAnalysis:
             variance=pvariance(scores) if scores else None,
             trend=over_time.trend if over_time else None,
         ),
-        note=note_of(verdict),
+        note=" ".join([*said, *_untested(verdict)]),
     )
 
 
@@ -231,9 +242,12 @@ def comprehensive_of(study: Study, filename: str, drawing_s: float) -> Comprehen
     )
 
 
-def note_of(verdict: Verdict) -> str:
-    """The explanation as one text."""
-    return " ".join(verdict.explanation)
+def _called_so(verdict: Verdict) -> str:
+    return f"{word(verdict.label)} with a confidence of {verdict.confidence:.2f}."
+
+
+def _untested(verdict: Verdict) -> list[str]:
+    return ["Not tested: " + ", ".join(NAMES[forgery] for forgery in verdict.untested) + "."] * bool(verdict.untested)
 
 
 def _scores(verdict: Verdict) -> list[float]:
