@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     max_memory_bytes: int = Field(default=2_000_000_000, gt=0, description="a worker may map beyond its warmed state")
 
     renders: int = Field(default=2, ge=1, description="drawings at once, each in a process of its own")
+    max_render_wait_s: float = Field(default=5.0, gt=0, description="seconds that a drawing may wait to begin")
     max_render_cpu_s: float = Field(default=600.0, gt=0, description="seconds of CPU time for one drawing")
     max_render_wall_s: float = Field(
         default=900.0, gt=0, description="seconds of wall time for one drawing, a slow receiver's included"

@@ -85,9 +85,9 @@ def test_the_seconds_that_are_suspicious_are_those_that_were_made_so(
     assert stretch["end"] == pytest.approx(answer["meta"]["duration_s"])
     assert stretch["peak"] == max(sample["score"] for sample in answer["frame_samples"])
     assert answer["findings"]["temporal"]["trend"] == "rising"
-    said = [sentence for sentence in answer["explanation"] if sentence.startswith("The picture scores")]
+    said = [sentence for sentence in answer["explanation"] if sentence.startswith("Every frame looked at")]
     seconds = f"from {stretch['start']:.1f} to {stretch['end']:.1f} s"
-    assert said == [f"The picture scores 0.50 or more {seconds}, up to {stretch['peak']:.2f}."]
+    assert said == [f"Every frame looked at {seconds} scores 0.50 or more, up to {stretch['peak']:.2f}."]
     check(answer, answer["explanation"])
 
 

@@ -77,10 +77,9 @@ def _which_face(verdict: Verdict) -> Iterator[str]:
 def _which_seconds(verdict: Verdict) -> Iterator[str]:
     worst = sorted(verdict.findings.suspicious, key=lambda each: -each.peak)[:_MOST_STRETCHES]
     for stretch in sorted(worst, key=lambda each: (each.of, each.start)):
-        yield (
-            f"The {stretch.of} scores {verdict.threshold:.2f} or more from {stretch.start:.1f} to {stretch.end:.1f} s, "
-            f"up to {stretch.peak:.2f}."
-        )
+        what = "Every frame looked at" if stretch.of == "picture" else "The sound"
+        when = f"from {stretch.start:.1f} to {stretch.end:.1f} s"
+        yield f"{what} {when} scores {verdict.threshold:.2f} or more, up to {stretch.peak:.2f}."
 
 
 def _how_steady(verdict: Verdict) -> Iterator[str]:

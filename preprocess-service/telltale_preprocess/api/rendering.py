@@ -51,11 +51,11 @@ class Rendering:
 
 
 class RenderService:
-    """Starts a process for each drawing, ``settings.renders`` at once."""
+    """Starts a process for each drawing, ``settings.renders`` at once; others wait a little."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._running = 0
+        self._free = asyncio.Semaphore(settings.renders)
 
     async def render(self, headers: Mapping[str, str], chunks: AsyncIterable[bytes]) -> Rendering:
         """Read a form as it arrives and begin to draw; returns with the first bytes.
@@ -63,11 +63,8 @@ class RenderService:
         Raises:
             PreprocessError: what is wrong, as the subclass says.
         """
-        if self._running >= self._settings.renders:
-            raise Busy(f"{self._running} drawings are being made, as many as are allowed.")
         async with AsyncExitStack() as stack:
-            self._running += 1
-            stack.callback(self._leave)
+            await self._enter(stack)
             # Without a name, as every upload.
             file = stack.enter_context(tempfile.TemporaryFile(prefix="telltale-"))  # noqa: SIM115 the stack closes it
             form = BundleForm(
@@ -87,8 +84,13 @@ class RenderService:
             return Rendering(media_type(drawing), first, drawn, stack.pop_all())
         raise AssertionError("nothing above is suppressed")
 
-    def _leave(self) -> None:
-        self._running -= 1
+    async def _enter(self, stack: AsyncExitStack) -> None:
+        try:
+            async with asyncio.timeout(self._settings.max_render_wait_s):
+                await self._free.acquire()
+        except TimeoutError as error:
+            raise Busy(f"{self._settings.renders} drawings are being made, as many as are allowed.") from error
+        stack.callback(self._free.release)
 
 
 async def _drawn(process: RenderProcess, job: RenderJob, wall_s: float) -> AsyncGenerator[bytes, None]:
