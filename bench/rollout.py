@@ -199,10 +199,12 @@ async def measure(folder: Path, *, replicas: int, rounds: int, rest_s: float) ->
         for index in range(CLIENTS):
             detector = list(DETECTORS.values())[index % 2]
             clients.append(asyncio.create_task(load.straight(parts, detector, 0.1)))
-        await scenario(load, operator, gateways, proxy, all_servers, rounds=rounds, rest_s=rest_s)
-        load.stop()
-        await asyncio.gather(*clients)
-        print("\n".join(table(load.answers, truth)), flush=True)
+        try:
+            await scenario(load, operator, gateways, proxy, all_servers, rounds=rounds, rest_s=rest_s)
+        finally:
+            load.stop()
+            await asyncio.gather(*clients)
+            print("\n".join(table(load.answers, truth)), flush=True)
     print(f"calls made again on the other replica: {gateways.retries}", flush=True)
 
 

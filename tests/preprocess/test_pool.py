@@ -24,7 +24,7 @@ from telltale_preprocess.errors import (
     WorkersLost,
 )
 from telltale_preprocess.settings import Settings
-from telltale_preprocess.workers.messages import Job
+from telltale_preprocess.workers.messages import Answer, Job
 from telltale_preprocess.workers.pool import WorkerPool
 from telltale_preprocess.workers.process import WorkerDied
 
@@ -168,6 +168,19 @@ def test_a_picture_that_needs_too_much_memory_is_refused_and_its_worker_replaced
             with pytest.raises(MediaTooDemanding):
                 await pool.run(Job(path=str(big), recipe=FACES))
             await eventually(lambda: len(pool.pids) == 1 and before not in pool.pids)
+
+    asyncio.run(scenario())
+
+
+def test_a_worker_that_ran_out_of_memory_is_given_no_job_of_others(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        big = Job(path=str(clips.write_picture(tmp_path / "big.png", clips.meadow(3000, 4000))), recipe=FACES)
+        lost: list[str] = []
+        async with running_pool(lost, max_memory_bytes=20_000_000, max_queue=8) as pool:
+            jobs = [pool.run(job) for job in (big, portrait_job(), big, portrait_job(), big, portrait_job())]
+            answers = await asyncio.gather(*jobs, return_exceptions=True)
+        assert [type(answer) for answer in answers] == [MediaTooDemanding, Answer] * 3
+        assert lost == ["memory"] * 3
 
     asyncio.run(scenario())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import io
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -291,3 +292,36 @@ def test_a_frame_larger_than_allowed_is_refused_whatever_the_header_says(tmp_pat
     path = write_coded(tmp_path / "clip.mp4", steady(3))
     with pytest.raises(ImageTooLarge, match="megapixels"):
         decode(path, max_pixels=1000)
+
+
+@pytest.mark.parametrize(("name", "container"), [("clip.avi", "avi"), ("clip.mov", "mov"), ("clip.mkv", "matroska")])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_exif_inside_of_a_moving_picture_turns_it(tmp_path: Path, name: str, container: str, orientation: int) -> None:
+    exif = Pillow.Exif()
+    exif[0x0112] = orientation
+    body = io.BytesIO()
+    upright = np.zeros((64, 96, 3), dtype=np.uint8)
+    upright[:, 48:] = 200
+    Pillow.fromarray(upright).save(body, "JPEG", exif=exif, quality=95)
+    with av.open(str(tmp_path / name), "w", format=container) as output:
+        stream = output.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuvj420p"
+        for number in range(5):
+            packet = av.Packet(body.getvalue())
+            packet.stream, packet.pts, packet.dts, packet.time_base = stream, number, number, Fraction(1, 25)
+            packet.is_keyframe = True
+            output.mux(packet)
+    _, pictures = decode(tmp_path / name, Sampling(max_frames=5))
+    assert len(pictures) == 5
+    # A quarter turn clockwise brings the bright right half to the bottom.
+    bright = pictures[0].rgb[40:] if orientation == 6 else pictures[0].rgb[:, 56:]
+    assert pictures[0].rgb.shape[:2] == ((96, 64) if orientation == 6 else (64, 96))
+    assert bright[16:].min() > 150
+
+
+def test_transparency_of_a_moving_picture_lies_on_white(tmp_path: Path) -> None:
+    frames = [Pillow.new("RGBA", (64, 48), (200, 30, 30, alpha)) for alpha in (0, 128, 255)]
+    frames[0].save(tmp_path / "clip.png", save_all=True, append_images=frames[1:], duration=100, disposal=1, blend=0)
+    _, pictures = decode(tmp_path / "clip.png", Sampling(max_frames=3))
+    shown = [picture.rgb[24, 32].tolist() for picture in pictures]
+    assert np.abs(np.array(shown) - [[255, 255, 255], [227, 142, 142], [200, 30, 30]]).max() <= 2

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from telltale_gateway.rollout.catalog import CatalogEntry
-from telltale_gateway.serving import Backend, BackendError, BackendUnavailable, Versions, Wanted
+from telltale_gateway.serving import Backend, BackendError, BackendTimeout, BackendUnavailable, Versions, Wanted
 
 _log = logging.getLogger(__name__)
 
@@ -57,11 +57,16 @@ class Loader:
         """The versions of a detector that the server has accepted."""
         return self._accepted.get(detector, frozenset())
 
+    def models(self) -> frozenset[str]:
+        """The detectors of which the server has accepted a version."""
+        return frozenset(self._accepted)
+
     async def load(self, needs: Mapping[str, Need], patience_s: float) -> None:
         """Tell the server, and wait a little; what it still loads is not waited for.
 
         Raises:
             BackendUnavailable: it cannot be reached.
+            BackendTimeout: it has not loaded them in time; they are asked for again.
         """
         if self._task is None:
             if not self._known:
@@ -75,7 +80,7 @@ class Loader:
         task, self._task = self._task, None
         try:
             failures = task.result()
-        except BackendUnavailable:
+        except (BackendUnavailable, BackendTimeout):
             self._known = False
             raise
         except BackendError as error:
@@ -90,6 +95,11 @@ class Loader:
             for name, need in needs.items()
             for version in need.versions
         )
+
+    async def idle(self) -> None:
+        """Wait until the server has done what it was told; a model is not loaded afresh while it is being loaded."""
+        if self._task is not None:
+            await asyncio.wait({self._task})
 
     async def stop(self) -> None:
         """Let go of a call on its way."""

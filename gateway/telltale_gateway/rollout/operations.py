@@ -11,7 +11,7 @@ from telltale_contracts import Action, Rollout, RolloutEvent, TrafficShare
 
 from telltale_gateway.errors import BadOrder, OrderRefused, TelltaleError
 from telltale_gateway.rollout.catalog import CatalogEntry
-from telltale_gateway.rollout.orders import Order, Receipt
+from telltale_gateway.rollout.orders import Order, OrderAction, Receipt
 from telltale_gateway.rollout.reconcile import Reconciler
 from telltale_gateway.rollout.releases import Release
 from telltale_gateway.rollout.staging import card_of, checked, copied, find_staged
@@ -19,6 +19,19 @@ from telltale_gateway.rollout.store import RolloutStore, event, made_live, revis
 from telltale_gateway.rollout.waiting import Waiting
 
 _NOT_SAID = "no reason was given"
+
+# What is so once an order that was waited for is done.
+_LIVE = "Every gateway answers so now."
+_SHARE = "It is loaded, has passed its checks, and gets its share from now on."
+_AT_THE_END: dict[OrderAction, str] = {
+    "stage": "It is loaded beside the live version, and has passed its checks.",
+    "shadow": _SHARE,
+    "canary": _SHARE,
+    "promote": _LIVE,
+    "rollback": _LIVE,
+    "pin": _LIVE,
+    "drain": "No request uses it any more.",
+}
 
 
 @dataclass(frozen=True)
@@ -69,7 +82,9 @@ class Operations:
         if order.wait and plan.version is not None:
             name, since = entry.manifest.name, len(entry.history.events)
             await self._waiting.until_done(name, order.action, plan.version, since=since, ends=order.percent == 0.0)
-            return _receipt(entry, order, plan, "It is done.")
+            return _receipt(
+                entry, order, plan, "It has no share any more." if order.percent == 0.0 else _AT_THE_END[order.action]
+            )
         return _receipt(entry, order, plan, plan.next)
 
     async def _write(self, entry: CatalogEntry, plan: _Plan, order: Order, who: str) -> None:

@@ -81,10 +81,6 @@ class Prover:
         if known is not None:
             self._note(manifest, release, replace(known, at=float("-inf")))
 
-    def fail(self, manifest: DetectorManifest, release: Release, reason: str, *, final: bool) -> None:
-        """A version could not be brought before the proof: its server is away, or could not load it."""
-        self._note(manifest, release, Proof(passed=False, reason=reason, final=final))
-
     def forget_others(self, detector: str, versions: frozenset[int]) -> None:
         """Versions that have no part any more may be unloaded; should they come back they prove themselves again."""
         self._proofs = {key: p for key, p in self._proofs.items() if key[0] != detector or key[2] in versions}
@@ -126,27 +122,12 @@ class Prover:
     async def _first(
         self, backend: Backend, manifest: DetectorManifest, release: Release, revive: Revive | None, *, known: bool
     ) -> Proof:
-        name, version = manifest.name, release.card.version
-
-        async def all_steps(member: Backend) -> None:
-            if not await member.ready(name, version):
-                raise NotLoaded(f"version {version} is not loaded")
-            check_signature(await member.describe(self._call(manifest, release)), manifest)
-            step("warming")
-            try:
-                await self._warm(member, manifest, release)
-            except BackendRefused as error:
-                if revive is None:
-                    raise
-                _log.warning("%s %d is loaded but does not answer, loading it afresh: %s", name, version, error)
-                await revive(member)
-                await self._warm(member, manifest, release)
-            step("golden")
-            await self._golden(member, manifest, release)
-
         def step(reached: Step) -> None:
             if not known:
                 self._note(manifest, release, Proof(passed=False, step=reached))
+
+        async def all_steps(member: Backend) -> None:
+            await self._all_steps(member, manifest, release, revive, step)
 
         try:
             await self._each(backend, all_steps, *([NotLoaded] if known else []))
@@ -156,6 +137,42 @@ class Prover:
             reached = self._proofs.get(_key(manifest, release))
             return Proof(passed=False, step=reached.step if reached else "loading", reason=str(error), final=True)
         return Proof(passed=True)
+
+    async def _all_steps(
+        self,
+        member: Backend,
+        manifest: DetectorManifest,
+        release: Release,
+        revive: Revive | None,
+        step: Callable[[Step], None],
+    ) -> None:
+        name, version = manifest.name, release.card.version
+        if not await member.ready(name, version):
+            raise NotLoaded(f"version {version} is not loaded")
+        try:
+            check_signature(await member.describe(self._call(manifest, release)), manifest)
+            step("warming")
+            await self._warm_or_revived(member, manifest, release, revive)
+            step("golden")
+            await self._golden(member, manifest, release)
+        except BackendRefused as error:
+            # A server that was started again meanwhile refuses what it does not have: no fault of the version's.
+            if not await member.ready(name, version):
+                raise NotLoaded(f"version {version} is not loaded any more") from error
+            raise
+
+    async def _warm_or_revived(
+        self, member: Backend, manifest: DetectorManifest, release: Release, revive: Revive | None
+    ) -> None:
+        try:
+            await self._warm(member, manifest, release)
+        except BackendRefused as error:
+            if revive is None or not await member.ready(manifest.name, release.card.version):
+                raise
+            name, version = manifest.name, release.card.version
+            _log.warning("%s %d is loaded but does not answer, loading it afresh: %s", name, version, error)
+            await revive(member)
+            await self._warm(member, manifest, release)
 
     async def _each(
         self, backend: Backend, ask: Callable[[Backend], Awaitable[None]], *passed_over: type[Exception]

@@ -21,21 +21,18 @@ from telltale_contracts import Server
 
 from telltale_gateway.rollout.catalog import Catalog, CatalogEntry, CatalogReader
 from telltale_gateway.rollout.composing import Composer
+from telltale_gateway.rollout.examining import Examiner
 from telltale_gateway.rollout.fleet import Deployed, Fleet
 from telltale_gateway.rollout.lease import Lease
 from telltale_gateway.rollout.loading import Loader, Need, need_of
 from telltale_gateway.rollout.presence import Presence
 from telltale_gateway.rollout.proving import Proof, Prover, Revive
-from telltale_gateway.rollout.releases import Release
 from telltale_gateway.rollout.steward import Steward
 from telltale_gateway.rollout.usage import Usage
 from telltale_gateway.rollout.watch import Watches
-from telltale_gateway.serving import Backend, BackendUnavailable, Versions
+from telltale_gateway.serving import Backend, BackendTimeout, BackendUnavailable, Versions
 
 _log = logging.getLogger(__name__)
-
-# Liveness probes in a row that a server must miss to count as down.
-_PATIENCE = 3
 
 
 @dataclass(frozen=True)
@@ -85,12 +82,11 @@ class Reconciler:
         self._rhythm = rhythm
         self._loaders = {server: Loader(backend, rhythm.linger_s) for server, backend in backends.items()}
         self._composer = Composer(prover, self._loaders)
+        self._examiner = Examiner(prover, rhythm.probe_interval_s, self.nudge)
         self._catalog: Catalog | None = None
         self._fleet = Fleet()
         self._nudged = asyncio.Event()
-        self._misses: dict[Server, int] = {}
         self._rounds: dict[Server, asyncio.Task[None]] = {}
-        self._examinations: dict[tuple[str, int], asyncio.Task[None]] = {}
 
     @property
     def fleet(self) -> Fleet:
@@ -148,10 +144,10 @@ class Reconciler:
                     pass
                 self._nudged.clear()
         finally:
-            pending = [*self._rounds.values(), *self._examinations.values()]
-            for task in pending:
+            for task in self._rounds.values():
                 task.cancel()
-            await asyncio.gather(*pending, return_exceptions=True)
+            await asyncio.gather(*self._rounds.values(), return_exceptions=True)
+            await self._examiner.stop()
             await asyncio.gather(*(loader.stop() for loader in self._loaders.values()))
             self._sources.presence.leave()
             self._sources.lease.give_back()
@@ -220,23 +216,22 @@ class Reconciler:
     async def _reconcile_server(self, server: Server, entries: list[CatalogEntry]) -> None:
         backend = self._backends.get(server)
         alive = backend is not None and await backend.alive()
-        misses = self._misses[server] = 0 if alive else self._misses.get(server, 0) + 1
-        if backend is not None and 0 < misses < _PATIENCE:
-            # A server that is busy may miss a beat: what was known of it holds until it has missed several.
-            self.nudge()
-            return
         if backend is not None:
             self._fleet = replace(self._fleet, servers={**self._fleet.servers, server: alive})
         if backend is None or not alive:
             reason = f"{server} does not answer" if backend else f"no {server} server is configured"
             for entry in entries:
+                # Once it is back it may have forgotten everything: each version has to prove itself again.
+                self._prover.forget_others(entry.manifest.name, frozenset())
                 self._publish(self._composer.down(entry, self._before(entry), backend, reason))
             return
         if self.acts:
             await self._load(server, entries)
         for entry in entries:
             try:
-                await self._examine(backend, entry)
+                before = self._before(entry)
+                releases = self._composer.with_a_part(entry, before)
+                await self._examiner.examine(backend, entry, releases, before, self._revive(entry))
                 self._publish(self._composer.compose(backend, entry, self._before(entry)))
             except Exception as error:
                 _log.exception("examining %s failed", entry.manifest.name)
@@ -252,9 +247,12 @@ class Reconciler:
     async def _load(self, server: Server, entries: list[CatalogEntry]) -> None:
         loader = self._loaders[server]
         needs = {entry.manifest.name: self._need(entry, loader) for entry in entries}
+        # A detector whose folder is gone stays loaded for the requests that began with it.
+        for name in loader.models() - needs.keys():
+            needs[name] = Need(sorted(self._used(name) & loader.holds(name)))
         try:
             await loader.load({name: need for name, need in needs.items() if need.versions}, self._rhythm.interval_s)
-        except BackendUnavailable as error:
+        except (BackendUnavailable, BackendTimeout) as error:
             _log.warning("%s: %s", server, error)
             return
         if not loader.complete(needs):
@@ -264,61 +262,21 @@ class Reconciler:
         name = entry.manifest.name
         deployed = self._fleet.detectors.get(name)
         answering = deployed.version if deployed is not None and deployed.release is not None else None
-        used = self._traffic.usage.versions(name) | self._sources.presence.uses(name)
-        return need_of(entry, answering, used, loader.holds(name), self._composer.fallback(entry, deployed))
+        return need_of(entry, answering, self._used(name), loader.holds(name), self._composer.fallback(entry, deployed))
 
-    async def _examine(self, backend: Backend, entry: CatalogEntry) -> None:
-        """Look at every version that has a part; at those beside the live one in the background."""
-        deployed = self._fleet.detectors.get(entry.manifest.name)
-        releases = self._composer.with_a_part(entry, deployed)
-        self._prover.forget_others(entry.manifest.name, frozenset(release.card.version for release in releases))
-        answering = {entry.rollout.live, deployed.version if deployed is not None else None}
-        for release in releases:
-            version = release.card.version
-            if not self._due(entry, release):
-                continue
-            revive = self._revive(entry) if self._is_answering(entry, version) else None
-            if version in answering:
-                await self._prover.examine(backend, entry.manifest, release, revive)
-            else:
-                self._examine_aside(backend, entry, release)
-
-    def _examine_aside(self, backend: Backend, entry: CatalogEntry, release: Release) -> None:
-        key = (entry.manifest.name, release.card.version)
-        task = self._examinations.get(key)
-        if task is not None and not task.done():
-            return
-
-        async def examine() -> None:
-            try:
-                before = self._prover.proof(entry.manifest, release)
-                after = await self._prover.examine(backend, entry.manifest, release, None)
-                if before is None or (before.passed, before.final) != (after.passed, after.final):
-                    self.nudge()
-            except Exception:
-                _log.exception("examining %s %d failed", *key)
-
-        self._examinations[key] = asyncio.create_task(examine())
-
-    def _due(self, entry: CatalogEntry, release: Release) -> bool:
-        proof = self._prover.proof(entry.manifest, release)
-        if proof is None:
-            return True
-        return not (proof.passed or proof.final) or proof.age_s >= self._rhythm.probe_interval_s
-
-    def _is_answering(self, entry: CatalogEntry, version: int) -> bool:
-        deployed = self._fleet.detectors.get(entry.manifest.name)
-        return version == (entry.rollout.live if deployed is None else deployed.version)
+    def _used(self, name: str) -> Versions:
+        """The versions of a detector that requests of any gateway still use."""
+        return self._traffic.usage.versions(name) | self._sources.presence.uses(name)
 
     def _revive(self, entry: CatalogEntry) -> Revive | None:
         """Load a model afresh on one server; for the gateway that acts, and a version that ought to answer."""
         if not self.acts:
             return None
-        name = entry.manifest.name
-        held: Versions = self._loaders[entry.manifest.server].holds(name)
+        name, loader = entry.manifest.name, self._loaders[entry.manifest.server]
 
         async def revive(member: Backend) -> None:
-            await member.revive(name, held)
+            await loader.idle()
+            await member.revive(name, loader.holds(name))
 
         return revive
 

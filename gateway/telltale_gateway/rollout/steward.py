@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from datetime import datetime
 
 from telltale_contracts import Rollout, RolloutEvent
 
@@ -30,6 +31,7 @@ class Steward:
     def __init__(self, store: RolloutStore, prover: Prover) -> None:
         self._store = store
         self._prover = prover
+        self._noted: set[tuple[str, RolloutEvent]] = set()
 
     async def tend(self, entry: CatalogEntry, load_failure: LoadFailure) -> bool:
         """Do what is due for one detector; whether anything was."""
@@ -65,6 +67,21 @@ class Steward:
         _log.info("%s: %s %s: %s", name, done.action, done.version, done.why)
         return True
 
+    def _once(self, entry: CatalogEntry, done: RolloutEvent) -> Callable[[Rollout], Rollout]:
+        """An edit that changes nothing, so that a line of history is written; not a second time for the same thing.
+
+        What was read of the history may be older than what this gateway has written meanwhile.
+        """
+        key = (entry.manifest.name, done.model_copy(update={"at": datetime.min}))  # noqa: DTZ901 the same for all
+
+        def edit(rollout: Rollout) -> Rollout:
+            if key in self._noted:
+                raise OutOfDate
+            self._noted.add(key)
+            return rollout
+
+        return edit
+
     def _first_lines(self, entry: CatalogEntry) -> list[tuple[Callable[[Rollout], Rollout], RolloutEvent]]:
         """A version that somebody made live by hand becomes known, with its bytes."""
         live = entry.rollout.live
@@ -72,7 +89,8 @@ class Steward:
         if release is None or entry.history.last(release.card.version) is not None:
             return []
         why = "rollout.yaml was written by hand"
-        return [(_unchanged, event("promote", live, who="rollout.yaml", why=why, sha256=release.sha256))]
+        done = event("promote", live, who="rollout.yaml", why=why, sha256=release.sha256)
+        return [(self._once(entry, done), done)]
 
     def _arrivals(self, entry: CatalogEntry) -> list[tuple[Callable[[Rollout], Rollout], RolloutEvent]]:
         rollout, name = entry.rollout, entry.manifest.name
@@ -112,8 +130,9 @@ class Steward:
                 continue
             last = entry.history.last(version)
             if last is None or last.action != "refuse" or last.why != why or version in entry.rollout.served():
-                edit = _taking_out(version) if version in entry.rollout.served() else _unchanged
-                found.append((edit, event("refuse", version, who=WHO, why=why)))
+                done = event("refuse", version, who=WHO, why=why)
+                edit = _taking_out(version) if version in entry.rollout.served() else self._once(entry, done)
+                found.append((edit, done))
         for version in _beside(entry):
             release = entry.releases.get(version)
             reason = self._failure(entry, version, load_failure) if release is not None else None
@@ -155,10 +174,6 @@ class Steward:
 def _beside(entry: CatalogEntry) -> list[int]:
     """The versions that have a part beside the live one."""
     return [version for version in entry.rollout.served() if version != entry.rollout.live]
-
-
-def _unchanged(rollout: Rollout) -> Rollout:
-    return rollout
 
 
 def _taking_out(version: int) -> Callable[[Rollout], Rollout]:

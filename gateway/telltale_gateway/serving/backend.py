@@ -55,6 +55,9 @@ class Explained:
 
 Versions = frozenset[int]
 
+# A busy server may let its liveness probe wait; so many in a row make it dead. One that refuses connections is at once.
+PATIENCE = 3
+
 
 @dataclass(frozen=True)
 class Wanted:

@@ -30,6 +30,7 @@ from telltale_tfserving import (
 )
 
 from telltale_gateway.serving.backend import (
+    PATIENCE,
     Backend,
     BackendError,
     BackendRefused,
@@ -75,6 +76,7 @@ class TensorFlowServing:
         self._load_timeout_s = load_timeout_s
         self._slots = asyncio.Semaphore(slots)
         self._told: dict[str, Wanted] = {}
+        self._missed = 0
 
     def members(self) -> Sequence[Backend]:
         """This one server."""
@@ -84,8 +86,12 @@ class TensorFlowServing:
         """Whether the server answers; it has no liveness call, so any status code but a broken connection counts."""
         try:
             await self.ready("telltale-liveness", 1)
+        except BackendTimeout:
+            self._missed += 1
+            return self._missed < PATIENCE
         except BackendError:
             return False
+        self._missed = 0
         return True
 
     async def ready(self, model: str, version: int) -> bool:
@@ -192,13 +198,9 @@ class TensorFlowServing:
         return next((s for s in answer.model_version_status if s.version == version), None)
 
     async def _failures(self, wanted: Mapping[str, Wanted], refusal: str | None) -> dict[str, str]:
-        async with asyncio.TaskGroup() as group:
-            waits = [
-                (model, group.create_task(self._loaded(model, version, refusal)))
-                for model, each in wanted.items()
-                for version in sorted(each.versions)
-            ]
-        return {model: failure for model, wait in waits if (failure := wait.result()) is not None}
+        asked = [(model, version) for model, each in wanted.items() for version in sorted(each.versions)]
+        found = await asyncio.gather(*(self._loaded(model, version, refusal) for model, version in asked))
+        return {model: why for (model, _), why in zip(asked, found, strict=True) if why is not None}
 
     def _kept_labels(self, model: str, wanted: Wanted) -> Mapping[str, int]:
         """The labels that the server can have before anything is loaded: those that it has, where they still hold."""
@@ -213,7 +215,12 @@ class TensorFlowServing:
         return None in asked
 
     async def _loaded(self, model: str, version: int, refusal: str | None) -> str | None:
-        """Wait for one version; why it was not loaded, or None. After a refusal nothing is waited for."""
+        """Wait for one version; why it was not loaded, or None. After a refusal nothing is waited for.
+
+        Raises:
+            BackendTimeout: it is still being loaded; that says nothing about the version.
+            BackendUnavailable: the server went away meanwhile.
+        """
         try:
             async with asyncio.timeout(self._load_timeout_s):
                 while True:
@@ -225,10 +232,10 @@ class TensorFlowServing:
                     if refusal is not None:
                         return refusal
                     await asyncio.sleep(_POLL_S)
-        except TimeoutError:
-            return f"TensorFlow Serving did not load {model} {version} within {self._load_timeout_s:g} s"
-        except BackendError as error:
-            return str(error)
+        except TimeoutError as error:
+            raise BackendTimeout(
+                f"TensorFlow Serving did not load {model} {version} within {self._load_timeout_s:g} s"
+            ) from error
 
     async def _configure(self, wanted: Mapping[str, Wanted]) -> None:
         request = ReloadConfigRequest()

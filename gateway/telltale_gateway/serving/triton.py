@@ -20,6 +20,7 @@ from tritonclient.http.aio import InferenceServerClient, InferInput, InferReques
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype, triton_to_np_dtype
 
 from telltale_gateway.serving.backend import (
+    PATIENCE,
     Backend,
     BackendError,
     BackendRefused,
@@ -65,6 +66,7 @@ class Triton:
         self._told: dict[str, Versions] = {}
         self._refused: dict[str, tuple[Versions, str, float]] = {}
         self._unsettled: set[str] = set()
+        self._missed = 0
 
     def members(self) -> Sequence[Backend]:
         """This one server."""
@@ -74,9 +76,14 @@ class Triton:
         """Whether the server answers its liveness probe."""
         try:
             async with self._speaking("its health", timeout_s=2.0):
-                return bool(await self._client.is_server_live())
+                live = bool(await self._client.is_server_live())
+        except BackendTimeout:
+            self._missed += 1
+            return self._missed < PATIENCE
         except BackendError:
             return False
+        self._missed = 0
+        return live
 
     async def ready(self, model: str, version: int) -> bool:
         """Whether one version is loaded; a dead stub behind it does not show here."""
@@ -113,7 +120,10 @@ class Triton:
                     await self._load(model, versions)
                 self._told[model] = versions
                 self._unsettled.discard(model)
-            except BackendUnavailable:
+            except (BackendUnavailable, BackendTimeout):
+                # The server's trouble, which says nothing about the version.
+                self._told.pop(model, None)
+                self._unsettled.add(model)
                 raise
             except BackendError as error:
                 # What it had goes on serving, also what is no longer wanted: the next load has to say so again.

@@ -33,7 +33,7 @@ class Metrics:
         )
         self.restarts = Counter(
             "telltale_preprocess_worker_restarts",
-            "Workers lost, by reason: died, timeout or cancelled.",
+            "Workers lost, by reason: died, timeout, memory or cancelled.",
             ["reason"],
             registry=self.registry,
         )

@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 from av.buffer import Buffer
 from av.filter import Graph
+from av.sidedata.sidedata import Type as SideDataType
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ _MATRICES = {
     10: Colorspace.BT2020,
 }
 _HD_HEIGHT = 720
+_MAX_SIDE_DATA = 64
 
 
 @dataclass(frozen=True)
@@ -67,16 +69,19 @@ def to_rgb(frame: VideoFrame, turn: Turn) -> Rgb:
 
 
 def _whole_rgb(frame: VideoFrame, matrix: Colorspace | None, turn: Turn) -> NDArray[np.uint8]:
+    see_through = any(component.is_alpha for component in frame.format.components)
     rgb = (_upper_field(frame) if frame.interlaced_frame else frame).reformat(
         width=frame.width,
         height=frame.height,
-        format="rgb24",
+        format="rgba" if see_through else "rgb24",
         src_colorspace=matrix,
         dst_color_range=ColorRange.JPEG,
         interpolation=Interpolation.BICUBIC if frame.interlaced_frame else None,
         threads=1,
     )
     picture = np.asarray(rgb.to_ndarray(), dtype=np.uint8)
+    if see_through:
+        picture = _on_white(picture)
     if turn.exchanged:
         picture = picture.transpose(1, 0, 2)
     return np.ascontiguousarray(picture[:: turn.down, :: turn.across])
@@ -87,20 +92,40 @@ def clockwise_rotation(frame: VideoFrame) -> int:
     return round(-frame.rotation / 90) * 90 % 360
 
 
-def _upper_field(frame: VideoFrame) -> VideoFrame:
-    # Before any conversion, since the lines of colour belong to fields too.
+def _without_unknown_side_data(frame: VideoFrame) -> VideoFrame:
+    # PyAV reads all of a frame's side data or none, and does not know every kind that libavutil has, EXIF among them.
+    deleted = (("sidedata", f"mode=delete:type={kind}") for kind in range(len(SideDataType), _MAX_SIDE_DATA))
+    return _filtered(frame, *deleted)
+
+
+def _filtered(frame: VideoFrame, *filters: tuple[str, str]) -> VideoFrame:
     graph = Graph()
     graph.link_nodes(
         graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 1)),
-        graph.add("field", "top"),
+        *(graph.add(name, options) for name, options in filters),
         graph.add("buffersink"),
     ).configure()
     graph.vpush(frame)
     return graph.vpull()
 
 
+def _on_white(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    # As stills do, and as most players show it.
+    alpha = rgba[..., 3:].astype(np.uint16)
+    laid = (rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255
+    return laid.astype(np.uint8)
+
+
+def _upper_field(frame: VideoFrame) -> VideoFrame:
+    # Before any conversion, since the lines of colour belong to fields too.
+    return _filtered(frame, ("field", "top"))
+
+
 def _read_turn(frame: VideoFrame) -> Turn:
-    matrix = frame.side_data.get("DISPLAYMATRIX")
+    try:
+        matrix = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:
+        matrix = _without_unknown_side_data(frame).side_data.get("DISPLAYMATRIX")
     if not isinstance(matrix, Buffer):
         return Turn()
     # The matrix sends x, y to a x + c y, b x + d y (ISO/IEC 14496-12, 6.2.2); only quarter turns and mirrors are

@@ -23,9 +23,6 @@ _DEMUXERS = (
 _BUFFER = 1 << 20
 INDEXED = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"})
 """Containers with an index of key frames; in others a seek may land anywhere."""
-# Containers whose header describes their streams, by their first bytes. libavformat would decode ten frames all the
-# same, which for 1080p costs as much as thirty faces.
-_SELF_DESCRIBING = ((4, b"ftyp"), (0, b"\x1aE\xdf\xa3"))
 
 
 def open_container(file: BinaryIO) -> InputContainer:
@@ -34,13 +31,12 @@ def open_container(file: BinaryIO) -> InputContainer:
     Raises:
         av.FFmpegError: it is none of the containers that are read here, or its header is broken.
     """
-    file.seek(0)
-    head = file.read(16)
-    if any(head[place : place + len(magic)] == magic for place, magic in _SELF_DESCRIBING):
-        container = _open(file, {"skip_frame": "all"})
-        if _described(container):
-            return container
-        container.close()
+    # Most headers describe their streams. libavformat would decode ten frames all the same, which for 1080p costs as
+    # much as thirty faces, and for a stream that nobody should decode takes memory before its size can be judged.
+    container = _open(file, {"skip_frame": "all"})
+    if _described(container):
+        return container
+    container.close()
     return _open(file, {})
 
 
@@ -72,7 +68,8 @@ def _open(file: BinaryIO, options: dict[str, str]) -> InputContainer:
 
 
 def _described(container: InputContainer) -> bool:
-    """Whether the header alone said what the streams are; one of an unknown codec, which has no context, cannot."""
+    """Whether it is known without decoding what the streams are; of an unknown codec, which has no context, it is not
+    asked."""
     known: list[CodecContext] = [
         context for stream in container.streams if (context := getattr(stream, "codec_context", None)) is not None
     ]

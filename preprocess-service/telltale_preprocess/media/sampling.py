@@ -37,5 +37,7 @@ def target_frames(timeline: Timeline, sampling: Sampling) -> NDArray[np.int64]:
 
 
 def _near_key(timeline: Timeline, index: int, reach: float) -> int:
-    near = min(timeline.keys, key=lambda key: abs(int(key) - index), default=index)
-    return int(near) if abs(int(near) - index) <= reach else index
+    place = int(np.searchsorted(timeline.keys, index))
+    around = timeline.keys[max(0, place - 1) : place + 1].tolist()
+    near = min(around, key=lambda key: abs(key - index), default=index)
+    return near if abs(near - index) <= reach else index

@@ -67,18 +67,19 @@ def _answer(connection: socket.socket, preprocessor: Preprocessor, job: Job) -> 
         send(connection, Kind.TIMINGS, timings.model_dump_json().encode())
         send(connection, Kind.BUNDLE, body)
     except PreprocessError as error:
-        _send_error(connection, error)
+        _send_error(connection, Kind.ERROR, error)
     except MemoryError:
         healthy = False
-        _send_error(connection, MediaTooDemanding("Decoding it ran out of the memory that one request may use."))
+        reason = MediaTooDemanding("Decoding it ran out of the memory that one request may use.")
+        _send_error(connection, Kind.FAREWELL, reason)
     except Exception as error:
         _log.exception("a request failed by a fault of ours")
-        _send_error(connection, ProcessingFailed(f"{type(error).__name__} while working on it."))
+        _send_error(connection, Kind.ERROR, ProcessingFailed(f"{type(error).__name__} while working on it."))
     return healthy
 
 
-def _send_error(connection: socket.socket, error: PreprocessError) -> None:
-    send(connection, Kind.ERROR, ErrorMessage.of(error).model_dump_json().encode())
+def _send_error(connection: socket.socket, kind: Kind, error: PreprocessError) -> None:
+    send(connection, kind, ErrorMessage.of(error).model_dump_json().encode())
 
 
 @contextmanager

@@ -14,6 +14,8 @@ from pydantic import BaseModel
 from telltale_contracts import Drawing, Recipe
 
 HEADER = struct.Struct("<BQ")
+LONGEST_PIECE = 1 << 18
+"""Bytes of a drawing in one message, at most."""
 
 
 class Kind(enum.IntEnum):
@@ -29,9 +31,11 @@ class Kind(enum.IntEnum):
     """Worker: TensorBundle.to_bytes()."""
     ERROR = 5
     """Worker: an ErrorMessage as JSON; it stays alive."""
-    CHUNK = 6
+    FAREWELL = 6
+    """Worker: an ErrorMessage as JSON; it ends after it."""
+    CHUNK = 7
     """Worker: some bytes of a drawing, as soon as there are any."""
-    DONE = 7
+    DONE = 8
     """Worker: the drawing is complete. Empty."""
 
 

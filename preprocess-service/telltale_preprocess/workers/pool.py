@@ -106,7 +106,10 @@ class WorkerPool:
                 await self._lose(worker, "cancelled")
                 raise
             except BaseException:
-                self._idle.put_nowait(worker)
+                if worker.leaving:
+                    await self._lose(worker, "memory")
+                else:
+                    self._idle.put_nowait(worker)
                 raise
             self._idle.put_nowait(worker)
             return answer

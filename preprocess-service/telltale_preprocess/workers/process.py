@@ -12,12 +12,14 @@ from typing import ClassVar, Self
 
 from pydantic import ValidationError
 
-from telltale_preprocess.errors import ErrorMessage, ProcessingFailed
+from telltale_preprocess.errors import ErrorMessage
 from telltale_preprocess.settings import Settings
 from telltale_preprocess.workers.messages import HEADER, Answer, Job, Kind, Timings
 
 # A process that ends closes its connection first.
 _LAST_MOMENTS_S = 2.0
+# What a bundle is beside its tensors.
+_FRAME_BYTES = 64_000_000
 
 
 class WorkerDied(Exception):
@@ -29,14 +31,21 @@ class JobUndelivered(WorkerDied):
 
 
 class WorkerProcess:
-    """One process and the socket to it; does one job at a time."""
+    """One process and the socket to it; does one job at a time. ``leaving``: it said that it ends after its answer."""
 
     MODULE: ClassVar[str] = "telltale_preprocess.workers.child"
 
     def __init__(
-        self, process: subprocess.Popen[bytes], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self,
+        process: subprocess.Popen[bytes],
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        *,
+        longest: int,
     ) -> None:
         self._process = process
+        self._longest = longest
+        self.leaving = False
         self._ended = asyncio.Event()
         self._pidfd = os.pidfd_open(process.pid)
         asyncio.get_running_loop().add_reader(self._pidfd, self._on_end)
@@ -63,10 +72,10 @@ class WorkerProcess:
                 env=os.environ | _ALLOCATOR | _environment(settings),
             )
         reader, writer = await asyncio.open_connection(sock=ours)
-        worker = cls(process, reader, writer)
+        worker = cls(process, reader, writer, longest=settings.max_bundle_bytes + _FRAME_BYTES)
         try:
             async with asyncio.timeout(settings.start_timeout_s):
-                await worker._read()
+                await worker._read(Kind.READY)
         except BaseException:
             await worker.stop()
             raise
@@ -96,15 +105,16 @@ class WorkerProcess:
             await self._writer.drain()
         except (ConnectionError, OSError) as error:
             raise JobUndelivered(str(error)) from error
-        kind, body = await self._read()
+        kind, body = await self._read(Kind.TIMINGS, Kind.ERROR, Kind.FAREWELL)
+        self.leaving = kind is Kind.FAREWELL
         try:
             if kind is Kind.TIMINGS:
                 timings = Timings.model_validate_json(body)
-                _, bundle = await self._read()
+                _, bundle = await self._read(Kind.BUNDLE)
                 return Answer(bundle, timings)
             message = ErrorMessage.model_validate_json(body)
         except ValidationError as error:
-            raise ProcessingFailed("A worker answered with something that is no answer.") from error
+            raise WorkerDied(f"worker {self.pid} answered with something that is no answer") from error
         raise message.to_error()
 
     async def stop(self) -> None:
@@ -132,9 +142,12 @@ class WorkerProcess:
         self._process.wait()
         self._ended.set()
 
-    async def _read(self) -> tuple[Kind, bytes]:
+    async def _read(self, *expected: Kind) -> tuple[Kind, bytes]:
+        # Whoever reads hostile media may say anything.
         try:
             kind, length = HEADER.unpack(await self._reader.readexactly(HEADER.size))
+            if kind not in expected or length > self._longest:
+                raise WorkerDied(f"worker {self.pid} answered with something that is no answer")
             return Kind(kind), await self._reader.readexactly(length)
         except (asyncio.IncompleteReadError, ConnectionError, OSError, ValueError) as error:
             raise WorkerDied(f"worker {self.pid} ended without an answer") from error

@@ -18,7 +18,7 @@ from telltale_preprocess.drawing.render import render
 from telltale_preprocess.errors import ErrorMessage, MediaTooDemanding, PreprocessError, ProcessingFailed
 from telltale_preprocess.settings import Settings
 from telltale_preprocess.workers.limits import die_with_parent, limit_cpu, limit_memory
-from telltale_preprocess.workers.messages import Kind, RenderJob, receive, send
+from telltale_preprocess.workers.messages import LONGEST_PIECE, Kind, RenderJob, receive, send
 
 _log = logging.getLogger("telltale.preprocess.render")
 
@@ -44,7 +44,7 @@ def main() -> None:
 def _answer(connection: socket.socket, settings: Settings, job: RenderJob) -> None:
     try:
         with Path(job.path).open("rb") as file:
-            render(file, job.drawing, settings, lambda chunk: send(connection, Kind.CHUNK, chunk))
+            render(file, job.drawing, settings, lambda body: _send_pieces(connection, body))
         send(connection, Kind.DONE)
     except PreprocessError as error:
         _send_error(connection, error)
@@ -55,6 +55,11 @@ def _answer(connection: socket.socket, settings: Settings, job: RenderJob) -> No
     except Exception as error:
         _log.exception("a drawing failed by a fault of ours")
         _send_error(connection, ProcessingFailed(f"{type(error).__name__} while drawing."))
+
+
+def _send_pieces(connection: socket.socket, body: bytes) -> None:
+    for start in range(0, len(body), LONGEST_PIECE):
+        send(connection, Kind.CHUNK, body[start : start + LONGEST_PIECE])
 
 
 def _send_error(connection: socket.socket, error: PreprocessError) -> None:

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from pydantic import ValidationError
 
-from telltale_preprocess.errors import ErrorMessage, ProcessingFailed
-from telltale_preprocess.workers.messages import HEADER, Kind, RenderJob
-from telltale_preprocess.workers.process import JobUndelivered, WorkerProcess
+from telltale_preprocess.errors import ErrorMessage
+from telltale_preprocess.workers.messages import HEADER, LONGEST_PIECE, Kind, RenderJob
+from telltale_preprocess.workers.process import JobUndelivered, WorkerDied, WorkerProcess
 
 
 class RenderProcess(WorkerProcess):
@@ -30,23 +30,23 @@ class RenderProcess(WorkerProcess):
             await self._writer.drain()
         except (ConnectionError, OSError) as error:
             raise JobUndelivered(str(error)) from error
+        self._longest = LONGEST_PIECE
         while True:
-            kind, piece = await self._read()
+            kind, piece = await self._read(Kind.CHUNK, Kind.DONE, Kind.ERROR)
             if kind is Kind.CHUNK:
                 yield piece
             elif kind is Kind.DONE:
                 return
             else:
-                raise _error(piece)
+                raise self._refusal(piece)
 
     def kill(self) -> None:
         """End the process now; ``stop`` waits for that."""
         if self.alive:
             self._process.kill()
 
-
-def _error(body: bytes) -> Exception:
-    try:
-        return ErrorMessage.model_validate_json(body).to_error()
-    except ValidationError:
-        return ProcessingFailed("A drawing process answered with something that is no answer.")
+    def _refusal(self, body: bytes) -> Exception:
+        try:
+            return ErrorMessage.model_validate_json(body).to_error()
+        except ValidationError:
+            return WorkerDied(f"worker {self.pid} answered with something that is no answer")

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from telltale_contracts import Server
 from telltale_gateway.serving import (
     Backend,
+    BackendError,
     BackendRefused,
     BackendUnavailable,
     ModelCall,
@@ -21,7 +22,8 @@ from telltale_gateway.serving import (
 class ServerInMemory:
     """Loads all versions of a model that it is told of, or none, as Triton does.
 
-    ``bad`` versions cannot be loaded; ``failing`` ones are loaded and do not answer; ``away`` is being dead.
+    ``bad`` versions cannot be loaded; ``failing`` ones are loaded and do not answer; ``away`` is being dead,
+    ``trouble`` what happens when it is told something.
     """
 
     server: Server = "triton"
@@ -30,6 +32,7 @@ class ServerInMemory:
         self.bad = set(bad)
         self.failing = set(failing)
         self.away = False
+        self.trouble: BackendError | None = None
         self.loaded: dict[str, Versions] = {}
         self.told: list[Mapping[str, Wanted]] = []
         self.asked: list[int] = []
@@ -49,6 +52,8 @@ class ServerInMemory:
 
     async def serve(self, wanted: Mapping[str, Wanted]) -> Mapping[str, str]:
         self._reach()
+        if self.trouble is not None:
+            raise self.trouble
         self.told.append(wanted)
         failures = {}
         for model, each in wanted.items():

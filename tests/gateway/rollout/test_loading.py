@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from telltale_contracts import TensorNames
 from telltale_gateway.rollout.loading import Loader, Need
-from telltale_gateway.serving import BackendRefused, BackendUnavailable, ModelCall, Replicas, Wanted
+from telltale_gateway.serving import BackendRefused, BackendTimeout, BackendUnavailable, ModelCall, Replicas, Wanted
 
 from tests.gateway.rollout.servers import ServerInMemory
 
@@ -53,6 +53,19 @@ async def test_a_version_lingers_after_its_last_use_and_goes_then() -> None:
         await settle(loader, {"toy": Need((1, 2))})
         await settle(loader, {"toy": Need((2,))})
     assert (server.loaded["toy"], brief.loaded["toy"]) == ({1, 2}, {2})
+
+
+async def test_a_server_that_goes_away_or_takes_too_long_is_no_fault_of_a_version() -> None:
+    server = ServerInMemory()
+    loader = Loader(server, 0.0)
+    for trouble in (BackendUnavailable("it is away"), BackendTimeout("it takes long")):
+        server.trouble = trouble
+        with pytest.raises(type(trouble)):
+            await loader.load({"toy": Need((1,))}, 1.0)
+        assert loader.failure("toy", 1) is None
+    server.trouble = None
+    await settle(loader, {"toy": Need((1,))})
+    assert loader.holds("toy") == {1}
 
 
 async def test_labels_name_only_what_is_loaded() -> None:
