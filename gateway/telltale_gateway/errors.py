@@ -5,18 +5,20 @@
       UnknownDetector          400  a detector was asked for that does not exist
       BadUpload                400  the body is not one multipart upload with a part named file
       BadOrder                 400  an order to the rollout lacks something, or names what is not there
-      OperateKeyRequired       401  the operator's key is missing or wrong
-      OperateForbidden         403  who asks may not change what is served
+      NotAuthenticated         401  the key or token is missing or wrong
+      NotAllowed               403  who asks may not do this
       UnknownModel             404  no detector of that name
       UploadTimeout            408  the upload took too long to arrive
       OrderRefused             409  the order cannot be carried out as things stand
       UploadTooLarge           413  the upload is larger than the limit
       NothingToAnalyse         422  no detector found anything in the media that it could look at
       OrderFailed              422  what an order asked for turned out not to be possible
+      TooManyRequests          429  the caller's share of a minute is used up
       UpstreamProblem          any  preprocessing refused the media; its problem is passed on
       PreprocessUnavailable    503  preprocessing cannot be reached
       NoDetectorAvailable      503  every detector that could have answered is down
       Busy                     503  as many analyses run as are allowed
+      AuthenticationUnavailable  503  credentials cannot be checked
       AnalysisTimeout          504  the deadline passed
       OrderPending             504  an order is still going on
 
@@ -31,19 +33,21 @@ from telltale_contracts import Problem
 
 __all__ = [
     "AnalysisTimeout",
+    "AuthenticationUnavailable",
     "BadOrder",
     "BadParameter",
     "BadUpload",
     "Busy",
     "NoDetectorAvailable",
+    "NotAllowed",
+    "NotAuthenticated",
     "NothingToAnalyse",
-    "OperateForbidden",
-    "OperateKeyRequired",
     "OrderFailed",
     "OrderPending",
     "OrderRefused",
     "PreprocessUnavailable",
     "TelltaleError",
+    "TooManyRequests",
     "UnknownDetector",
     "UnknownModel",
     "UploadTimeout",
@@ -177,16 +181,28 @@ class BadOrder(TelltaleError):
     status, code, title = 400, "bad_order", "Bad order"
 
 
-class OperateKeyRequired(TelltaleError):
-    """The operator's key is missing or wrong."""
+class NotAuthenticated(TelltaleError):
+    """The key or token is missing or wrong."""
 
-    status, code, title = 401, "operate_key_required", "Operator's key required"
+    status, code, title = 401, "not_authenticated", "Not authenticated"
 
 
-class OperateForbidden(TelltaleError):
-    """Who asks may not change what is served."""
+class NotAllowed(TelltaleError):
+    """Who asks may not do this."""
 
-    status, code, title = 403, "operate_forbidden", "Not allowed to operate"
+    status, code, title = 403, "not_allowed", "Not allowed"
+
+
+class TooManyRequests(TelltaleError):
+    """The caller's share of a minute is used up."""
+
+    status, code, title = 429, "too_many_requests", "Too many requests"
+
+
+class AuthenticationUnavailable(TelltaleError):
+    """Credentials cannot be checked: the file of keys is damaged, or the issuer's keys cannot be fetched."""
+
+    status, code, title = 503, "authentication_unavailable", "Authentication unavailable"
 
 
 class OrderRefused(TelltaleError):

@@ -35,6 +35,7 @@ from telltale_gateway.rollout import (
     Waiting,
     Watches,
 )
+from telltale_gateway.security import Guard
 from telltale_gateway.serving import Backend, Replicas, TensorFlowServing, Triton
 from telltale_gateway.settings import Settings
 from telltale_gateway.telemetry import Telemetry
@@ -50,6 +51,7 @@ class Services:
     overview: Overview
     preprocess: PreprocessClient
     telemetry: Telemetry
+    guard: Guard | None
 
 
 @asynccontextmanager
@@ -57,6 +59,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """Open the connections and start the reconcile loop; on leaving, stop and close them."""
     async with AsyncExitStack() as stack:
         telemetry = Telemetry()
+        guard = Guard.of(settings.auth)
+        if guard is not None:
+            stack.push_async_callback(guard.close)
         backends: dict[Server, Backend] = {}
         for backend in server_backends(settings, telemetry):
             stack.push_async_callback(backend.close)
@@ -76,7 +81,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         )
         for name, work in (("reconcile", rollout.reconciler.run()), ("mirror", rollout.mirror.run())):
             stack.push_async_callback(_stop, asyncio.create_task(work, name=name))
-        yield Services(analyzer, rollout.reconciler, rollout.operations, rollout.overview, preprocess, telemetry)
+        yield Services(analyzer, rollout.reconciler, rollout.operations, rollout.overview, preprocess, telemetry, guard)
 
 
 @dataclass(frozen=True)
