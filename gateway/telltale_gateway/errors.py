@@ -4,6 +4,7 @@
       BadParameter             400  a query parameter is out of its range
       UnknownDetector          400  a detector was asked for that does not exist
       BadUpload                400  the body is not one multipart upload with a part named file
+      UrlRefused               400  a URL was sent that is not fetched
       BadOrder                 400  an order to the rollout lacks something, or names what is not there
       NotAuthenticated         401  the key or token is missing or wrong
       NotAllowed               403  who asks may not do this
@@ -14,6 +15,7 @@
       NothingToAnalyse         422  no detector found anything in the media that it could look at
       OrderFailed              422  what an order asked for turned out not to be possible
       TooManyRequests          429  the caller's share of a minute is used up
+      UrlUnreachable           422  a URL leads to no public place that answers with media
       UpstreamProblem          any  preprocessing refused the media; its problem is passed on
       PreprocessUnavailable    503  preprocessing cannot be reached
       NoDetectorAvailable      503  every detector that could have answered is down
@@ -53,6 +55,8 @@ __all__ = [
     "UploadTimeout",
     "UploadTooLarge",
     "UpstreamProblem",
+    "UrlRefused",
+    "UrlUnreachable",
 ]
 
 
@@ -98,6 +102,18 @@ class BadUpload(TelltaleError):
     """The body is not one multipart upload with a part named file."""
 
     status, code, title = 400, "bad_upload", "Bad upload"
+
+
+class UrlRefused(TelltaleError):
+    """A URL was sent that is not fetched, or none is."""
+
+    status, code, title = 400, "url_refused", "URL refused"
+
+
+class UrlUnreachable(TelltaleError):
+    """A URL leads to no public place that answers with media."""
+
+    status, code, title = 422, "url_unreachable", "URL unreachable"
 
 
 class UnknownModel(TelltaleError):

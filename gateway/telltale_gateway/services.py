@@ -15,6 +15,7 @@ from telltale_contracts import Server
 from telltale_gateway.analysis import Analyzer, PreprocessClient
 from telltale_gateway.analysis.fusion import RivalForgeries
 from telltale_gateway.analysis.judgement import Judge, LabelRules
+from telltale_gateway.fetching import UrlFetcher
 from telltale_gateway.rollout import (
     CanaryRules,
     CatalogReader,
@@ -52,6 +53,7 @@ class Services:
     preprocess: PreprocessClient
     telemetry: Telemetry
     guard: Guard | None
+    fetcher: UrlFetcher | None
 
 
 @asynccontextmanager
@@ -62,6 +64,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         guard = Guard.of(settings.auth)
         if guard is not None:
             stack.push_async_callback(guard.close)
+        fetcher = _fetcher(settings)
+        if fetcher is not None:
+            stack.push_async_callback(fetcher.close)
         backends: dict[Server, Backend] = {}
         for backend in server_backends(settings, telemetry):
             stack.push_async_callback(backend.close)
@@ -81,7 +86,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         )
         for name, work in (("reconcile", rollout.reconciler.run()), ("mirror", rollout.mirror.run())):
             stack.push_async_callback(_stop, asyncio.create_task(work, name=name))
-        yield Services(analyzer, rollout.reconciler, rollout.operations, rollout.overview, preprocess, telemetry, guard)
+        yield Services(
+            analyzer, rollout.reconciler, rollout.operations, rollout.overview, preprocess, telemetry, guard, fetcher
+        )
 
 
 @dataclass(frozen=True)
@@ -156,6 +163,13 @@ def server_backends(settings: Settings, telemetry: Telemetry) -> list[Backend]:
     ]
     kinds = [kind for kind in (tritons, tfservings) if kind]
     return [kind[0] if len(kind) == 1 else Replicas(kind, telemetry.retried_on_replica) for kind in kinds]
+
+
+def _fetcher(settings: Settings) -> UrlFetcher | None:
+    urls = settings.urls
+    if not urls.enabled:
+        return None
+    return UrlFetcher(limit_bytes=settings.limits.upload_bytes, timeout_s=urls.timeout_s, ports=urls.ports)
 
 
 def _judge(settings: Settings) -> Judge:

@@ -95,6 +95,14 @@ class Rollouts(_Group):
     mirror_room: int = Field(default=8, ge=1, description="inputs that may wait to be asked of a second version")
 
 
+class Urls(_Group):
+    """Whether media is fetched for those who send a URL instead of it."""
+
+    enabled: bool = False
+    timeout_s: float = Field(default=60.0, gt=0.0)
+    ports: frozenset[Annotated[int, Field(ge=1, le=65535)]] = frozenset({80, 443})
+
+
 _SHORTEST_SECRET = 32
 _LEAST_VARIETY = 10
 _DEFAULT_WORDS = ("changeme", "change-me", "change_me", "secret-key", "your-secret", "password", "example", "default")
@@ -164,6 +172,7 @@ class Settings(BaseSettings):
     device: str = Field(default="cpu", description="what the model servers compute on, told to those who ask")
     cors_origins: tuple[str, ...] = Field(default=(), description="origins whose pages may ask; none by default")
     auth: Auth = Auth()
+    urls: Urls = Urls()
     limits: Limits = Limits()
     deadlines: Deadlines = Deadlines()
     fusion: Fusion = Fusion()

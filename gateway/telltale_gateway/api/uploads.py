@@ -1,4 +1,4 @@
-"""An upload as it arrives: one multipart part named ``file``, refused as soon as it is too large.
+"""An upload as it arrives: one multipart part named ``file``, refused as soon as it is too large; or where it is.
 
 What is larger than a megabyte waits in an unlinked temporary file, so nothing stays on disk, whatever happens.
 """
@@ -18,10 +18,13 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
 from telltale_gateway.analysis import MediaSource
-from telltale_gateway.errors import BadUpload, UploadTimeout, UploadTooLarge
+from telltale_gateway.errors import BadUpload, UploadTimeout, UploadTooLarge, UrlRefused
+from telltale_gateway.fetching import UrlFetcher
+from telltale_gateway.services import Services
 
 _FRAMING = 65_536
 _MAX_FILENAME = 255
+_FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 _HINT = "Send multipart/form-data with the media in a part named file: curl -F file=@clip.mp4 ..."
 
 # FastAPI would read the whole form before the endpoint could object to its size, so the form is described here and
@@ -38,7 +41,16 @@ UPLOAD_FORM: Mapping[str, Any] = {
                         "file": {"type": "string", "format": "binary", "description": "video, image or sound"}
                     },
                 }
-            }
+            },
+            "application/x-www-form-urlencoded": {
+                "schema": {
+                    "type": "object",
+                    "required": ["url"],
+                    "properties": {
+                        "url": {"type": "string", "format": "uri", "description": "where it is, if that is enabled"}
+                    },
+                }
+            },
         },
     }
 }
@@ -51,13 +63,14 @@ async def upload(request: Request) -> AsyncIterator[MediaSource]:
         UploadTooLarge: more arrived than the limit allows, or more was announced.
         UploadTimeout: it had not arrived when the deadline passed.
         BadUpload: there is no part named file, or more than one, or the body is not multipart.
+        UrlRefused, UrlUnreachable: a url came instead of a file, and cannot be fetched.
     """
     started = time.perf_counter()
     limit = request.app.state.settings.limits.upload_bytes
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > limit + _FRAMING:
         raise UploadTooLarge(limit)
-    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+    if not request.headers.get("content-type", "").lower().startswith(_FORMS):
         raise BadUpload("The body is not multipart/form-data.", _HINT)
     limited = Request(request.scope, _Limited(request, limit + _FRAMING))
     deadline = request.app.state.settings.deadlines.upload_s
@@ -72,7 +85,11 @@ async def upload(request: Request) -> AsyncIterator[MediaSource]:
         reason = error.message if isinstance(error, MultiPartException) else error.detail
         raise BadUpload(f"The multipart body cannot be read: {reason}", _HINT) from error
     try:
-        file = form.get("file")
+        file, url = form.get("file"), form.get("url")
+        if isinstance(url, str) and file is None:
+            async with _fetcher(request).fetched(url) as media:
+                yield media
+            return
         if not isinstance(file, UploadFile):
             raise BadUpload("There is no file part named file.", _HINT)
         if (file.size or 0) > limit:
@@ -82,6 +99,13 @@ async def upload(request: Request) -> AsyncIterator[MediaSource]:
         yield MediaSource(file.file, name, elapsed)
     finally:
         await form.close()
+
+
+def _fetcher(request: Request) -> UrlFetcher:
+    services: Services = request.app.state.services
+    if services.fetcher is None:
+        raise UrlRefused("URLs are not fetched here.", _HINT)
+    return services.fetcher
 
 
 class _Limited:

@@ -128,7 +128,7 @@ class Issuer:
 @pytest.fixture
 def issuer() -> Iterator[Issuer]:
     running = Issuer()
-    thread = threading.Thread(target=running.server.serve_forever)
+    thread = threading.Thread(target=running.server.serve_forever, args=(0.01,))
     thread.start()
     yield running
     running.server.shutdown()
