@@ -16,6 +16,7 @@ from telltale_gateway.loopback import is_loopback
 from telltale_gateway.patience import ImpatientProtocol
 from telltale_gateway.security import KeyFile, MalformedKeyFile
 from telltale_gateway.settings import Settings
+from telltale_gateway.tracing import start_tracing
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if refusal is not None:
         sys.stderr.write(refusal + "\n")
         return 2
+    stop_tracing = start_tracing(settings.tracing)
     uvicorn.run(
         create_app(settings),
         host=options.host,
@@ -49,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         server_header=False,
         timeout_graceful_shutdown=20,
     )
+    stop_tracing()
     return 0
 
 

@@ -95,6 +95,13 @@ class Rollouts(_Group):
     mirror_room: int = Field(default=8, ge=1, description="inputs that may wait to be asked of a second version")
 
 
+class Tracing(_Group):
+    """Whither spans are sent; nowhere by default."""
+
+    endpoint: str | None = Field(default=None, description="of OTLP over HTTP, e.g. http://collector:4318/v1/traces")
+    sample: float = Field(default=1.0, ge=0.0, le=1.0, description="share of the requests that nobody else traces")
+
+
 class Urls(_Group):
     """Whether media is fetched for those who send a URL instead of it."""
 
@@ -173,6 +180,7 @@ class Settings(BaseSettings):
     cors_origins: tuple[str, ...] = Field(default=(), description="origins whose pages may ask; none by default")
     auth: Auth = Auth()
     urls: Urls = Urls()
+    tracing: Tracing = Tracing()
     limits: Limits = Limits()
     deadlines: Deadlines = Deadlines()
     fusion: Fusion = Fusion()

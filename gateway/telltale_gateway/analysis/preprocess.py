@@ -10,6 +10,7 @@ from telltale_contracts import MalformedBundle, Problem, Recipe, TensorBundle
 
 from telltale_gateway.analysis.media import MediaSource
 from telltale_gateway.errors import AnalysisTimeout, PreprocessUnavailable, UpstreamProblem
+from telltale_gateway.tracing import call_span, carried
 
 _HINT = "Send the same request again in a few seconds."
 _RETRY_AFTER_S = 2
@@ -35,12 +36,13 @@ class PreprocessClient:
             AnalysisTimeout: it took too long.
         """
         try:
-            response = await self._client.post(
-                "/bundle",
-                files={"media": ("upload", media.stream, "application/octet-stream")},
-                data={"recipe": recipe.model_dump_json()},
-                headers={"X-Request-ID": request_id},
-            )
+            with call_span("preprocess"):
+                response = await self._client.post(
+                    "/bundle",
+                    files={"media": ("upload", media.stream, "application/octet-stream")},
+                    data={"recipe": recipe.model_dump_json()},
+                    headers={"X-Request-ID": request_id, **carried()},
+                )
         except (httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise PreprocessUnavailable(
                 "Preprocessing cannot be reached.", _HINT, retry_after_s=_RETRY_AFTER_S

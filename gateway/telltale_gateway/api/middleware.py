@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from telltale_gateway.security import Caller
 from telltale_gateway.telemetry import Telemetry
+from telltale_gateway.tracing import request_span
 
 _log = structlog.stdlib.get_logger("telltale_gateway.requests")
 
@@ -30,7 +31,8 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
+        headers = Headers(scope=scope)
+        given = headers.get(REQUEST_ID_HEADER, "")
         request_id = given if _SANE.fullmatch(given) else uuid.uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
         # What happens on the way adds to the line: an analysis its stages.
@@ -48,16 +50,16 @@ class RequestContext:
 
         telemetry: Telemetry = scope["app"].state.services.telemetry
         try:
-            with telemetry.in_flight.track_inprogress():
+            with telemetry.in_flight.track_inprogress(), request_span(headers, _method(scope)) as span:
                 await self._app(scope, receive, send_with_id)
+                span.update_name(f"{_method(scope)} {_route(scope)}")
+                span.set_attributes({"http.response.status_code": status, "telltale.request_id": request_id})
         finally:
             self._tell(telemetry, scope, status, time.perf_counter() - started)
 
     @staticmethod
     def _tell(telemetry: Telemetry, scope: Scope, status: int, seconds: float) -> None:
-        # The route's pattern, never the path, and no made-up method: each would be a new series of the caller's choice.
-        route = getattr(scope.get("route"), "path", "unmatched")
-        method = scope["method"] if scope["method"] in _METHODS else "other"
+        route, method = _route(scope), _method(scope)
         telemetry.requests.labels(method, route, str(status)).inc()
         telemetry.request_seconds.labels(route).observe(seconds)
         refusal: str | None = scope["state"].get("refusal")
@@ -74,3 +76,13 @@ class RequestContext:
             caller=caller.name if caller else None,
             code=refusal,
         )
+
+
+# The route's pattern, never the path, and no made-up method: each would be a new series of the caller's choice.
+def _route(scope: Scope) -> str:
+    return getattr(scope.get("route"), "path", "unmatched")
+
+
+def _method(scope: Scope) -> str:
+    method: str = scope["method"]
+    return method if method in _METHODS else "other"
