@@ -34,6 +34,8 @@ def create_app(settings: Settings, services: OpenServices = open_services) -> Fa
         summary="Tells forged media from genuine media.",
         version="0.1.0",
         lifespan=lifespan,
+        # Whether spans are recorded is decided where the process starts, not by variables that others set.
+        telemetry={"auto_configure": False, "operation_spans": False},
         responses=PROBLEMS,
     )
     app.state.settings = settings

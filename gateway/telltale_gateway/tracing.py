@@ -1,4 +1,4 @@
-"""Traces (OpenTelemetry), for those who collect them: a span for each request and each call that it makes.
+"""Traces (OpenTelemetry), for those who collect them: FastAPI makes a span of each request, we of each call in it.
 
 Without an endpoint nothing is recorded and the spans cost a few microseconds. The trace's id travels on in W3C
 ``traceparent`` headers, so that what others do for a request is found under it.
@@ -6,7 +6,7 @@ Without an endpoint nothing is recorded and the spans cost a few microseconds. T
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from opentelemetry import trace
@@ -37,15 +37,6 @@ def start_tracing(settings: Tracing) -> Callable[[], None]:
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=settings.endpoint)))
     trace.set_tracer_provider(provider)
     return provider.shutdown
-
-
-@contextmanager
-def request_span(headers: Mapping[str, str], name: str) -> Iterator[trace.Span]:
-    """The span of one request, in the trace that its headers name."""
-    context = TraceContextTextMapPropagator().extract(headers)
-    tracer = trace.get_tracer(_NAME)
-    with tracer.start_as_current_span(name, context, kind=trace.SpanKind.SERVER) as span:
-        yield span
 
 
 @contextmanager

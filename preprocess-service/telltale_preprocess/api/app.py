@@ -13,7 +13,7 @@ from telltale_contracts import Problem, Recipe
 from telltale_preprocess.api.problems import install_problem_handlers
 from telltale_preprocess.api.request_id import RequestIdMiddleware
 from telltale_preprocess.api.service import BundleService
-from telltale_preprocess.api.tracing import TracingMiddleware
+from telltale_preprocess.api.tracing import TELEMETRY
 from telltale_preprocess.errors import Busy
 from telltale_preprocess.settings import Settings
 
@@ -51,9 +51,8 @@ def create_app(settings: Settings, service: BundleService | None = None) -> Fast
         async with owned:
             yield
 
-    app = FastAPI(title="Telltale preprocess-service", version="0.1.0", lifespan=lifespan)
+    app = FastAPI(title="Telltale preprocess-service", version="0.1.0", lifespan=lifespan, telemetry=TELEMETRY)
     app.state.service = owned
-    app.add_middleware(TracingMiddleware)
     app.add_middleware(RequestIdMiddleware)
     install_problem_handlers(app)
     app.include_router(router)

@@ -1,15 +1,15 @@
-"""A span (OpenTelemetry) for each request, in the trace of whoever asked; nothing without an endpoint."""
+"""Traces (OpenTelemetry): FastAPI makes a span of each request, in the trace of whoever asked."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from fastapi.telemetry import TelemetryConfig
 from opentelemetry import trace
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _NAME = "telltale-preprocess"
+# Whether spans are recorded is decided where the process starts, not by variables that others set.
+TELEMETRY: TelemetryConfig = {"auto_configure": False, "operation_spans": False}
 
 
 def start_tracing(endpoint: str | None) -> Callable[[], None]:
@@ -26,26 +26,3 @@ def start_tracing(endpoint: str | None) -> Callable[[], None]:
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
     trace.set_tracer_provider(provider)
     return provider.shutdown
-
-
-class TracingMiddleware:
-    """Whether it is recorded is decided by whoever asked first."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Work under a span."""
-        if scope["type"] != "http" or scope["path"] != "/bundle":
-            await self._app(scope, receive, send)
-            return
-        context = TraceContextTextMapPropagator().extract(Headers(scope=scope))
-        tracer = trace.get_tracer(_NAME)
-        with tracer.start_as_current_span("POST /bundle", context, kind=trace.SpanKind.SERVER) as span:
-
-            async def noted(message: Message) -> None:
-                if message["type"] == "http.response.start":
-                    span.set_attribute("http.response.status_code", message["status"])
-                await send(message)
-
-            await self._app(scope, receive, noted)
