@@ -50,7 +50,7 @@ def add_predict_command(commands: argparse._SubParsersAction[argparse.ArgumentPa
 def run_predict_command(options: argparse.Namespace) -> int:
     """Do it; the exit status is described above."""
     try:
-        files = list(_files(options.files, recursive=options.recursive))
+        files = list(_files(options.files, recursive=options.recursive, but=options.out))
         records = Records.opened(options.out, _format(options), resume=options.resume)
     except (ValueError, OSError) as error:
         sys.stderr.write(f"{error}\n")
@@ -104,9 +104,10 @@ def _forget(asked: Sequence[Future[Answer]]) -> None:
         future.cancel()
 
 
-def _files(named: Sequence[Path], *, recursive: bool) -> Iterator[Path]:
-    """The files that are named, and those below folders that are; each once, hidden ones not."""
+def _files(named: Sequence[Path], *, recursive: bool, but: Path | None) -> Iterator[Path]:
+    """The files that are named, and those below folders that are; each once, hidden ones and the answers not."""
     seen: set[Path] = set()
+    answers = but.resolve() if but is not None else None
     for path in named:
         if path.is_dir():
             if not recursive:
@@ -117,7 +118,7 @@ def _files(named: Sequence[Path], *, recursive: bool) -> Iterator[Path]:
         else:
             raise ValueError(f"There is no {path}.")
         for each in found:
-            if each not in seen:
+            if each not in seen and each.resolve() != answers:
                 seen.add(each)
                 yield each
     if not seen:
