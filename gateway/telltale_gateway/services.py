@@ -16,6 +16,7 @@ from telltale_gateway.analysis import Analyzer, PreprocessClient
 from telltale_gateway.analysis.fusion import RivalForgeries
 from telltale_gateway.analysis.judgement import Judge, LabelRules
 from telltale_gateway.artifacts import Artifacts
+from telltale_gateway.fetching import UrlFetcher
 from telltale_gateway.rollout import (
     CanaryRules,
     CatalogReader,
@@ -36,6 +37,7 @@ from telltale_gateway.rollout import (
     Waiting,
     Watches,
 )
+from telltale_gateway.security import Guard
 from telltale_gateway.serving import Backend, Replicas, TensorFlowServing, Triton
 from telltale_gateway.settings import Settings
 from telltale_gateway.telemetry import Telemetry
@@ -51,6 +53,8 @@ class Services:
     overview: Overview
     preprocess: PreprocessClient
     telemetry: Telemetry
+    guard: Guard | None
+    fetcher: UrlFetcher | None
     judge: Judge
     artifacts: Artifacts
 
@@ -60,6 +64,12 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """Open the connections and start the reconcile loop; on leaving, stop and close them."""
     async with AsyncExitStack() as stack:
         telemetry = Telemetry()
+        guard = Guard.of(settings.auth)
+        if guard is not None:
+            stack.push_async_callback(guard.close)
+        fetcher = _fetcher(settings)
+        if fetcher is not None:
+            stack.push_async_callback(fetcher.close)
         backends: dict[Server, Backend] = {}
         for backend in server_backends(settings, telemetry):
             stack.push_async_callback(backend.close)
@@ -93,6 +103,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             rollout.overview,
             preprocess,
             telemetry,
+            guard,
+            fetcher,
             judge=judge,
             artifacts=artifacts,
         )
@@ -175,6 +187,13 @@ def server_backends(settings: Settings, telemetry: Telemetry) -> list[Backend]:
 def _artifacts(settings: Settings) -> Artifacts:
     kept = settings.visualizations
     return Artifacts(keep_s=kept.keep_s, most_files=kept.files, most_bytes=kept.bytes)
+
+
+def _fetcher(settings: Settings) -> UrlFetcher | None:
+    urls = settings.urls
+    if not urls.enabled:
+        return None
+    return UrlFetcher(limit_bytes=settings.limits.upload_bytes, timeout_s=urls.timeout_s, ports=urls.ports)
 
 
 def _judge(settings: Settings) -> Judge:

@@ -18,6 +18,7 @@ class Settings(BaseSettings):
 
     assets: Path = Field(default=_REPOSITORY / ".cache" / "assets", description="folder of the face models")
 
+    tracing_endpoint: str | None = Field(default=None, description="of OTLP over HTTP; nothing is traced without one")
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="decoding processes")
     max_queue: int = Field(default=32, ge=0, description="requests that may wait for a worker before 503")
     max_queue_wait_s: float = Field(default=60.0, gt=0, description="seconds a request may wait for a worker")

@@ -73,6 +73,11 @@ class Analyzer:
         self._concurrent = concurrent
         self._running = 0
 
+    @property
+    def running(self) -> int:
+        """How many analyses are under way."""
+        return self._running
+
     async def analyze(
         self, media: MediaSource, options: AnalysisOptions, *, request_id: str, listener: Listener = ignore
     ) -> Verdict:

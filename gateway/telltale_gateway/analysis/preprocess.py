@@ -13,6 +13,7 @@ from telltale_contracts import Drawing, MalformedBundle, Problem, Recipe, Tensor
 
 from telltale_gateway.analysis.media import MediaSource
 from telltale_gateway.errors import AnalysisTimeout, PreprocessUnavailable, UpstreamProblem
+from telltale_gateway.tracing import call_span, carried
 
 _HINT = "Send the same request again in a few seconds."
 _RETRY_AFTER_S = 2
@@ -66,12 +67,12 @@ class PreprocessClient:
             PreprocessUnavailable: it cannot be reached, or its answer is not a bundle.
             AnalysisTimeout: it took too long.
         """
-        with self._translated():
+        with self._translated(), call_span("preprocess"):
             response = await self._client.post(
                 "/bundle",
                 files={"media": ("upload", media.stream, "application/octet-stream")},
                 data={"recipe": recipe.model_dump_json()},
-                headers={"X-Request-ID": request_id},
+                headers={"X-Request-ID": request_id, **carried()},
             )
         if response.status_code != httpx.codes.OK:
             raise _refusal(response)
@@ -96,9 +97,9 @@ class PreprocessClient:
             "/render",
             files={"media": ("upload", source, "application/octet-stream")},
             data={"drawing": drawing.model_dump_json()},
-            headers={"X-Request-ID": request_id},
+            headers={"X-Request-ID": request_id, **carried()},
         )
-        with self._translated():
+        with self._translated(), call_span("render"):
             response = await self._client.send(request, stream=True)
             if response.status_code != httpx.codes.OK:
                 try:

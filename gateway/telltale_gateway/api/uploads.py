@@ -1,4 +1,4 @@
-"""An upload as it arrives: one multipart part named ``file``, refused as soon as it is too large.
+"""An upload as it arrives: one multipart part named ``file``, refused as soon as it is too large; or where it is.
 
 What is larger than a megabyte waits in an unlinked temporary file, so nothing stays on disk, whatever happens.
 """
@@ -19,10 +19,13 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
 from telltale_gateway.analysis import MediaSource
-from telltale_gateway.errors import BadUpload, UploadTimeout, UploadTooLarge
+from telltale_gateway.errors import BadUpload, UploadTimeout, UploadTooLarge, UrlRefused
+from telltale_gateway.fetching import UrlFetcher
+from telltale_gateway.services import Services
 
 _FRAMING = 65_536
 _MAX_FILENAME = 255
+_FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 _HINT = "Send multipart/form-data with the media in a part named file: curl -F file=@clip.mp4 ..."
 
 # FastAPI would read the whole form before the endpoint could object to its size, so the form is described here and
@@ -39,7 +42,16 @@ UPLOAD_FORM: Mapping[str, Any] = {
                         "file": {"type": "string", "format": "binary", "description": "video, image or sound"}
                     },
                 }
-            }
+            },
+            "application/x-www-form-urlencoded": {
+                "schema": {
+                    "type": "object",
+                    "required": ["url"],
+                    "properties": {
+                        "url": {"type": "string", "format": "uri", "description": "where it is, if that is enabled"}
+                    },
+                }
+            },
         },
     }
 }
@@ -59,7 +71,7 @@ async def received(request: Request, *, files: int = 1, fields: int = 4) -> Asyn
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > limit + _FRAMING:
         raise UploadTooLarge(limit)
-    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+    if not request.headers.get("content-type", "").lower().startswith(_FORMS):
         raise BadUpload("The body is not multipart/form-data.", _HINT)
     limited = Request(request.scope, _Limited(request, limit + _FRAMING))
     deadline = request.app.state.settings.deadlines.upload_s
@@ -100,12 +112,25 @@ async def upload(request: Request) -> AsyncIterator[MediaSource]:
     Raises:
         UploadTooLarge, UploadTimeout: as ``received``.
         BadUpload: there is no part named file, or more than one, or the body is not multipart.
+        UrlRefused, UrlUnreachable: a url came instead of a file, and cannot be fetched.
     """
     async with received(request) as (form, elapsed_ms):
+        url = form.get("url")
+        if isinstance(url, str) and form.get("file") is None:
+            async with _fetcher(request).fetched(url) as fetched:
+                yield fetched
+            return
         media = media_in(request, form, "file", elapsed_ms)
         if media is None:
             raise BadUpload("There is no file part named file.", _HINT)
         yield media
+
+
+def _fetcher(request: Request) -> UrlFetcher:
+    services: Services = request.app.state.services
+    if services.fetcher is None:
+        raise UrlRefused("URLs are not fetched here.", _HINT)
+    return services.fetcher
 
 
 class _Limited:

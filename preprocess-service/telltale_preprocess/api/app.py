@@ -15,6 +15,7 @@ from telltale_preprocess.api.problems import install_problem_handlers
 from telltale_preprocess.api.rendering import RenderService
 from telltale_preprocess.api.request_id import RequestIdMiddleware
 from telltale_preprocess.api.service import BundleService
+from telltale_preprocess.api.tracing import TELEMETRY
 from telltale_preprocess.errors import Busy
 from telltale_preprocess.settings import Settings
 
@@ -52,7 +53,7 @@ def create_app(settings: Settings, service: BundleService | None = None) -> Fast
         async with owned:
             yield
 
-    app = FastAPI(title="Telltale preprocess-service", version="0.1.0", lifespan=lifespan)
+    app = FastAPI(title="Telltale preprocess-service", version="0.1.0", lifespan=lifespan, telemetry=TELEMETRY)
     app.state.service = owned
     app.state.renders = RenderService(settings)
     app.add_middleware(RequestIdMiddleware)
