@@ -36,15 +36,15 @@ class ManipulatedRegion(View):
     """Where a detector saw most of what speaks for a forgery: x1, y1, x2, y2; ``strength`` is its share of it all."""
 
     detector: str
-    box: tuple[float, float, float, float]
+    box: list[float]
     strength: float
 
 
 class ImageDetails(View):
     """Boxes as x1, y1, x2, y2 and the size as width, height, in pixels."""
 
-    face_locations: list[tuple[float, float, float, float]]
-    image_size: tuple[int | None, int | None]
+    face_locations: list[list[float]]
+    image_size: list[int | None]
     manipulation_regions: list[ManipulatedRegion]
 
 
@@ -106,7 +106,7 @@ def image_detection(verdict: Verdict) -> ImageDetection:
         faces_detected=len(faces),
         details=ImageDetails(
             face_locations=[corners(face.box) for face in faces],
-            image_size=(verdict.meta.width, verdict.meta.height),
+            image_size=[verdict.meta.width, verdict.meta.height],
             manipulation_regions=[
                 ManipulatedRegion(detector=region.detector, box=corners(region.box), strength=region.share)
                 for region in verdict.findings.regions
@@ -142,10 +142,10 @@ def suspicious_frames(verdict: Verdict, metadata: BundleMetadata) -> list[int]:
     ]
 
 
-def corners(box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+def corners(box: tuple[float, float, float, float]) -> list[float]:
     """x, y, width, height as x1, y1, x2, y2."""
     x, y, width, height = box
-    return (x, y, x + width, y + height)
+    return [x, y, x + width, y + height]
 
 
 @router.post("/audio", openapi_extra=ONE_FILE_AND_MODEL, responses=PROBLEMS)

@@ -59,7 +59,7 @@ class System(View):
     platform: str
     python: str
     cpus: int
-    load_average: tuple[float, float, float]
+    load_average: list[float]
     peak_memory_mb: float
 
 
@@ -178,7 +178,7 @@ async def system() -> System:
         platform=platform.system(),
         python=platform.python_version(),
         cpus=os.cpu_count() or 1,
-        load_average=os.getloadavg(),
+        load_average=list(os.getloadavg()),
         peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0,
     )
 
