@@ -60,7 +60,7 @@ def _answerable(operation: APIOperation, still: Path) -> Iterator[dict[str, Any]
     """What no generator would hit upon: a detector that there is, and a picture."""
     if operation.method == "get" and "{name}" in operation.path:
         yield {"path_parameters": {"name": "toy-face"}}
-    if operation.path == "/predict":
+    if operation.path in {"/predict", "/predict_video", "/detect/image"}:
         body = {"file": still.read_bytes()}
         yield {"body": body, "media_type": "multipart/form-data", "query": {"max_frames": 2, "explain": True}}
 
