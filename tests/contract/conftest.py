@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,10 @@ from tests.integration.stack import RunningStack, running_stack
 
 @pytest.fixture(scope="package")
 def stack(toy_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    with running_stack(toy_repository, tmp_path_factory.mktemp("stack")) as running:
+    # A copy: of several stacks over one repository only one changes what is loaded, and others' servers stay empty.
+    repository = tmp_path_factory.mktemp("copy") / "model-repository"
+    shutil.copytree(toy_repository, repository)
+    with running_stack(repository, tmp_path_factory.mktemp("stack")) as running:
         yield running
 
 
