@@ -1,9 +1,8 @@
-"""``python -m telltale_gateway``: serve the gateway."""
+"""``python -m telltale_gateway``: serve the gateway, or look after its API keys."""
 
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from collections.abc import Sequence
 
@@ -11,19 +10,25 @@ import uvicorn
 from pydantic import ValidationError
 
 from telltale_gateway.app import create_app
+from telltale_gateway.keys_command import add_keys_command, run_keys_command
+from telltale_gateway.logs import write_logs_as_json
 from telltale_gateway.loopback import is_loopback
+from telltale_gateway.patience import ImpatientProtocol
+from telltale_gateway.security import KeyFile, MalformedKeyFile
 from telltale_gateway.settings import Settings
+from telltale_gateway.tracing import start_tracing
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until told to stop; 2 when the settings do not allow it."""
+    """Serve until told to stop, or do one thing with keys; 2 when the settings do not allow it."""
     parser = argparse.ArgumentParser(prog="telltale-gateway", description="Serve Telltale's gateway.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
+    add_keys_command(parser.add_subparsers(dest="command"))
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    # httpx logs every call at INFO; the gateway says what matters of them itself.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    if options.command == "keys":
+        return run_keys_command(options)
+    write_logs_as_json()
     try:
         settings = Settings()  # type: ignore[call-arg]  # read from the environment
     except ValidationError as error:
@@ -31,16 +36,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
             name = "TELLTALE_" + "__".join(str(part) for part in problem["loc"]).upper()
             sys.stderr.write(f"{name}: {problem['msg']}\n")
         return 2
-    if not (settings.allow_anonymous or is_loopback(options.host)):
-        sys.stderr.write(
-            f"Refusing to serve {options.host} without authentication: anyone who reaches it could use it. "
-            "Serve a loopback address, or set TELLTALE_ALLOW_ANONYMOUS=true.\n"
-        )
+    refusal = why_not(settings, options.host)
+    if refusal is not None:
+        sys.stderr.write(refusal + "\n")
         return 2
+    stop_tracing = start_tracing(settings.tracing)
     uvicorn.run(
-        create_app(settings), host=options.host, port=options.port, log_level="warning", timeout_graceful_shutdown=20
+        create_app(settings),
+        host=options.host,
+        port=options.port,
+        log_config=None,
+        access_log=False,
+        http=ImpatientProtocol,
+        server_header=False,
+        timeout_graceful_shutdown=20,
     )
+    stop_tracing()
     return 0
+
+
+def why_not(settings: Settings, host: str) -> str | None:
+    """Why these settings must not be served on that address; None where they may."""
+    if settings.auth.keys_file is not None:
+        try:
+            KeyFile(settings.auth.keys_file).listed()
+        except MalformedKeyFile as error:
+            return f"TELLTALE_AUTH__KEYS_FILE: {error}. `telltale-gateway keys create NAME` makes one."
+    if settings.auth.on or settings.allow_anonymous or is_loopback(host):
+        return None
+    return (
+        f"Refusing to serve {host} without authentication: anyone who reaches it could use it. Set "
+        "TELLTALE_AUTH__KEYS_FILE (`telltale-gateway keys create NAME` makes it), serve a loopback address, or set "
+        "TELLTALE_ALLOW_ANONYMOUS=true."
+    )
 
 
 if __name__ == "__main__":
