@@ -39,7 +39,7 @@ async def test_a_medium_that_the_card_excludes_is_not_voted_on_and_the_figures_s
     assert blend.release is not None
     card = blend.release.card.model_copy(update={"excluded": {"video": "its EER there is 0.40"}})
     excluding = replace(blend, release=replace(blend.release, card=card))
-    outcome = await score(excluding, TensorBundle(metadata()), 1.0)
+    outcome = await score(excluding, TensorBundle(metadata()), dispatcher(), 1.0)
     assert outcome.status == "not_applicable"
     assert outcome.reason == "version 1 does not vote on video: its EER there is 0.40"
     assert outcome.unmeasured
