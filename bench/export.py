@@ -26,7 +26,7 @@ import numpy as np
 import onnxruntime
 import torch
 from telltale_contracts import DetectorManifest, Server
-from telltale_export.architectures import Architecture, architectures, build
+from telltale_export.architectures import Architecture, architectures
 from telltale_export.checkpoints import read_checkpoint
 from telltale_export.conversion.convert import Conversion, convert
 from telltale_export.conversion.parity import difference
@@ -34,6 +34,7 @@ from telltale_export.conversion.probes import probes
 from telltale_export.conversion.served_tensorflow import ServedByTensorFlow
 from telltale_export.conversion.served_triton import ServedByTriton
 from telltale_export.conversion.source import load_source
+from telltale_export.conversion.untrained import save_untrained
 from telltale_export.errors import ExportError
 from telltale_export.packaging import check_version, score_artifact
 from telltale_export.precision import LabelledInputs, narrow
@@ -94,8 +95,8 @@ def measure(architecture: Architecture, server: Server, weights: Path | None) ->
     """Convert one architecture, have it served, and compare and time it."""
     repository = Path(os.environ["TELLTALE_MODEL_REPOSITORY"])
     with tempfile.TemporaryDirectory() as scratch:
-        known = weights is not None and architecture.name in PUBLISHED
-        path = weights / PUBLISHED[architecture.name] if weights and known else random_weights(architecture, scratch)
+        published = PUBLISHED.get(architecture.name) if weights else None
+        path = weights / published if weights and published else save_untrained(architecture, Path(scratch))
         folder = convert(Conversion(architecture, path, repository, f"{architecture.name}-{server}", server)).folder
         source = load_source(architecture, read_checkpoint(path))
     manifest = DetectorManifest.from_yaml(folder.parent / "detector.yaml")
@@ -106,7 +107,7 @@ def measure(architecture: Architecture, server: Server, weights: Path | None) ->
         served = answer(items)
     return Row(
         name=architecture.name,
-        weights="published" if known else "random",
+        weights="published" if published else "random",
         parameters=source.parameters,
         conversion=f"{architecture.framework} to {'ONNX' if server == 'triton' else 'SavedModel'}",
         megabytes=sum(file.stat().st_size for file in artefact(folder)) / 1e6,
@@ -115,31 +116,6 @@ def measure(architecture: Architecture, server: Server, weights: Path | None) ->
         fp32_ms=milliseconds(architecture, scorer(folder, manifest)),
         int8_ms=narrowed_milliseconds(architecture, folder, manifest) if server == "triton" else None,
     )
-
-
-def random_weights(architecture: Architecture, folder: str) -> Path:
-    """A checkpoint of random weights, as the framework saves it, with batch norms as if it had been trained.
-
-    Fresh ones let so little through a deep network that it answers 0.5 to everything.
-    """
-    torch.manual_seed(0)
-    network = build(architecture).network
-    if architecture.framework == "keras":
-        for layer in network.layers:
-            if type(layer).__name__ == "BatchNormalization":
-                gamma, beta, mean, variance = layer.get_weights()
-                layer.set_weights([gamma, beta, mean, variance * np.random.default_rng(0).uniform(0.3, 0.4)])
-        path = Path(folder) / f"{architecture.name}.weights.h5"
-        network.save_weights(path)
-        return path
-    for module in network.modules():
-        if isinstance(getattr(module, "running_var", None), torch.Tensor):
-            module.running_var.uniform_(0.5, 1.5)
-            if module.weight is not None:
-                torch.nn.init.uniform_(module.weight, 0.5, 1.5)
-    path = Path(folder) / f"{architecture.name}.pth"
-    torch.save(network.state_dict(), path)
-    return path
 
 
 def artefact(folder: Path) -> list[Path]:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from telltale_contracts import FaceClip, FrameClip, Server
-from telltale_export.architectures import Architecture, build, find_architecture
+from telltale_export.architectures import Architecture, find_architecture
 from telltale_export.conversion.convert import Conversion, Converted, convert
-
-from tests.export.architectures.weights import random_detector
+from telltale_export.conversion.untrained import save_untrained
 
 _FRAMES = 16
 
@@ -21,28 +19,6 @@ _FRAMES = 16
 def one_thread() -> None:
     """Torch on one thread: the suite shares two cores."""
     torch.set_num_threads(1)
-
-
-def save_random(architecture: Architecture, folder: Path, seed: int = 0) -> Path:
-    """A checkpoint of the architecture with random weights: a wrapped state dict, or Keras's weights."""
-    if architecture.framework == "keras":
-        import keras  # noqa: PLC0415 - three seconds, and not for torch's tests
-
-        keras.utils.set_random_seed(seed)
-        path = folder / f"{architecture.name}.weights.h5"
-        network = build(architecture).network
-        random = np.random.default_rng(seed)
-        for layer in network.layers:
-            if isinstance(layer, keras.layers.BatchNormalization):  # as if it had been trained
-                gamma, beta, mean, variance = (np.asarray(value) for value in layer.get_weights())
-                spread = random.uniform(0.5, 1.5, (2, *variance.shape))
-                layer.set_weights([gamma * spread[0], beta, mean, variance * spread[1] * 0.37])
-        network.save_weights(path)
-        return path
-    network = random_detector(architecture, seed).network
-    path = folder / f"{architecture.name}.pth"
-    torch.save({"state_dict": {f"module.{key}": value for key, value in network.state_dict().items()}}, path)
-    return path
 
 
 @dataclass(frozen=True)
@@ -59,7 +35,7 @@ class Converter:
 
     def checkpoint(self, name: str, seed: int = 0) -> Path:
         """A checkpoint of random weights."""
-        return save_random(self._architecture(name), self.folder, seed)
+        return save_untrained(self._architecture(name), self.folder, seed)
 
     def convert(self, name: str, checkpoint: Path, server: Server | None = None) -> Converted:
         """The next version of a detector that is called as its architecture."""
