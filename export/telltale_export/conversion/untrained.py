@@ -10,8 +10,11 @@ runtimes on such weights shows nothing.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from telltale_contracts import FaceClip, FrameClip
 
 from telltale_export.architectures import Architecture, Shapes, build
 from telltale_export.conversion.probes import probes
@@ -48,6 +51,14 @@ def save_untrained(architecture: Architecture, folder: Path, seed: int = 0) -> P
     path = folder / f"{architecture.name}.pth"
     torch.save({"state_dict": {f"module.{key}": value for key, value in network.state_dict().items()}}, path)
     return path
+
+
+def of_short_clips(architecture: Architecture, frames: int = 16) -> Architecture:
+    """The architecture with no more frames in a clip: as large a network, whose answer takes seconds, not minutes."""
+    spec = architecture.input
+    if isinstance(spec, FaceClip | FrameClip) and spec.frames > frames:
+        return replace(architecture, input=spec.model_copy(update={"frames": frames}))
+    return architecture
 
 
 def _torch(architecture: Architecture, seed: int, shapes: Shapes | None) -> Any:
