@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from telltale_contracts import Calibration, DetectorManifest, Provenance, TensorNames, Waveform
 from telltale_export.packaging import VersionDraft, next_version, write_version
+
+from tests.export.preprocessing import running_service
 
 SAMPLES = 400
 WriteOnnx = Callable[..., Path]
@@ -32,6 +34,13 @@ class Publisher:
         return write_version(
             self.repository, manifest, next_version(self.repository, manifest.name), artifact, self.draft
         )
+
+
+@pytest.fixture(scope="session")
+def service() -> Iterator[str]:
+    """The URL of a preprocess-service that all tests ask, gone afterwards."""
+    with running_service() as url:
+        yield url
 
 
 @pytest.fixture

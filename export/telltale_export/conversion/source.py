@@ -14,7 +14,8 @@ from telltale_export.architectures import Architecture
 from telltale_export.checkpoints import Checkpoint, load_keras, load_torch
 
 Answers = Mapping[str, NDArray[np.float32]]
-_BATCH = 8
+# Torch gives large maps back to the system after each layer: twelve items of AASIST took 24 s together, 6 s one by one.
+_BATCH = {"keras": 8, "torch": 1}
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class Source:
 
     def answer(self, inputs: NDArray[np.generic]) -> Answers:
         """What the framework itself answers to items [N, ...]: ``probability`` [N], ``heatmap`` where there is one."""
-        parts = [self._batch(inputs[start : start + _BATCH]) for start in range(0, len(inputs), _BATCH)]
+        size = _BATCH[self.architecture.framework]
+        parts = [self._batch(inputs[start : start + size]) for start in range(0, len(inputs), size)]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def _batch(self, inputs: NDArray[np.generic]) -> Answers:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from telltale_contracts import DetectorManifest
 
 from telltale_export.errors import PackagingError
-from telltale_export.packaging.scoring import score_artifact
+from telltale_export.packaging.scoring import load_scorer
 from telltale_export.packaging.tensors import item_shape, item_type
 from telltale_export.packaging.triton_config import OutputDims
 
@@ -107,8 +107,9 @@ def check_answers(version_dir: Path, manifest: DetectorManifest) -> None:
         PackagingError: an answer is none, or depends on the batch.
     """
     inputs = _extremes(manifest)
-    together = score_artifact(version_dir, manifest.tensors, inputs)
-    alone = np.concatenate([score_artifact(version_dir, manifest.tensors, inputs[i : i + 1]) for i in range(2)])
+    score = load_scorer(version_dir, manifest.tensors)
+    together = score(inputs)
+    alone = np.concatenate([score(inputs[i : i + 1]) for i in range(2)])
     require_probabilities(together)
     if np.abs(together[:2] - alone).max() > _AGREEMENT:
         raise PackagingError(

@@ -23,11 +23,11 @@ def make_samples(portrait: Path, espeak: Path, to: Path) -> list[Path]:
     forged = forge(picture).forged
     to.mkdir(parents=True, exist_ok=True)
     middle = (BOX[0] + BOX[2] / 2, BOX[1] + BOX[3] / 2)
-    made = []
+    made = [to / "voice-synthetic.wav"]
+    write_voice(espeak, made[0])
     for still, film, name in ((picture, "genuine.mp4", "portrait.png"), (forged, "forged.mp4", "portrait-forged.png")):
         write_clip(camera(still, middle), to / film)
         if not cv2.imwrite(str(to / name), still[:, :, ::-1]):
             raise OSError(f"could not write {to / name}")
         made += [to / film, to / name]
-    write_voice(espeak, to / "voice-synthetic.wav")
-    return [*made, to / "voice-synthetic.wav"]
+    return made

@@ -10,8 +10,7 @@ import torch
 from telltale_export.architectures import build, find_architecture, translate
 from telltale_export.architectures.networks.timm_models import timm_model
 from telltale_export.conversion.probes import probes
-
-from .weights import random_detector
+from telltale_export.conversion.untrained import untrained
 
 B0_REPEATS = (1, 2, 2, 3, 3, 4, 1)
 B0_PARAMETERS = 4_007_548  # torchvision's efficientnet_b0 without its classifier
@@ -72,7 +71,7 @@ def test_without_biases_the_last_frame_decides_and_with_them_the_clip() -> None:
     mixed[:, 0] = 255 - mixed[:, 0]
     both_ways = torch.nn.LSTM(2048, 8, 2, bidirectional=True)
     for shapes, moves in ((None, False), (shapes_of("resnext50-lstm", both_ways, (2, 16)), True)):
-        detector = random_detector(architecture, seed=3, shapes=shapes)
+        detector = untrained(architecture, seed=3, shapes=shapes)
         with torch.inference_mode():
             before, after = detector(clips)["probability"], detector(mixed)["probability"]
         assert bool((before - after).abs().max() > 1e-7) is moves
@@ -81,7 +80,7 @@ def test_without_biases_the_last_frame_decides_and_with_them_the_clip() -> None:
 def test_the_form_without_biases_is_what_the_published_one_computes() -> None:
     """It was made with ``bias`` where ``bidirectional`` was meant, and runs one clip as T sequences of one step."""
     architecture = find_architecture("resnext50-lstm").at_reduced_width()
-    detector = random_detector(architecture, seed=4)
+    detector = untrained(architecture, seed=4)
     network = detector.network
     published = torch.nn.LSTM(2048, network.lstm.hidden_size, 1, False)
     published.load_state_dict(network.lstm.state_dict())

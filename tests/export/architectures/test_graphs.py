@@ -12,9 +12,8 @@ import torch
 from telltale_export.architectures import architectures, find_architecture
 from telltale_export.conversion.probes import probes
 from telltale_export.conversion.torch_to_onnx import torch_to_onnx
+from telltale_export.conversion.untrained import untrained
 from telltale_export.packaging import MAX_IR, MAX_OPSET
-
-from .weights import random_detector
 
 NAMES = [name for name, architecture in architectures().items() if architecture.framework == "torch"]
 
@@ -22,7 +21,7 @@ NAMES = [name for name, architecture in architectures().items() if architecture.
 @pytest.mark.parametrize("name", NAMES)
 def test_the_graph_answers_as_the_network_does_at_any_batch(name: str, tmp_path: Path) -> None:
     architecture = find_architecture(name).at_reduced_width()
-    detector = random_detector(architecture, seed=1)
+    detector = untrained(architecture, seed=1)
     outputs = ["probability", "heatmap"] if architecture.heatmap else ["probability"]
     path = torch_to_onnx(detector, tmp_path, "served", outputs, probes(architecture.input, 2, 1))
     model = onnx.load(str(path), load_external_data=False)

@@ -8,14 +8,13 @@ import torch
 from telltale_export.architectures import build, find_architecture, translate
 from telltale_export.architectures.networks.timm_models import timm_model
 from telltale_export.conversion.probes import probes
-
-from .weights import random_detector
+from telltale_export.conversion.untrained import untrained
 
 
 @pytest.mark.parametrize("name", ["efficientnet-b0", "efficientnet-b3", "efficientnet-b7", "xception"])
 def test_the_mean_of_the_map_and_the_bias_are_the_logit_of_the_published_head(name: str) -> None:
     architecture = find_architecture(name).at_reduced_width()
-    detector = random_detector(architecture, seed=2)
+    detector = untrained(architecture, seed=2)
     pictures = torch.from_numpy(probes(architecture.input, 4, 2))
     with torch.inference_mode():
         answers = detector(pictures)

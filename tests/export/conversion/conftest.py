@@ -2,47 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from telltale_contracts import FaceClip, FrameClip, Server
-from telltale_export.architectures import Architecture, build, find_architecture
+from telltale_contracts import Server
+from telltale_export.architectures import Architecture, find_architecture
 from telltale_export.conversion.convert import Conversion, Converted, convert
-
-from tests.export.architectures.weights import random_detector
-
-_FRAMES = 16
+from telltale_export.conversion.manifests import server_of
+from telltale_export.conversion.untrained import of_short_clips, save_untrained
 
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
     """Torch on one thread: the suite shares two cores."""
     torch.set_num_threads(1)
-
-
-def save_random(architecture: Architecture, folder: Path, seed: int = 0) -> Path:
-    """A checkpoint of the architecture with random weights: a wrapped state dict, or Keras's weights."""
-    if architecture.framework == "keras":
-        import keras  # noqa: PLC0415 - three seconds, and not for torch's tests
-
-        keras.utils.set_random_seed(seed)
-        path = folder / f"{architecture.name}.weights.h5"
-        network = build(architecture).network
-        random = np.random.default_rng(seed)
-        for layer in network.layers:
-            if isinstance(layer, keras.layers.BatchNormalization):  # as if it had been trained
-                gamma, beta, mean, variance = (np.asarray(value) for value in layer.get_weights())
-                spread = random.uniform(0.5, 1.5, (2, *variance.shape))
-                layer.set_weights([gamma * spread[0], beta, mean, variance * spread[1] * 0.37])
-        network.save_weights(path)
-        return path
-    network = random_detector(architecture, seed).network
-    path = folder / f"{architecture.name}.pth"
-    torch.save({"state_dict": {f"module.{key}": value for key, value in network.state_dict().items()}}, path)
-    return path
 
 
 @dataclass(frozen=True)
@@ -59,7 +35,7 @@ class Converter:
 
     def checkpoint(self, name: str, seed: int = 0) -> Path:
         """A checkpoint of random weights."""
-        return save_random(self._architecture(name), self.folder, seed)
+        return save_untrained(self._architecture(name), self.folder, seed)
 
     def convert(self, name: str, checkpoint: Path, server: Server | None = None) -> Converted:
         """The next version of a detector that is called as its architecture."""
@@ -67,13 +43,61 @@ class Converter:
 
     def _architecture(self, name: str) -> Architecture:
         architecture = find_architecture(name)
-        if self.reduced:
-            return architecture.at_reduced_width()
-        spec = architecture.input
-        if isinstance(spec, FaceClip | FrameClip) and spec.frames > _FRAMES:
-            # The network is as large for a few pictures of a face as for two minutes of it.
-            return replace(architecture, input=spec.model_copy(update={"frames": _FRAMES}))
-        return architecture
+        return architecture.at_reduced_width() if self.reduced else of_short_clips(architecture)
+
+
+@dataclass(frozen=True)
+class Specimen:
+    """A version of random weights, and the checkpoint that it was converted from; tests only look at it."""
+
+    checkpoint: Path
+    converted: Converted
+
+    @property
+    def folder(self) -> Path:
+        """The version's folder, alone in its repository."""
+        return self.converted.folder
+
+    @property
+    def repository(self) -> Path:
+        """The repository."""
+        return self.folder.parents[1]
+
+    def copied(self, to: Path) -> Path:
+        """The version's folder in a copy of the repository, to be changed."""
+        return shutil.copytree(self.repository, to) / self.folder.relative_to(self.repository)
+
+
+class Specimens:
+    """Converts each architecture once for each server, when the first test asks."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._made: dict[tuple[str, Server, bool], Specimen] = {}
+
+    def small(self, name: str, server: Server | None = None) -> Specimen:
+        """A version of the architecture at reduced width."""
+        return self._specimen(name, server, reduced=True)
+
+    def whole(self, name: str) -> Specimen:
+        """A version of the architecture as it is published."""
+        return self._specimen(name, None, reduced=False)
+
+    def _specimen(self, name: str, server: Server | None, *, reduced: bool) -> Specimen:
+        key = (name, server_of(find_architecture(name), server), reduced)
+        if key not in self._made:
+            folder = self._folder / str(len(self._made))
+            folder.mkdir()
+            converter = Converter(folder, reduced)
+            checkpoint = converter.checkpoint(name)
+            self._made[key] = Specimen(checkpoint, converter.convert(name, checkpoint, server))
+        return self._made[key]
+
+
+@pytest.fixture(scope="session")
+def specimens(tmp_path_factory: pytest.TempPathFactory) -> Specimens:
+    """Versions that tests share."""
+    return Specimens(tmp_path_factory.mktemp("specimens"))
 
 
 @pytest.fixture

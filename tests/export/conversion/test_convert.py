@@ -18,7 +18,7 @@ from telltale_export.conversion.probes import probes
 from telltale_export.errors import CheckpointError, ExportError, PackagingError
 from telltale_export.packaging import MAX_IR, MAX_OPSET, check_repository
 
-from .conftest import Converter
+from .conftest import Converter, Specimens
 
 EVERY_WAY = [
     (name, server)
@@ -28,32 +28,30 @@ EVERY_WAY = [
 
 
 @pytest.mark.parametrize(("name", "server"), EVERY_WAY)
-def test_random_weights_of_each_architecture(converter: Converter, name: str, server: Server) -> None:
-    checkpoint = converter.checkpoint(name)
+def test_random_weights_of_each_architecture(specimens: Specimens, name: str, server: Server) -> None:
+    specimen = specimens.small(name, server)
 
-    converted = converter.convert(name, checkpoint, server)
-
-    assert converted.difference.largest <= LIMIT
-    home = converter.repository / name
+    assert specimen.converted.difference.largest <= LIMIT
+    home = specimen.repository / name
     manifest = DetectorManifest.from_yaml(home / "detector.yaml")
     architecture = find_architecture(name).at_reduced_width()
     assert (manifest.server, manifest.input, manifest.forgery) == (server, architecture.input, architecture.forgery)
     assert manifest.sampling == architecture.sampling
     assert ("sampling" in (home / "detector.yaml").read_text()) == (architecture.sampling is not None)
-    card = VersionCard.from_yaml(converted.folder / "card.yaml")
+    card = VersionCard.from_yaml(specimen.folder / "card.yaml")
     assert card.provenance.architecture == name
-    assert checkpoint.name in card.provenance.initialised_from
+    assert specimen.checkpoint.name in card.provenance.initialised_from
     assert (card.calibration.method, card.measured) == ("none", ())
     assert not card.measured_on("video")
-    assert [report.detector for report in check_repository(converter.repository)] == [name]
+    assert [report.detector for report in check_repository(specimen.repository)] == [name]
     if server == "triton":
-        _check_graph(converted.folder / "model.onnx", manifest)
+        _check_graph(specimen.folder / "model.onnx", manifest)
         config = (home / "config.pbtxt").read_text()
         assert "dynamic_batching" in config
         assert ('"heatmap"' in config) == architecture.heatmap
         assert "-1" not in config, "Triton wants the dimensions that the graph has"
     else:
-        _check_warm_up(converted.folder / "assets.extra/tf_serving_warmup_requests", manifest)
+        _check_warm_up(specimen.folder / "assets.extra/tf_serving_warmup_requests", manifest)
 
 
 def _check_graph(path: Path, manifest: DetectorManifest) -> None:
@@ -103,14 +101,14 @@ def test_another_version_is_written_beside(converter: Converter) -> None:
     assert [report.version for report in check_repository(converter.repository)] == [1, 2]
 
 
-def test_a_heatmap_decides(converter: Converter) -> None:
+def test_a_heatmap_decides(specimens: Specimens) -> None:
     """What is shown is what decided: the map's mean is the logit."""
     from telltale_export.packaging import answer_artifact  # noqa: PLC0415 - of this test only
 
-    converted = converter.convert("efficientnet-b0-64", converter.checkpoint("efficientnet-b0-64"))
-    manifest = DetectorManifest.from_yaml(converted.folder.parent / "detector.yaml")
+    folder = specimens.small("efficientnet-b0-64", "tfserving").folder
+    manifest = DetectorManifest.from_yaml(folder.parent / "detector.yaml")
     items = probes(manifest.input, 3, seed=5)
-    answers = answer_artifact(converted.folder, manifest.tensors, items, ["probability", "heatmap"])
+    answers = answer_artifact(folder, manifest.tensors, items, ["probability", "heatmap"])
 
     logit = np.log(answers["probability"]) - np.log1p(-answers["probability"])
     assert answers["heatmap"].mean(axis=(1, 2)) == pytest.approx(logit.reshape(-1), abs=1e-4)

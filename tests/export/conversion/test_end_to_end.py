@@ -5,7 +5,6 @@ Here the published pipelines are written out anew: how they cut and scale a face
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -23,8 +22,6 @@ from telltale_export.conversion.source import Source, load_source
 from telltale_export.packaging import score_artifact
 from telltale_export.preprocessing import fetch_bundle
 
-from tests.export.preprocessing import running_service
-
 SHARED = Path(__file__).parents[4] / "shared"
 WEIGHTS, MEDIA = SHARED / "weights", SHARED / "media"
 SAMPLES, RATE = 64_600, 16_000
@@ -34,13 +31,6 @@ pytestmark = [
     pytest.mark.media,
     pytest.mark.skipif(not (WEIGHTS.is_dir() and MEDIA.is_dir()), reason="needs ../shared/weights and ../shared/media"),
 ]
-
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[str]:
-    """A preprocess-service."""
-    with running_service() as url:
-        yield url
 
 
 class Detector:

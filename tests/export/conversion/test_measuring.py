@@ -24,9 +24,7 @@ from telltale_export.conversion.measuring import (
 from telltale_export.data import Label, MediaItem
 from telltale_export.errors import DataError, ExportError
 
-from tests.export.preprocessing import running_service
-
-from .conftest import Converter
+from .conftest import Converter, Specimens
 
 MANIFEST = manifest_of(find_architecture("meso4"), "meso4", "tfserving")
 RAW = Calibration.none()
@@ -92,7 +90,7 @@ def test_media_follow_from_the_input() -> None:
     assert media_of(manifest_of(find_architecture("aasist"), "aasist", "triton")) == ("speech",)
 
 
-def test_a_detector_is_shown_the_frames_that_it_was_trained_on(tmp_path: Path) -> None:
+def test_a_detector_is_shown_the_frames_that_it_was_trained_on(service: str, tmp_path: Path) -> None:
     """150 frames, each a little brighter: 120 of them are seen, from the first to the last."""
     path = tmp_path / "brighter.mp4"
     with av.open(str(path), "w") as container:
@@ -106,8 +104,7 @@ def test_a_detector_is_shown_the_frames_that_it_was_trained_on(tmp_path: Path) -
         container.mux(stream.encode(None))
     manifest = manifest_of(find_architecture("siglip-lstm-v1"), "siglip", "triton")
 
-    with running_service() as url:
-        (seen,) = see_media(manifest, [MediaItem(path, "video", "real", "family", "source", "g", "none")], url)
+    (seen,) = see_media(manifest, [MediaItem(path, "video", "real", "family", "source", "g", "none")], service)
 
     brightness = seen.inputs.mean(axis=(0, 2, 3, 4))
     assert brightness.shape == (120,)
@@ -116,8 +113,8 @@ def test_a_detector_is_shown_the_frames_that_it_was_trained_on(tmp_path: Path) -
     assert (brightness[0] < 44, brightness[-1] > 184) == (True, True)
 
 
-def test_a_version_that_nobody_measured_does_not_vote(converter: Converter) -> None:
-    card = VersionCard.from_yaml(converter.convert("aasist", converter.checkpoint("aasist")).folder / "card.yaml")
+def test_a_version_that_nobody_measured_does_not_vote(specimens: Specimens) -> None:
+    card = VersionCard.from_yaml(specimens.small("aasist").folder / "card.yaml")
 
     assert card.calibration == RAW
     assert not any(card.measured_on(medium) for medium in ("speech", "image", "video"))

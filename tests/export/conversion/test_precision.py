@@ -14,11 +14,12 @@ from telltale_export.conversion import convert as converting
 from telltale_export.conversion.convert import Conversion, Converted, convert
 from telltale_export.conversion.manifests import manifest_of
 from telltale_export.conversion.probes import probes
+from telltale_export.conversion.untrained import save_untrained
 from telltale_export.conversion.verify import Verification, verify
 from telltale_export.errors import ExportError, PackagingError
 from telltale_export.packaging import check_version
 
-from .conftest import Converter, save_random
+from .conftest import Converter
 
 NAME = "efficientnet-b0"
 
@@ -77,7 +78,7 @@ def test_half_precision_keeps_its_inputs_and_outputs(converter: Converter) -> No
 
 def test_a_narrowed_version_can_be_verified(converter: Converter) -> None:
     architecture = find_architecture("color-cues-lstm")
-    checkpoint = save_random(architecture, converter.folder)
+    checkpoint = save_untrained(architecture, converter.folder)
     half = convert(Conversion(architecture, checkpoint, converter.repository, "colour", precision="fp16"))
     said: list[str] = []
     (golden, random) = verify(Verification(half.folder, checkpoint=checkpoint), said.append)

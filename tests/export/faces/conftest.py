@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from telltale_export.__main__ import main
 from telltale_export.faces.chips import CHIP, Face, FaceSet
 from telltale_export.faces.mesh import FaceMesh
 from telltale_export.samples.portrait import BOX, read_portrait
@@ -22,6 +23,14 @@ EYES = ((202.8, 103.5), (248.0, 105.9))
 def one_thread() -> None:
     """Torch on one thread: the suite shares two cores."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of freshly made samples, to be looked at only."""
+    folder = tmp_path_factory.mktemp("samples")
+    assert main(["samples", "--portrait", str(ASSETS / "astronaut.png"), "--to", str(folder)]) == 0
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from telltale_contracts import FaceCrop
-from telltale_export.__main__ import main
 from telltale_export.data import MediaItem
 from telltale_export.errors import DataError
 from telltale_export.faces.chips import CHIP, FRAMES, FaceSet, cut, gather
 from telltale_export.faces.mesh import FaceMesh
-
-from tests.export.preprocessing import running_service
 
 ROOT = Path(__file__).parents[3]
 ASSETS = ROOT / ".cache/assets"
@@ -24,21 +20,12 @@ SERVED = FaceCrop(size=160, margin=1.1)
 
 
 @pytest.fixture(scope="module")
-def service() -> Iterator[str]:
-    """A preprocess-service of its own, gone afterwards."""
-    with running_service() as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def items(tmp_path_factory: pytest.TempPathFactory) -> list[MediaItem]:
+def items(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> list[MediaItem]:
     """The portrait, its clip, and a file that is no picture."""
-    folder = tmp_path_factory.mktemp("media")
-    assert main(["samples", "--portrait", str(ASSETS / "astronaut.png"), "--to", str(folder)]) == 0
-    shutil.copyfile(folder / "voice-synthetic.wav", folder / "not-a-picture.png")
+    sound = shutil.copyfile(samples / "voice-synthetic.wav", tmp_path_factory.mktemp("media") / "not-a-picture.png")
     return [
-        MediaItem(folder / name, "video" if name.endswith("mp4") else "image", "real", "camera", "tests", name, "none")
-        for name in ("portrait.png", "genuine.mp4", "not-a-picture.png")
+        MediaItem(path, "video" if path.suffix == ".mp4" else "image", "real", "camera", "tests", path.name, "none")
+        for path in (samples / "portrait.png", samples / "genuine.mp4", sound)
     ]
 
 

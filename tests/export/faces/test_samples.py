@@ -21,14 +21,6 @@ ASSETS = ROOT / ".cache/assets"
 FILES = ("genuine.mp4", "forged.mp4", "portrait.png", "portrait-forged.png", "voice-synthetic.wav")
 
 
-@pytest.fixture(scope="module")
-def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of freshly made samples."""
-    folder = tmp_path_factory.mktemp("samples")
-    assert main(["samples", "--portrait", str(ASSETS / "astronaut.png"), "--to", str(folder)]) == 0
-    return folder
-
-
 def _frames(path: Path) -> list[NDArray[np.uint8]]:
     with av.open(str(path)) as container:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
@@ -95,6 +87,7 @@ def test_a_missing_portrait_or_voice_is_named(tmp_path: Path, capsys: pytest.Cap
     with pytest.raises(DataError, match="not the portrait"):
         read_portrait(other)
 
-    options = ["--espeak", str(tmp_path), "--to", str(tmp_path)]
+    options = ["--espeak", str(tmp_path), "--to", str(tmp_path / "samples")]
     assert main(["samples", "--portrait", str(ASSETS / "astronaut.png"), *options]) == 2
     assert "libespeak-ng" in capsys.readouterr().err
+    assert list((tmp_path / "samples").iterdir()) == [], "it is missed before films are made"
