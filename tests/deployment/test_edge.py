@@ -13,7 +13,7 @@ from telltale_gateway.api import headers, uploads
 from telltale_gateway.settings import Settings
 from telltale_preprocess.api import upload as preprocess_upload
 
-from tests.deployment.conftest import FOR_OPERATORS, PUBLIC
+from tests.deployment.exposure import FOR_OPERATORS, PUBLIC
 
 LIMITS = "nginx/limits.envsh"
 EDGE = {

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from telltale_gateway.api.access import OPEN_PATHS
 
-from tests.deployment.conftest import PUBLIC
+from tests.deployment.exposure import PUBLIC
 
 Manifest = dict[str, Any]
 NO_RESOURCES = {"kustomization.yaml", "prometheus-adapter.values.yaml"}
