@@ -33,6 +33,10 @@ serve: setup  ## the stack in the foreground on HOST:PORT (127.0.0.1:8000); Ctrl
 up: python  ## build and start the stack of compose.yaml, and wait until it is healthy
 	@$(PYTHON) scripts/deploy.py prepare --name $(NAME)
 	docker compose up --detach --build --wait
+	@echo 'It asks for keys. With that of the first client:'
+	@echo '  curl --cacert nginx/certs/fullchain.pem -H "X-API-Key: $$(cat secrets/telltale_api_key)" -F file=@clip.mp4' \
+		'https://$(NAME)/predict'
+	@echo 'For more: docker compose run --rm keys create NAME'
 
 down:  ## stop that stack
 	docker compose --profile monitoring down

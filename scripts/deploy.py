@@ -15,10 +15,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from _first_keys import make_first_keys, write_secret
 from _steps import SetupError, call, main_or_message, say, step
 
 HOUSE = Path(__file__).resolve().parent.parent
-SECRETS = ("telltale_triton_control_key", "telltale_operator_key", "grafana_admin_password")
+SECRETS = ("telltale_triton_control_key", "grafana_admin_password")
 # The images' own user, for hosts where root owns everything.
 IMAGE_USER = 10001
 CERTIFICATE_DAYS = 825
@@ -30,10 +31,10 @@ GRACE_S = 200
 
 
 def prepare(house: Path, name: str) -> None:
-    """Make .env, the secrets and a certificate for `name`, whatever of them is missing.
+    """Make .env, the secrets, the first API keys and a certificate for `name`, whatever of them is missing.
 
     Raises:
-        SetupError: openssl is missing or fails.
+        SetupError: openssl is missing or fails, or what lies where a key should be is none.
     """
     owner = (house / "model-repository").stat()
     uid, gid = (owner.st_uid, owner.st_gid) if owner.st_uid else (IMAGE_USER, IMAGE_USER)
@@ -44,7 +45,10 @@ def prepare(house: Path, name: str) -> None:
             text = text.replace(f"#{variable}={IMAGE_USER}\n", f"{variable}={value}\n")
         environment.write_text(text, encoding="utf-8")
         say(".env is written; every setting is in it")
-    made = [path for each in SECRETS if (path := _secret(house / "secrets" / each)) is not None]
+    made = [path for each in SECRETS if not (path := house / "secrets" / each).exists()]
+    for path in made:
+        write_secret(path, secrets.token_urlsafe(32))
+    made += make_first_keys(house / "secrets")
     made += certificate(house / "nginx/certs", name)
     for path in made:
         _give(path, uid, gid)
@@ -101,17 +105,6 @@ def roll(house: Path, service: str, compose: Sequence[str]) -> None:
             call(["docker", "stop", "--time", str(GRACE_S), replica], failed=f"{replica} cannot be stopped.", cwd=house)
             call(["docker", "rm", replica], failed=f"{replica} cannot be removed.", cwd=house)
     _scale(house, service, compose, len(old))
-
-
-def _secret(path: Path) -> Path | None:
-    if path.exists():
-        return None
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as stream:
-        stream.write(secrets.token_urlsafe(32))
-    say(f"{path.parent.name}/{path.name} is made")
-    return path
 
 
 def _give(path: Path, uid: int, gid: int) -> None:

@@ -17,7 +17,7 @@ from telltale_preprocess.settings import Settings as PreprocessSettings
 
 HOUSE = Path(__file__).resolve().parent.parent
 EXAMPLE = HOUSE / ".env.example"
-VARIABLE = re.compile(r"\$\{(TELLTALE_\w+)(?::-([^}]*))?\}")
+VARIABLE = re.compile(r"\$\{(TELLTALE_\w+)(?::?-([^}]*))?\}")
 
 # What compose reads besides the services' own settings.
 STACK = {
@@ -26,6 +26,8 @@ STACK = {
     "TELLTALE_GID": "and their group",
     "TELLTALE_MODEL_REPOSITORY_PATH": "the model repository on the host; an absolute path, or one that begins with ./",
     "TELLTALE_SECRETS": "folder of the secrets: one file each, readable by TELLTALE_UID alone",
+    "TELLTALE_AUTH__KEYS_FILE": "API keys, as gateways see secrets/keys/keys.json; `docker compose run --rm keys` "
+    "changes it. Set to nothing: no keys",
     "TELLTALE_CERTS": "folder of fullchain.pem and privkey.pem",
     "TELLTALE_ACME": "folder that answers http-01 challenges",
     "TELLTALE_GATEWAYS": "replicas of the gateway",
@@ -63,9 +65,6 @@ HEAD = """\
 # TELLTALE_UID and TELLTALE_GID. Secrets are no settings: they are files in secrets/.
 #
 # Written by scripts/env_example.py.
-
-# Everyone who reaches the HTTPS port may ask for analyses; nginx's limits are what stands between them and the stack.
-TELLTALE_ALLOW_ANONYMOUS=true
 """
 
 
@@ -124,7 +123,7 @@ def example() -> str:
     for title, rows in (("the stack", stack), ("the gateway", gateway), ("preprocess-service", preprocess)):
         parts.append(f"\n# --- {title}\n")
         for name, default, about in rows:
-            if name in FIXED or name == "TELLTALE_ALLOW_ANONYMOUS":
+            if name in FIXED or (name in STACK and rows is not stack):
                 continue
             parts.append(f"\n# {about}\n" if about else "")
             parts.append(f"#{name}={compose.get(name, default)}\n")

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.compose.engine import ROOT, Engine, running_engine
@@ -37,6 +38,13 @@ def stack(prepared: ComposeStack) -> ComposeStack:
     prepared.wait_until_healthy()
     print(prepared.compose("ps", "--format", "table {{.Service}}\t{{.Status}}\t{{.Ports}}"), flush=True)
     return prepared
+
+
+@pytest.fixture
+def client(stack: ComposeStack) -> Iterator[httpx.Client]:
+    """The first client, at the public door."""
+    with stack.client(key=stack.key("telltale_api_key")) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")

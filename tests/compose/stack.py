@@ -63,10 +63,15 @@ class ComposeStack:
         found: list[dict[str, Any]] = json.loads(self.engine.docker("inspect", *ids)) if ids else []
         return found
 
-    def client(self, port: int = HTTPS, **options: Any) -> httpx.Client:
-        """A client that trusts the certificate that `make certs` made, and no other."""
+    def key(self, name: str) -> str:
+        """The text of a key that `prepare` made."""
+        return (self.house / "secrets" / name).read_text()
+
+    def client(self, port: int = HTTPS, key: str | None = None) -> httpx.Client:
+        """A client that trusts the certificate that `make certs` made and no other, with a key or without one."""
         trust = ssl.create_default_context(cafile=str(self.house / "nginx/certs/fullchain.pem"))
-        return httpx.Client(base_url=f"https://localhost:{port}", verify=trust, timeout=120, **options)
+        headers = {} if key is None else {"X-API-Key": key}
+        return httpx.Client(base_url=f"https://localhost:{port}", verify=trust, timeout=120, headers=headers)
 
     def healthy(self) -> bool:
         """Whether every container is healthy, and every detector answers at the public door."""
@@ -119,7 +124,7 @@ class Traffic:
                 thread.join(timeout=180)
 
     def _post(self, interval: float) -> None:
-        with self._stack.client() as client:
+        with self._stack.client(key=self._stack.key("telltale_api_key")) as client:
             while not self._stopped.wait(interval):
                 files = {"file": (self._name, self._media)}
                 try:

@@ -1,17 +1,10 @@
-"""compose.yaml on a real engine: what it answers over TLS, what it refuses, what it keeps apart, and what it survives.
-
-The tests build on one stack and run in the order in which they stand.
-"""
+"""compose.yaml on a real engine: what it answers over TLS, what it refuses, and what it keeps apart."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import signal
 import socket
 import ssl
-from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,9 +12,8 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml
 
-from tests.compose.stack import BUILT, HTTP, HTTPS, OPERATORS, PROJECT, SERVICES, ComposeStack, Traffic, wait_until
+from tests.compose.stack import BUILT, HTTP, HTTPS, OPERATORS, SERVICES, ComposeStack, wait_until
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -29,13 +21,7 @@ MEGABYTE = 1_000_000
 LIMIT = 100 * MEGABYTE
 BASE = "python:3.11.14-slim-bookworm"
 OFFICIAL_BASE_MB = 131
-
-
-@pytest.fixture
-def client(stack: ComposeStack) -> Iterator[httpx.Client]:
-    """A client at the public door."""
-    with stack.client() as client:
-        yield client
+FEW = {"max_frames": "4"}
 
 
 def post(client: httpx.Client, media: Path | bytes, **query: str) -> httpx.Response:
@@ -134,7 +120,7 @@ def test_what_only_operators_may_ask_is_at_their_door_only(stack: ComposeStack, 
         assert refused.status_code == 404
         assert refused.json()["code"] == "not_found"
     assert client.get("/models").status_code == 200
-    with stack.client(OPERATORS) as operator:
+    with stack.client(OPERATORS, stack.key("telltale_operator_key")) as operator:
         assert "telltale_requests_total" in operator.get("/metrics").text
         # Grafana is not part of this stack: the door is there, nobody is behind it.
         assert operator.get("/grafana/").status_code == 503
@@ -186,15 +172,16 @@ def test_models_are_loaded_by_who_has_the_key_alone(stack: ComposeStack) -> None
 
 
 def test_secrets_are_in_no_environment_and_no_command(stack: ComposeStack) -> None:
-    values = [path.read_text() for path in (stack.house / "secrets").iterdir()]
-    assert len(values) == 3
+    values = {path.name: path.read_text() for path in (stack.house / "secrets").rglob("*") if path.is_file()}
+    values.pop("keys.json.lock", None)
+    assert len(values) == 6
     told = stack.compose("config") + json.dumps([stack.containers(service) for service in SERVICES])
     told += stack.compose("exec", "-T", "gateway", "cat", "/proc/1/environ")
-    assert [value for value in values if value in told] == []
+    assert [name for name, value in values.items() if value in told] == []
 
 
 def test_a_hundred_megabytes_are_accepted(client: httpx.Client, clip: Path) -> None:
-    answer = post(client, padded(clip, LIMIT), max_frames="4")
+    answer = post(client, padded(clip, LIMIT), **FEW)
     assert answer.status_code == 200, answer.text
     assert answer.json()["label"] == "real"
 
@@ -221,19 +208,33 @@ def test_more_is_refused_as_too_large(client: httpx.Client, clip: Path) -> None:
 
 
 def test_who_asks_too_often_is_told_to_wait(stack: ComposeStack) -> None:
-    def ask(_: int) -> httpx.Response:
+    def ask_until_refused(_: int) -> httpx.Response:
         with stack.client() as client:
-            return client.get("/models")
+            answers = (client.get("/ping") for _ in range(2000))
+            return next(answer for answer in answers if answer.status_code != 200)
 
-    with ThreadPoolExecutor(24) as pool:
-        answers = list(pool.map(ask, range(200)))
-    statuses = Counter(answer.status_code for answer in answers)
-    assert statuses.keys() == {200, 429}
-    limited = next(answer for answer in answers if answer.status_code == 429)
-    assert limited.headers["retry-after"] == "1"
-    assert limited.json()["code"] == "too_many_requests"
+    # However fast this machine is, eight at once are faster than ten a second.
+    with ThreadPoolExecutor(8) as pool:
+        for refused in pool.map(ask_until_refused, range(8)):
+            assert refused.status_code == 429
+            assert refused.headers["retry-after"] == "1"
+            assert refused.json()["code"] == "too_many_requests"
     # Health is asked at the same door: wait until it is let in again.
     stack.wait_until_healthy()
+
+
+def test_a_film_is_drawn_and_what_is_kept_is_found_whichever_gateway_has_it(client: httpx.Client, clip: Path) -> None:
+    film = client.post("/analyze/visualize", files={"file": ("clip.mp4", clip.read_bytes())}, params=FEW)
+    assert film.status_code == 200, film.text
+    assert film.headers["content-type"] == "video/mp4"
+    assert film.content[4:8] == b"ftyp"
+    told = client.post("/analyze/comprehensive", files={"file": ("clip.mp4", clip.read_bytes())}, params=FEW).json()
+    name = told["data"]["visualization_filename"]
+    found = [client.get(f"/visualization/{name}") for _ in range(6)]
+    assert [each.status_code for each in found] == [200] * 6
+    assert {each.content for each in found} == {found[0].content}
+    lost = client.get(f"/visualization/{'0' * 43}.mp4")
+    assert (lost.status_code, lost.json()["code"]) == (404, "unknown_file")
 
 
 def test_prometheus_scrapes_every_part(stack: ComposeStack) -> None:
@@ -246,86 +247,3 @@ def test_prometheus_scrapes_every_part(stack: ComposeStack) -> None:
 
     # The stand-in for TensorFlow Serving has no metrics.
     wait_until(lambda: {job: n for job, n in up().items() if n} == wanted, 60, lambda: str(up()))
-
-
-def test_a_version_that_is_dropped_in_takes_over_without_a_lost_request(stack: ComposeStack, clip: Path) -> None:
-    detector = stack.house / "model-repository/face-blend"
-    owner = detector.stat()
-    shutil.copytree(detector / "1", detector / ".2")
-    card = yaml.safe_load((detector / ".2/card.yaml").read_text())
-    (detector / ".2/card.yaml").write_text(yaml.safe_dump({**card, "version": 2}))
-    (detector / "rollout.yaml.new").write_text("live: 2\n")
-    for path in [detector / ".2", *(detector / ".2").rglob("*"), detector / "rollout.yaml.new"]:
-        os.chown(path, owner.st_uid, owner.st_gid)
-
-    def version(answer: httpx.Response) -> int:
-        detectors = answer.json().get("detectors", [])
-        return next((int(each["version"]) for each in detectors if each["name"] == "face-blend"), 0)
-
-    traffic = Traffic(stack, clip)
-    with traffic.flowing():
-        traffic.wait_for(4)
-        (detector / ".2").rename(detector / "2")
-        (detector / "rollout.yaml.new").rename(detector / "rollout.yaml")
-        wait_until(
-            lambda: [version(answer) for answer in traffic.answers[-6:]] == [2] * 6, 90, lambda: f"{traffic.statuses()}"
-        )
-    assert traffic.lost() == []
-    assert traffic.degraded() == 0
-    print(f"\nhot swap: {len(traffic.answers)} answers, {Counter(map(version, traffic.answers))}, 0 lost")
-
-
-def test_gateways_are_replaced_under_load_without_a_lost_request(stack: ComposeStack, clip: Path) -> None:
-    before = {container["Id"] for container in stack.containers("gateway")}
-    traffic = Traffic(stack, clip)
-    with traffic.flowing(clients=4):
-        traffic.wait_for(8)
-        said = stack.deploy("roll", "gateway", "--", *stack.files)
-        traffic.wait_for(8)
-    after = {container["Id"] for container in stack.containers("gateway")}
-    assert len(after) == len(before) == 2
-    assert not after & before
-    print(f"\n{said}rolling restart: {len(traffic.answers)} answers, {traffic.statuses()}")
-    assert traffic.lost() == []
-
-
-@pytest.mark.parametrize("service", SERVICES)
-def test_a_container_that_is_killed_comes_back(stack: ComposeStack, clip: Path, service: str) -> None:
-    stack.wait_until_healthy()
-    victim = stack.containers(service)[0]
-    process = victim["State"]["Pid"]
-    if not Path(f"/proc/{process}").exists():
-        pytest.skip("the engine's processes are on another machine")
-    # Both model servers look at a still, so that one that is away leaves the other to answer.
-    traffic = Traffic(stack, clip.with_name("portrait.png") if service in {"triton", "tfserving"} else clip)
-    with traffic.flowing():
-        traffic.wait_for(4)
-        # Not `docker kill`, which tells the engine that it is meant to stay away.
-        os.kill(process, signal.SIGKILL)
-
-        def restarted() -> bool:
-            (now,) = json.loads(stack.engine.docker("inspect", victim["Id"]))
-            return bool(now["State"]["Running"] and now["State"]["Pid"] != process)
-
-        away = wait_until(restarted, 60, lambda: f"{service} was not started again")
-        healthy = away + stack.wait_until_healthy()
-        traffic.wait_for(4)
-    for answer in traffic.answers:
-        if answer.status_code != 200:
-            assert answer.headers["content-type"] == "application/problem+json", answer.text
-            assert answer.json()["hint"]
-    assert set(traffic.statuses()) <= {200, 503}, traffic.lost()
-    assert not traffic.broken or service == "nginx"
-    print(
-        f"\n| {service} | healthy again after {healthy:.1f} s | {len(traffic.answers)} answers "
-        f"| {traffic.statuses()[503]} refused (503) | {len(traffic.broken)} broken connections "
-        f"| {traffic.degraded()} degraded |"
-    )
-
-
-def test_nothing_of_an_upload_is_left(stack: ComposeStack) -> None:
-    for service in ("gateway", "preprocess-service", "nginx", "preprocess-balancer"):
-        for container in stack.containers(service):
-            name = container["Name"].lstrip("/")
-            listing = stack.engine.docker("exec", name, "find", "/tmp", "-type", "f", "-size", "+64k")
-            assert listing.strip() == "", f"{PROJECT}, {service}: {listing}"

@@ -10,8 +10,18 @@ from typing import Any
 
 import pytest
 import yaml
+from telltale_gateway.app import create_app
+from telltale_gateway.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def routes() -> frozenset[str]:
+    """Every route that the gateway describes, as `METHOD /path`."""
+    settings = Settings(model_repository=Path("/models"), preprocess_url="http://preprocess-balancer:8010")
+    paths = create_app(settings).openapi()["paths"]
+    return frozenset(f"{method.upper()} {path}" for path, methods in paths.items() for method in methods)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,8 @@ import pytest
 import yaml
 
 Compose = dict[str, Any]
+# Runs when somebody asks it to, and ends.
+ONCE = "keys"
 INTERNAL = {"front", "preparing", "decoding", "inference", "watching"}
 
 
@@ -50,6 +52,8 @@ def test_every_service_runs_with_as_little_as_it_needs(compose: Compose) -> None
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert service["mem_limit"], name
         assert service["pids_limit"] > 0, name
+        if name == ONCE:
+            continue
         assert service["restart"] == "unless-stopped", name
         assert "healthcheck" in service or "build" in service, f"{name} has no health check of its own or its image's"
 
@@ -73,12 +77,13 @@ def test_only_nginx_publishes_ports_and_the_operators_on_loopback(compose: Compo
 def test_only_nginx_has_a_route_out(compose: Compose) -> None:
     networks = compose["networks"]
     assert {name for name, network in networks.items() if network.get("internal")} == INTERNAL
-    with_route = {name for name, service in compose["services"].items() if set(service["networks"]) - INTERNAL}
-    assert with_route == {"nginx"}
+    with_network = {name: set(service["networks"]) for name, service in compose["services"].items() if name != ONCE}
+    assert {name for name, joined in with_network.items() if joined - INTERNAL} == {"nginx"}
+    assert compose["services"][ONCE]["network_mode"] == "none"
 
 
 def test_preprocessing_meets_nobody_but_its_balancer_and_who_watches(compose: Compose) -> None:
-    beside = {name for name, service in compose["services"].items() if "decoding" in service["networks"]}
+    beside = {name for name, service in compose["services"].items() if "decoding" in service.get("networks", ())}
     assert compose["services"]["preprocess-service"]["networks"] == ["decoding"]
     assert beside == {"preprocess-service", "preprocess-balancer", "prometheus"}
     assert "secrets" not in compose["services"]["preprocess-service"]
@@ -100,7 +105,27 @@ def test_other_files_of_the_host_are_read_only(compose: Compose) -> None:
     for name, service in compose["services"].items():
         for volume in service.get("volumes", []):
             host = volume.startswith((".", "$", "/"))
-            assert not host or volume.endswith(":ro") or "MODEL_REPOSITORY" in volume, f"{name}: {volume}"
+            written = "MODEL_REPOSITORY" in volume or (name == ONCE and volume.endswith("/keys:/run/keys"))
+            assert not host or volume.endswith(":ro") or written, f"{name}: {volume}"
+
+
+def test_callers_are_asked_for_keys_that_only_one_service_can_change(compose: Compose) -> None:
+    gateway, once = compose["services"]["gateway"], compose["services"][ONCE]
+    assert gateway["environment"]["TELLTALE_AUTH__KEYS_FILE"].endswith("/run/keys/keys.json}")
+    assert gateway["environment"]["TELLTALE_ALLOW_ANONYMOUS"].endswith(":-false}")
+    (folder,) = once["volumes"]
+    assert [volume for volume in gateway["volumes"] if "/keys" in volume] == [f"{folder}:ro"]
+    assert once["profiles"] == [ONCE]
+    assert once["entrypoint"][-2:] == ["--file", "/run/keys/keys.json"]
+
+
+def test_the_texts_of_keys_are_mounted_where_they_are_sent_from_alone(compose: Compose, root: Path) -> None:
+    with_key = {name for name, service in compose["services"].items() if "telltale_metrics_key" in str(service)}
+    assert with_key == {"prometheus"}
+    assert not {"telltale_operator_key", "telltale_api_key"} & compose["secrets"].keys()
+    jobs = yaml.safe_load((root / "monitoring/prometheus.yml").read_text())["scrape_configs"]
+    sending = {job["job_name"]: job["authorization"]["credentials_file"] for job in jobs if "authorization" in job}
+    assert sending == {"gateway": "/run/secrets/telltale_metrics_key"}
 
 
 def test_no_secret_is_in_an_environment(compose: Compose, root: Path) -> None:

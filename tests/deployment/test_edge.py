@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from telltale_gateway.api import uploads
+from telltale_gateway.api import headers, uploads
 from telltale_gateway.settings import Settings
 from telltale_preprocess.api import upload as preprocess_upload
+
+from tests.deployment.exposure import FOR_OPERATORS, PUBLIC
 
 LIMITS = "nginx/limits.envsh"
 EDGE = {
@@ -103,31 +105,56 @@ def test_every_variable_of_the_templates_is_given(root: Path, compose: dict[str,
     assert given | _derived(root).keys() <= used
 
 
-@pytest.mark.parametrize(
-    ("request_line", "public"),
-    [
-        ("POST /predict", True),
-        ("GET /health", True),
-        ("GET /models", True),
-        ("GET /models/face-blend", True),
-        ("GET /docs", True),
-        ("GET /metrics", False),
-        ("GET /grafana/", False),
-        ("POST /models/face-blend/rollout", False),
-        ("GET /models/face-blend/rollout", False),
-        ("GET /models/face-blend/history", False),
-        ("GET /models/face-blend/diff", False),
-        ("DELETE /models/face-blend", False),
-        ("POST /models", False),
-    ],
-)
-def test_what_only_operators_may_ask_is_not_public(root: Path, request_line: str, public: bool) -> None:
+def _operators_only(root: Path, request_line: str) -> bool:
     text = (root / "nginx/templates/edge.conf.template").read_text()
     block = re.search(r"\$telltale_operators_only \{(.*?)\n\}", text, re.DOTALL)
     assert block is not None
     patterns = re.findall(r'"~(.*?)" 1;', block[1])
     assert len(patterns) == 4
-    assert any(re.search(pattern, request_line) for pattern in patterns) is not public
+    return any(re.search(pattern, request_line) for pattern in patterns)
+
+
+def test_each_route_of_the_gateway_is_public_or_for_operators_by_intention(root: Path, routes: frozenset[str]) -> None:
+    assert routes == PUBLIC | FOR_OPERATORS
+    concrete = {route: route.replace("{name}", "face-blend").replace("{filename}", "0.mp4") for route in routes}
+    assert {route for route, line in concrete.items() if _operators_only(root, line)} == FOR_OPERATORS
+
+
+@pytest.mark.parametrize(
+    ("request_line", "public"),
+    [
+        ("GET /docs", True),
+        ("GET /redoc", True),
+        ("GET /openapi.json", True),
+        ("HEAD /models", True),
+        ("GET /grafana/", False),
+        ("HEAD /metrics", False),
+        ("GET /models/face-blend/rollout", False),
+        ("GET /models/face-blend/history/", False),
+        ("DELETE /models/face-blend", False),
+        ("POST /models", False),
+    ],
+)
+def test_what_only_operators_may_ask_is_not_public(root: Path, request_line: str, public: bool) -> None:
+    assert _operators_only(root, request_line) is not public
+
+
+def test_a_film_goes_on_as_it_comes_and_a_kept_file_is_looked_for_at_each_replica(
+    root: Path, routes: frozenset[str]
+) -> None:
+    text = (root / "nginx/snippets/answers.conf").read_text()
+    locations = dict(re.findall(r"^location (.*?) \{(.*?)^\}", text, re.DOTALL | re.MULTILINE))
+    assert {"POST /analyze/visualize", "GET /visualization/{filename}"} <= routes
+    assert "proxy_buffering off;" in locations["= /analyze/visualize"]
+    assert "http_404;" in locations["/visualization/"]
+    template = (root / "nginx/templates/edge.conf.template").read_text()
+    assert template.count("snippets/answers.conf;") == template.count("listen 844")
+
+
+def test_no_header_is_said_twice(root: Path) -> None:
+    names = re.findall(r"^add_header (\S+)", (root / "nginx/snippets/headers.conf").read_text(), re.MULTILINE)
+    hidden = re.findall(r"^proxy_hide_header (\S+);", (root / "nginx/snippets/proxy.conf").read_text(), re.MULTILINE)
+    assert set(names) & (headers._ALWAYS.keys() | {"Content-Security-Policy"}) == set(hidden)
 
 
 def test_a_location_that_adds_a_header_keeps_the_others(root: Path) -> None:

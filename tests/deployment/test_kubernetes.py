@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
+from telltale_gateway.api.access import OPEN_PATHS
+
+from tests.deployment.exposure import PUBLIC
 
 Manifest = dict[str, Any]
 NO_RESOURCES = {"kustomization.yaml", "prometheus-adapter.values.yaml"}
@@ -106,9 +109,41 @@ def test_the_model_repository_is_written_to_by_gateways_alone(deployments: dict[
                 assert mount.get("readOnly", False) is (name != "gateway"), name
 
 
-def test_neither_metrics_nor_rollouts_are_public(manifests: list[Manifest]) -> None:
+def test_what_is_public_behind_nginx_is_public_here_and_nothing_else(
+    manifests: list[Manifest], routes: frozenset[str]
+) -> None:
     (ingress,) = (each for each in manifests if each["kind"] == "Ingress")
     paths = {path["path"]: path["pathType"] for rule in ingress["spec"]["rules"] for path in rule["http"]["paths"]}
-    assert paths["/models"] == "Exact"
-    assert "/" not in paths
-    assert not any("/metrics".startswith(path) for path in paths)
+
+    def let_in(route: str) -> bool:
+        path = route.partition(" ")[2]
+        return any(
+            path == rule or (kind == "Prefix" and path.startswith(f"{rule.rstrip('/')}/"))
+            for rule, kind in paths.items()
+        )
+
+    # One detector's page cannot be told from its history and its rollout by the kinds of paths that an ingress has.
+    assert {route for route in routes if let_in(route)} == PUBLIC - {"GET /models/{name}"}
+    assert let_in("GET /docs")
+
+
+def test_gateways_have_the_file_of_keys_and_nobody_is_anonymous(
+    deployments: dict[str, Manifest], manifests: list[Manifest], compose: dict[str, Any]
+) -> None:
+    container = _container(deployments["gateway"])
+    environment = {each["name"]: each["value"] for each in container["env"]}
+    in_compose = compose["services"]["gateway"]["environment"]["TELLTALE_AUTH__KEYS_FILE"]
+    assert environment["TELLTALE_AUTH__KEYS_FILE"] == in_compose.partition("-")[2].rstrip("}")
+    mounted = {each["mountPath"]: each for each in container["volumeMounts"]}
+    # A folder: a file that is mounted by itself is not replaced when the secret changes.
+    assert mounted["/run/keys"]["readOnly"]
+    assert "subPath" not in mounted["/run/keys"]
+    settings = [each["data"] for each in manifests if each["kind"] == "ConfigMap"]
+    assert not any("TELLTALE_ALLOW_ANONYMOUS" in data for data in settings)
+
+
+def test_probes_ask_what_needs_no_key(deployments: dict[str, Manifest]) -> None:
+    container = _container(deployments["gateway"])
+    assert {container[probe]["httpGet"]["path"] for probe in ("livenessProbe", "startupProbe")} <= OPEN_PATHS
+    assert "'/health'" in container["readinessProbe"]["exec"]["command"][2]
+    assert "/health" in OPEN_PATHS

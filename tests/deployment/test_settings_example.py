@@ -53,16 +53,22 @@ def test_what_is_missing_on_a_host_is_made_once(root: Path, tmp_path: Path) -> N
     assert done.returncode == 0, done.stderr
     owner = (tmp_path / "model-repository").stat().st_uid or 10001
     assert f"\nTELLTALE_UID={owner}\n" in (tmp_path / ".env").read_text()
-    made = {path: path.read_bytes() for folder in ("secrets", "nginx/certs") for path in (tmp_path / folder).iterdir()}
+    found = [path for folder in ("secrets", "nginx/certs") for path in (tmp_path / folder).rglob("*")]
+    made = {path: path.read_bytes() for path in found if path.is_file()}
     assert {path.name for path in made} == {
         "telltale_triton_control_key",
         "telltale_operator_key",
+        "telltale_api_key",
+        "telltale_metrics_key",
+        "keys.json",
         "grafana_admin_password",
         "privkey.pem",
         "fullchain.pem",
     }
-    for path in made:
+    for path in found:
         assert path.stat().st_uid == owner
+        assert not path.is_dir() or path.stat().st_mode & 0o777 == 0o700
+    for path in made:
         assert path.stat().st_mode & 0o777 == (0o644 if path.name == "fullchain.pem" else 0o600)
     assert len(set(made.values())) == len(made)
     shown = subprocess.run(
@@ -77,7 +83,7 @@ def test_what_is_missing_on_a_host_is_made_once(root: Path, tmp_path: Path) -> N
 
 
 def test_secrets_and_keys_are_never_committed(root: Path) -> None:
-    ignored = ["secrets/telltale_operator_key", "nginx/certs/privkey.pem", ".env"]
+    ignored = ["secrets/telltale_operator_key", "secrets/keys/keys.json", "nginx/certs/privkey.pem", ".env"]
     done = subprocess.run(["git", "check-ignore", *ignored], cwd=root, capture_output=True, text=True, check=False)  # noqa: S607
     if done.returncode == 128:
         pytest.skip("not a git checkout: nothing says which files are committed")
