@@ -68,7 +68,7 @@ def create_app(settings: Settings, service: BundleService | None = None) -> Fast
     return app
 
 
-def _service(request: Request) -> BundleService:
+async def _service(request: Request) -> BundleService:
     service: BundleService = request.app.state.service
     return service
 
