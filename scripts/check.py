@@ -20,6 +20,7 @@ MODELS = HOUSE / ".venvs/models/bin"
 CLOSING = re.compile(r"^=* ?((?:\d+ [a-z]+(?:, )?)+|no tests ran) in [\d.]+s")
 
 ROOMS = (
+    "contracts/telltale_asgi",
     "contracts/telltale_contracts",
     "contracts/telltale_tfserving",
     "gateway/telltale_gateway",

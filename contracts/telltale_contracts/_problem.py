@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from telltale_contracts._base import Contract
 
@@ -19,3 +19,16 @@ class Problem(Contract):
     request_id: str | None = None
 
     MEDIA_TYPE: ClassVar[str] = "application/problem+json"
+
+    @classmethod
+    def of(cls, *, code: str, title: str, status: int, detail: str, hint: str, request_id: str | None) -> Self:
+        """A problem of a code, whose ``type`` follows from it."""
+        return cls(
+            type=f"/errors/{code.replace('_', '-')}",
+            title=title,
+            status=status,
+            detail=detail,
+            code=code,
+            hint=hint,
+            request_id=request_id,
+        )

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import uvicorn
 from pydantic import ValidationError
+from telltale_asgi.logs import write_logs_as_json
 
 from telltale_gateway.app import create_app
 from telltale_gateway.draining import DrainingServer
 from telltale_gateway.keys_command import add_keys_command, run_keys_command
-from telltale_gateway.logs import write_logs_as_json
 from telltale_gateway.loopback import is_loopback
 from telltale_gateway.patience import ImpatientProtocol
 from telltale_gateway.security import KeyFile, MalformedKeyFile

@@ -8,13 +8,15 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
+from telltale_asgi.problems import Faults
+from telltale_asgi.requests import REQUEST_ID_HEADER, RequestContext
 
 from telltale_gateway.api import health, models, predict
 from telltale_gateway.api.access import KEY_HEADER, Access
 from telltale_gateway.api.description import describe
 from telltale_gateway.api.headers import SecurityHeaders
-from telltale_gateway.api.middleware import REQUEST_ID_HEADER, RequestContext
-from telltale_gateway.api.problems import PROBLEMS, install_problem_handlers
+from telltale_gateway.api.middleware import Counted, HeadAsGet
+from telltale_gateway.api.problems import FAULT, PROBLEMS, install_gateway_problems
 from telltale_gateway.api.views import analyze, detection, multimodal, prediction
 from telltale_gateway.api.views import status as views_status
 from telltale_gateway.services import Services, open_services
@@ -41,9 +43,11 @@ def create_app(settings: Settings, services: OpenServices = open_services) -> Fa
         # Whether spans are recorded is decided where the process starts, not by variables that others set.
         telemetry={"auto_configure": False, "operation_spans": False},
         responses=PROBLEMS,
+        # A redirect would be made of the Host that the caller names, and would have him send his upload twice.
+        redirect_slashes=False,
     )
     app.state.settings = settings
-    install_problem_handlers(app)
+    install_gateway_problems(app)
     app.include_router(predict.router)
     app.include_router(health.router)
     for view in (prediction, detection, multimodal, analyze, views_status):
@@ -51,7 +55,9 @@ def create_app(settings: Settings, services: OpenServices = open_services) -> Fa
     app.include_router(models.router)
     describe(app)
     # From the inside out.
+    app.add_middleware(HeadAsGet)
     app.add_middleware(Access)
+    app.add_middleware(Faults, fault=FAULT)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -61,7 +67,8 @@ def create_app(settings: Settings, services: OpenServices = open_services) -> Fa
             expose_headers=["Retry-After", REQUEST_ID_HEADER],
         )
     app.add_middleware(SecurityHeaders)
-    app.add_middleware(RequestContext)
+    app.add_middleware(Counted)
+    app.add_middleware(RequestContext, logger="telltale_gateway.requests")
     return app
 
 

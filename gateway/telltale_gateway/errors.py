@@ -31,6 +31,7 @@ Each carries its status, a stable code, and a hint that says what to do.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from telltale_contracts import Problem
@@ -77,14 +78,18 @@ class TelltaleError(Exception):
         self.hint = hint
         self.retry_after_s = retry_after_s
 
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What the answer's headers say beside the problem."""
+        return {} if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
+
     def problem(self, request_id: str | None) -> Problem:
         """This error as RFC 9457 problem details."""
-        return Problem(
-            type=f"/errors/{self.code.replace('_', '-')}",
+        return Problem.of(
+            code=self.code,
             title=self.title,
             status=self.status,
             detail=self.detail,
-            code=self.code,
             hint=self.hint,
             request_id=request_id,
         )
@@ -167,8 +172,14 @@ class NothingToAnalyse(TelltaleError):
 
     def problem(self, request_id: str | None) -> Problem:
         """This error, under the code of what was missing."""
-        update = {"code": self._code, "type": f"/errors/{self._code.replace('_', '-')}"}
-        return super().problem(request_id).model_copy(update=update)
+        return Problem.of(
+            code=self._code,
+            title=self.title,
+            status=self.status,
+            detail=self.detail,
+            hint=self.hint,
+            request_id=request_id,
+        )
 
 
 class UpstreamProblem(TelltaleError):
@@ -217,6 +228,11 @@ class NotAuthenticated(TelltaleError):
     """The key or token is missing or wrong."""
 
     status, code, title = 401, "not_authenticated", "Not authenticated"
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """How to prove who one is (RFC 9110, 11.6.1)."""
+        return {**super().headers, "WWW-Authenticate": "Bearer"}
 
 
 class NotAllowed(TelltaleError):

@@ -7,8 +7,13 @@ connection that there is (slow loris). Bodies have deadlines of their own, where
 from __future__ import annotations
 
 import asyncio
+import uuid
+from http import HTTPStatus
 from typing import Any
 
+import h11
+from telltale_asgi.requests import REQUEST_ID_HEADER
+from telltale_contracts import Problem
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEADERS_S = 15.0
@@ -39,6 +44,31 @@ class ImpatientProtocol(H11Protocol):
         """Wait no more."""
         self._stop_waiting()
         super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        """What is no HTTP reaches no application, and is answered as a problem all the same."""
+        request_id = uuid.uuid4().hex
+        status = HTTPStatus.BAD_REQUEST
+        body = Problem.of(
+            code="bad_request",
+            title=status.phrase,
+            status=status,
+            detail=msg,
+            hint="Speak HTTP/1.1, with headers of 64 kB at most.",
+            request_id=request_id,
+        )
+        headers = [
+            ("Content-Type", Problem.MEDIA_TYPE),
+            (REQUEST_ID_HEADER, request_id),
+            ("Connection", "close"),
+        ]
+        for event in (
+            h11.Response(status_code=status, headers=headers, reason=status.phrase.encode()),
+            h11.Data(data=body.model_dump_json().encode()),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
     def _expect_headers(self) -> None:
         self._deadline = self.loop.call_later(HEADERS_S, self._hang_up)

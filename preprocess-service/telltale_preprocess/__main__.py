@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import logging
 
 import uvicorn
+from telltale_asgi.logs import write_logs_as_json
 
 from telltale_preprocess.api.app import create_app
 from telltale_preprocess.api.tracing import start_tracing
@@ -23,14 +23,16 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8010)
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    write_logs_as_json()
     settings = Settings()
     stop_tracing = start_tracing(settings.tracing_endpoint)
     uvicorn.run(
         create_app(settings),
         host=arguments.host,
         port=arguments.port,
-        log_level="warning",
+        log_config=None,
+        access_log=False,
+        server_header=False,
         timeout_graceful_shutdown=_DRAIN_S,
     )
     stop_tracing()

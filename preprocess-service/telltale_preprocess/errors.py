@@ -23,9 +23,11 @@ PreprocessError
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from pydantic import BaseModel
+from telltale_contracts import Problem
 
 
 class PreprocessError(Exception):
@@ -35,10 +37,27 @@ class PreprocessError(Exception):
     code: ClassVar[str]
     title: ClassVar[str]
     hint: ClassVar[str]
+    retry_after_s: ClassVar[int | None] = None
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
         self.detail = detail
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What the answer's headers say beside the problem."""
+        return {} if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
+
+    def problem(self, request_id: str | None) -> Problem:
+        """This error as RFC 9457 problem details."""
+        return Problem.of(
+            code=self.code,
+            title=self.title,
+            status=self.status,
+            detail=self.detail,
+            hint=self.hint,
+            request_id=request_id,
+        )
 
 
 class BadRecipe(PreprocessError):
@@ -183,6 +202,7 @@ class Busy(PreprocessError):
     code = "busy"
     title = "Busy"
     hint = "Try again after the seconds in Retry-After."
+    retry_after_s = 2
 
 
 class WorkersLost(PreprocessError):
@@ -192,6 +212,7 @@ class WorkersLost(PreprocessError):
     code = "workers_lost"
     title = "Decoding processes were killed"
     hint = "Try again after the seconds in Retry-After; if it happens again, look for what kills them."
+    retry_after_s = 2
 
 
 class DecodeTimeout(PreprocessError):

@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = (
+    "contracts/telltale_asgi",
     "contracts/telltale_contracts",
     "contracts/telltale_tfserving",
     "gateway/telltale_gateway",

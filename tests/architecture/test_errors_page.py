@@ -12,7 +12,7 @@ from telltale_preprocess import errors as preprocess_errors
 
 ROW = re.compile(r"^\| `(\w+)` \| (\d{3}) \|", re.MULTILINE)
 # Those that Starlette raises by itself, and those classes whose code is somebody else's.
-OF_HTTP = {"not_found": 404, "method_not_allowed": 405}
+OF_HTTP = {"bad_request": 400, "not_found": 404, "method_not_allowed": 405}
 OF_OTHERS = {errors.NothingToAnalyse, errors.UpstreamProblem}
 
 

@@ -73,6 +73,7 @@ def _acts(package: str, root: Path, extra: Path | None = None) -> list[str]:
 @pytest.mark.parametrize(
     "package",
     [
+        "telltale_asgi",
         "telltale_contracts",
         "telltale_tfserving",
         "telltale_gateway",

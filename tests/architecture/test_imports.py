@@ -63,5 +63,9 @@ def test_contracts_load_nothing_else_of_ours(package: str) -> None:
     assert _loaded_by(f"import {package}", others) == []
 
 
+def test_a_process_that_only_logs_loads_no_web_framework() -> None:
+    assert _loaded_by("import telltale_asgi.logs", ("fastapi", "starlette", "uvicorn")) == []
+
+
 def test_the_words_of_tensorflow_serving_load_no_tensorflow() -> None:
     assert _loaded_by("import telltale_tfserving", ("tensorflow", "keras")) == []

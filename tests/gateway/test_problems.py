@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,58 +10,22 @@ import httpx
 import pytest
 from telltale_contracts import Problem
 
+from tests.gateway.running import RunningGateway, problem_of, running_gateway
+
 LIMIT = 1_000_000
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
 @pytest.fixture(scope="module")
-def gateway(toy_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    port, nobody = free_port(), free_port()
-    temporary = tmp_path_factory.mktemp("gateway")
-    environment = os.environ | {
-        "TELLTALE_MODEL_REPOSITORY": str(toy_repository),
-        "TELLTALE_PREPROCESS_URL": f"http://127.0.0.1:{nobody}",
-        "TELLTALE_TRITON_URL": f"http://127.0.0.1:{nobody}",
-        "TELLTALE_LIMITS__UPLOAD_BYTES": str(LIMIT),
-        "TMPDIR": str(temporary),
-    }
-    command = [sys.executable, "-m", "telltale_gateway", "--port", str(port)]
-    with subprocess.Popen(command, env=environment) as process:
-        try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
-                wait_for_first_round(client, process)
-                yield client
-        finally:
-            process.terminate()
-    assert list(temporary.iterdir()) == [], "an upload was left behind"
+def running(toy_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+    folder = tmp_path_factory.mktemp("gateway")
+    with running_gateway(toy_repository, folder, {"TELLTALE_LIMITS__UPLOAD_BYTES": str(LIMIT)}) as gateway:
+        yield gateway
+    assert [path.name for path in folder.iterdir()] == ["gateway.log"], "an upload was left behind"
 
 
-def wait_for_first_round(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(200):
-        assert process.poll() is None
-        try:
-            if client.get("/health").json()["detectors"]:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
-    pytest.fail("the gateway did not start")
-
-
-def problem_of(response: httpx.Response, status: int, code: str) -> Problem:
-    assert response.status_code == status, response.text
-    assert response.headers["content-type"] == "application/problem+json"
-    problem = Problem.model_validate_json(response.content)
-    assert (problem.status, problem.code) == (status, code)
-    assert problem.hint
-    assert problem.request_id == response.headers["X-Request-ID"]
-    return problem
+@pytest.fixture
+def gateway(running: RunningGateway) -> httpx.Client:
+    return running.client
 
 
 def post(client: httpx.Client, content: bytes = b"media", **query: str) -> httpx.Response:
@@ -133,6 +93,10 @@ def test_a_little_over_the_limit_is_over_it(gateway: httpx.Client) -> None:
         {"files": {"video": ("clip.mp4", b"x")}},
         {"files": [("file", ("a.mp4", b"x")), ("file", ("b.mp4", b"x"))]},
         {"files": {"file": ("a.mp4", b"x")}, "data": {f"field{i}": "x" for i in range(1000)}},
+        {"files": {"file": ("a.mp4", b"x")}, "data": {"url": "http://example.com/clip.mp4"}},
+        {"data": {"url": ["http://example.com/a", "http://example.com/b"]}},
+        {"data": {f"field{i}": "x" for i in range(1000)}},
+        {"content": b"url=%E9%FF\xff", "headers": {"Content-Type": "application/x-www-form-urlencoded"}},
         {"content": b"--b\r\nrubbish", "headers": {"Content-Type": "multipart/form-data; boundary=b"}},
         {"content": b"", "headers": {"Content-Type": "multipart/form-data"}},
     ],
@@ -145,6 +109,64 @@ def test_media_types_are_written_in_any_case(gateway: httpx.Client) -> None:
     body = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nx\r\n--b--\r\n'
     response = gateway.post("/predict", content=body, headers={"Content-Type": "Multipart/Form-Data; boundary=b"})
     problem_of(response, 503, "no_detector_available")
+
+
+@pytest.mark.parametrize("charset", ["undefined", "punycode", "utf-7"])
+def test_a_form_in_a_made_up_character_set_is_read_as_utf_8(gateway: httpx.Client, charset: str) -> None:
+    body = b'--b\r\nContent-Disposition: form-data; name="file"; filename="+2AA-\xff"\r\n\r\nx\r\n--b--\r\n'
+    kind = f"multipart/form-data; boundary=b; charset={charset}"
+    problem_of(gateway.post("/predict", content=body, headers={"Content-Type": kind}), 503, "no_detector_available")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_no_path_ends_in_a_slash_and_nobody_is_sent_elsewhere(gateway: httpx.Client, method: str) -> None:
+    path = {"GET": "/health/", "POST": "/predict/"}[method]
+    response = gateway.request(method, path, headers={"Host": "elsewhere.example", "X-Forwarded-Host": "elsewhere"})
+    problem_of(response, 404, "not_found")
+    assert "elsewhere" not in response.text + str(response.headers)
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/models", "/models/toy-face", "/openapi.json"])
+def test_head_is_get_without_the_content(gateway: httpx.Client, path: str) -> None:
+    head, get = gateway.head(path), gateway.get(path)
+    assert (head.status_code, head.content) == (get.status_code, b"")
+    assert head.headers["Content-Type"] == get.headers["Content-Type"]
+    assert 'method="HEAD",route="/models/{name}"' in gateway.get("/metrics").text or path != "/models/toy-face"
+    problem_of(gateway.get("/predict"), 405, "method_not_allowed")
+    assert gateway.head("/predict").status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [(b"{", "bad_parameter"), (b"[" * 100_000, "bad_request"), (b'{"action": "\xff"}', "bad_request")],
+)
+def test_an_order_that_is_no_json(gateway: httpx.Client, body: bytes, code: str) -> None:
+    response = gateway.post("/models/toy-face/rollout", content=body, headers={"Content-Type": "application/json"})
+    problem_of(response, 400, code)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET /\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 100_000,
+        b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
+        b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
+    ],
+    ids=["http-0.9", "no-host", "huge-header", "two-lengths", "negative-length"],
+)
+def test_what_is_no_http_is_answered_as_a_problem_too(running: RunningGateway, sent: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", running.port), timeout=10) as connection:
+        connection.sendall(sent)
+        received = b""
+        while b"\r\n\r\n" not in received or not received.endswith(b"}"):
+            received += connection.recv(65_536) or pytest.fail(f"hung up after {received!r}")
+    head, _, body = received.partition(b"\r\n\r\n")
+    problem = Problem.model_validate_json(body)
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert (problem.status, problem.code) == (400, "bad_request")
+    assert str(problem.request_id).encode() in head
 
 
 def test_a_path_that_does_not_exist_and_a_method_that_does_not_fit(gateway: httpx.Client) -> None:
@@ -195,8 +217,11 @@ def test_the_interface_describes_itself(gateway: httpx.Client) -> None:
     assert {"/predict", "/health", "/models", "/models/{name}", "/metrics"} <= set(paths)
     body = paths["/predict"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert body["required"] == ["file"]
+    by_url = paths["/detect/video"]["post"]["requestBody"]["content"]["application/x-www-form-urlencoded"]["schema"]
+    assert by_url["required"] == ["url"]
 
 
 def test_a_url_is_not_fetched_unless_that_was_enabled(gateway: httpx.Client) -> None:
     for form in ({"data": {"url": "http://example.com/clip.mp4"}}, {"files": {"url": (None, "http://example.com/")}}):
-        problem_of(gateway.post("/predict", **form), 400, "url_refused")  # type: ignore[arg-type]
+        for path in ("/predict", "/predict_video", "/detect/image", "/analyze/visualize"):
+            problem_of(gateway.post(path, **form), 400, "url_refused")  # type: ignore[arg-type]

@@ -35,9 +35,15 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def service(scratch: Path) -> Iterator[Service]:
+def service_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the service writes to standard error."""
+    return tmp_path_factory.mktemp("log") / "service.log"
+
+
+@pytest.fixture(scope="session")
+def service(scratch: Path, service_log: Path) -> Iterator[Service]:
     """The service with two workers."""
-    with running_service(TELLTALE_PREPROCESS_WORKERS="2", TMPDIR=str(scratch)) as running:
+    with running_service(service_log, TELLTALE_PREPROCESS_WORKERS="2", TMPDIR=str(scratch)) as running:
         yield running
 
 

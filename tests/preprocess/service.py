@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,15 +75,20 @@ def problem_of(response: httpx.Response) -> Problem:
 
 
 @contextmanager
-def running_service(**environment: str) -> Iterator[Service]:
-    """Start the service on a free port of the loopback; it and its workers are gone afterwards."""
+def running_service(log: Path | None = None, **environment: str) -> Iterator[Service]:
+    """Start the service on a free port of the loopback; it and its workers are gone afterwards.
+
+    ``log``: where its standard error goes.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "telltale_preprocess", "--host", "127.0.0.1", "--port", str(port)],
-        env=os.environ | environment,
-    )
+    with log.open("wb") if log is not None else nullcontext() as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "telltale_preprocess", "--host", "127.0.0.1", "--port", str(port)],
+            env=os.environ | environment,
+            stderr=stream,
+        )
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60.0) as client:
             deadline = time.monotonic() + 60.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -209,6 +210,19 @@ def test_nothing_of_an_upload_has_a_name_on_disk(service: Service, talking_clip:
     assert set(scratch.iterdir()) == before
     open_files = psutil.Process(service.process.pid).open_files()
     assert [file.path for file in open_files if "deleted" in file.path] == []
+
+
+def test_the_log_is_one_json_line_a_request_with_its_stages(service: Service, service_log: Path) -> None:
+    service.post(clips.PORTRAIT, **{"X-Request-ID": "a-bundle"})
+    service.post(b"not media", **{"X-Request-ID": "no-bundle"})
+    service.client.get("/health", headers={"X-Request-ID": "a-probe"})
+    lines = [json.loads(line) for line in service_log.read_text().splitlines() if line.startswith("{")]
+    told = {line.get("request_id"): line for line in lines if line["event"] == "request"}
+    assert (told["a-bundle"]["route"], told["a-bundle"]["status"], told["a-bundle"]["code"]) == ("/bundle", 200, None)
+    assert set(told["a-bundle"]["stages_ms"]) == {"decode", "faces", "features"}
+    assert (told["no-bundle"]["status"], told["no-bundle"]["code"]) == (415, "not_media")
+    assert "a-probe" not in told
+    assert "notes.txt" not in service_log.read_text()
 
 
 def test_metrics_tell_requests_stages_and_workers(service: Service) -> None:

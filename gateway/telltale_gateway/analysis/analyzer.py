@@ -143,9 +143,10 @@ class Analyzer:
                 manifests = [deployed.manifest for deployed in asked]
                 sampling = options.sampling(manifest.sampling for manifest in manifests)
                 recipe = Recipe.union((*(manifest.input for manifest in manifests), *also), sampling)
-                sha256 = await media.sha256()
                 sent = time.perf_counter()
-                bundle = await self._preprocess.bundle(media, recipe, request_id)
+                bundle, sha256 = await asyncio.gather(
+                    self._preprocess.bundle(media, recipe, request_id), media.sha256()
+                )
                 preprocess_ms = (time.perf_counter() - sent) * 1000.0
                 listener(Progress("preprocess", 1, 1))
                 outcomes = await self._score_all(asked, bundle, listener)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 
+import structlog
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from telltale_asgi.problems import answer
 
 from telltale_gateway import security
-from telltale_gateway.api.problems import answer
 from telltale_gateway.errors import BadUpload, TelltaleError, UploadTimeout, UploadTooLarge
 
 KEY_HEADER = "X-API-Key"
@@ -40,6 +41,7 @@ class Access:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
+        structlog.contextvars.bind_contextvars(caller=None)
         try:
             await _admit(scope, headers)
             if _has_small_body(scope["method"], headers):
@@ -55,9 +57,9 @@ async def _admit(scope: Scope, headers: Headers) -> None:
     path = scope["path"]
     if guard is None or path in OPEN_PATHS:
         return
-    scope["state"]["caller"] = await guard.admit(
-        headers.get(KEY_HEADER), headers.get("authorization"), needed(scope["method"], path)
-    )
+    caller = await guard.admit(headers.get(KEY_HEADER), headers.get("authorization"), needed(scope["method"], path))
+    scope["state"]["caller"] = caller
+    structlog.contextvars.bind_contextvars(caller=caller.name)
 
 
 def _has_small_body(method: str, headers: Headers) -> bool:

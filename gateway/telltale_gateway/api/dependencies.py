@@ -1,4 +1,4 @@
-"""What endpoints ask for, by name."""
+"""What endpoints ask for, by name; asynchronous, as FastAPI calls other functions in a thread, which costs more."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from telltale_gateway.services import Services
 from telltale_gateway.settings import Settings
 
 
-def _services(request: Request) -> Services:
+async def _services(request: Request) -> Services:
     services: Services = request.app.state.services
     return services
 
 
-def _settings(request: Request) -> Settings:
+async def _settings(request: Request) -> Settings:
     settings: Settings = request.app.state.settings
     return settings
 
 
-def _request_id(request: Request) -> str:
+async def _request_id(request: Request) -> str:
     request_id: str = request.state.request_id
     return request_id
 

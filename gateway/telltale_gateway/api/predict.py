@@ -14,7 +14,7 @@ from telltale_gateway.api.uploads import UPLOAD_FORM, Upload
 router = APIRouter(tags=["analysis"])
 
 
-@router.post("/predict", openapi_extra=dict(UPLOAD_FORM), responses=PROBLEMS)
+@router.post("/predict", openapi_extra=UPLOAD_FORM, responses=PROBLEMS)
 async def predict(
     media: Upload, options: Annotated[AnalysisOptions, Query()], services: ServicesDep, request_id: RequestId
 ) -> Verdict:

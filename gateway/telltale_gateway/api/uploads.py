@@ -1,129 +1,149 @@
 """An upload as it arrives: one multipart part named ``file``, refused as soon as it is too large; or where it is.
 
-What is larger than a megabyte waits in an unlinked temporary file, so nothing stays on disk, whatever happens.
+Files wait in unlinked temporary ones, so nothing stays on disk, whatever happens.
 """
 
 from __future__ import annotations
 
 import asyncio
+import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from contextlib import ExitStack, asynccontextmanager
+from typing import Annotated, Any, BinaryIO
+from urllib.parse import parse_qsl
 
 from fastapi import Depends, Request
-from starlette.datastructures import FormData, UploadFile
-from starlette.exceptions import HTTPException
-from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect
-from starlette.types import Message
+from telltale_asgi.forms import Form, FormLimits, FormTooLarge, MalformedForm, read_form
 
 from telltale_gateway.analysis import MediaSource
 from telltale_gateway.errors import BadUpload, UploadTimeout, UploadTooLarge, UrlRefused
 from telltale_gateway.fetching import UrlFetcher
 from telltale_gateway.services import Services
 
-_FRAMING = 65_536
 _MAX_FILENAME = 255
-_FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
+_MAX_FIELDS = 4
+_URLENCODED = "application/x-www-form-urlencoded"
 _HINT = "Send multipart/form-data with the media in a part named file: curl -F file=@clip.mp4 ..."
+_URL_FIELD = {"type": "string", "format": "uri", "description": "where the media is, if that is enabled"}
 
-# FastAPI would read the whole form before the endpoint could object to its size, so the form is described here and
-# read below.
-UPLOAD_FORM: Mapping[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "file": {"type": "string", "format": "binary", "description": "video, image or sound"}
-                    },
-                }
-            },
-            "application/x-www-form-urlencoded": {
-                "schema": {
-                    "type": "object",
-                    "required": ["url"],
-                    "properties": {
-                        "url": {"type": "string", "format": "uri", "description": "where it is, if that is enabled"}
-                    },
-                }
-            },
-        },
-    }
-}
+
+def form_of(properties: Mapping[str, Mapping[str, Any]], *, file: str | None = None) -> dict[str, Any]:
+    """How OpenAPI describes a form; where it takes one ``file``, that may be named by its URL instead.
+
+    FastAPI would read the whole form before the endpoint could object to its size, so forms are described here and
+    read below.
+    """
+    content: dict[str, Any] = {"multipart/form-data": {"schema": {"type": "object", "properties": dict(properties)}}}
+    if file is not None:
+        content["multipart/form-data"]["schema"]["required"] = [file]
+        others = {name: each for name, each in properties.items() if name != file}
+        by_url = {"type": "object", "properties": {"url": _URL_FIELD, **others}, "required": ["url"]}
+        content[_URLENCODED] = {"schema": by_url}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def binary(description: str) -> dict[str, str]:
+    """A file in a form."""
+    return {"type": "string", "format": "binary", "description": description}
+
+
+UPLOAD_FORM = form_of({"file": binary("video, image or sound")}, file="file")
 
 
 @asynccontextmanager
-async def received(request: Request, *, files: int = 1, fields: int = 4) -> AsyncIterator[tuple[FormData, float]]:
+async def received(request: Request, *, files: int = 1) -> AsyncIterator[tuple[Form, float]]:
     """The form of a request and the milliseconds that it took; its temporary files are gone afterwards.
 
     Raises:
         UploadTooLarge: more arrived than the limit allows, or more was announced.
         UploadTimeout: it had not arrived when the deadline passed.
-        BadUpload: the body is not multipart, or has more parts.
+        BadUpload: the body is no form, or has more parts, or two of one name.
     """
     started = time.perf_counter()
-    limit = request.app.state.settings.limits.upload_bytes
-    announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > limit + _FRAMING:
-        raise UploadTooLarge(limit)
-    if not request.headers.get("content-type", "").lower().startswith(_FORMS):
-        raise BadUpload("The body is not multipart/form-data.", _HINT)
-    limited = Request(request.scope, _Limited(request, limit + _FRAMING))
-    deadline = request.app.state.settings.deadlines.upload_s
-    try:
-        async with asyncio.timeout(deadline):
-            form = await limited.form(max_files=files, max_fields=fields)
-    except TimeoutError as error:
-        raise UploadTimeout(f"It had not arrived after {deadline:g} s.", "Send it over a faster line.") from error
-    except ClientDisconnect as error:
-        raise BadUpload("The connection was closed before the upload was complete.", _HINT) from error
-    except (MultiPartException, HTTPException) as error:
-        reason = error.message if isinstance(error, MultiPartException) else error.detail
-        raise BadUpload(f"The multipart body cannot be read: {reason}", _HINT) from error
-    try:
+    settings = request.app.state.settings
+    limits = FormLimits(settings.limits.upload_bytes, files=files, fields=_MAX_FIELDS)
+    with ExitStack() as stack:
+
+        def opening(_: str, filename: str | None) -> BinaryIO | None:
+            return None if filename is None else stack.enter_context(tempfile.TemporaryFile(prefix="telltale-"))
+
+        try:
+            async with asyncio.timeout(settings.deadlines.upload_s):
+                if _is_urlencoded(request):
+                    form = Form({}, _fields(await request.body()))
+                else:
+                    form = await read_form(request.headers, request.stream(), limits, opening)
+        except TimeoutError as error:
+            late = f"It had not arrived after {settings.deadlines.upload_s:g} s."
+            raise UploadTimeout(late, "Send it over a faster line.") from error
+        except FormTooLarge as error:
+            raise UploadTooLarge(limits.file_bytes) from error
+        except ClientDisconnect as error:
+            raise BadUpload("The connection was closed before the form was complete.", _HINT) from error
+        except MalformedForm as error:
+            raise BadUpload(str(error), _HINT) from error
         yield form, (time.perf_counter() - started) * 1000.0
-    finally:
-        await form.close()
 
 
-def media_in(request: Request, form: FormData, name: str, elapsed_ms: float) -> MediaSource | None:
-    """The file of a form under one name, which may hold as much as the whole form; None where there is none.
+def media_in(form: Form, name: str, elapsed_ms: float) -> MediaSource | None:
+    """The file of a form under one name; None where there is none."""
+    file = form.files.get(name)
+    if file is None:
+        return None
+    return MediaSource(file.stream, (file.filename or "")[:_MAX_FILENAME] or None, elapsed_ms)
+
+
+@asynccontextmanager
+async def media_of(
+    request: Request, form: Form, names: tuple[str, ...], elapsed_ms: float
+) -> AsyncIterator[MediaSource]:
+    """The one file of a form, under any of these names, or what its field ``url`` leads to.
 
     Raises:
-        UploadTooLarge: it is larger than the limit.
+        BadUpload: there is neither, or both.
+        UrlRefused, UrlUnreachable, UploadTooLarge, UploadTimeout: the URL cannot be fetched.
     """
-    file = form.get(name)
-    if not isinstance(file, UploadFile):
-        return None
-    limit = request.app.state.settings.limits.upload_bytes
-    if (file.size or 0) > limit:
-        raise UploadTooLarge(limit)
-    return MediaSource(file.file, (file.filename or "")[:_MAX_FILENAME] or None, elapsed_ms)
+    media = next((found for name in names if (found := media_in(form, name, elapsed_ms)) is not None), None)
+    url = form.fields.get("url")
+    if media is not None and url is not None:
+        raise BadUpload("There are a file and a url, and one of them is to be judged.", "Send one of them.")
+    if media is not None:
+        yield media
+    elif url is not None:
+        async with _fetcher(request).fetched(url) as fetched:
+            yield fetched
+    else:
+        named = ", ".join(names[:-1]) + " or " + names[-1] if len(names) > 1 else names[0]
+        raise BadUpload(f"There is no file part named {named}.", _HINT)
 
 
 async def upload(request: Request) -> AsyncIterator[MediaSource]:
     """The media of a request; its temporary file is gone when the request is.
 
     Raises:
-        UploadTooLarge, UploadTimeout: as ``received``.
-        BadUpload: there is no part named file, or more than one, or the body is not multipart.
+        UploadTooLarge, UploadTimeout, BadUpload: as ``received``.
         UrlRefused, UrlUnreachable: a url came instead of a file, and cannot be fetched.
     """
-    async with received(request) as (form, elapsed_ms):
-        url = form.get("url")
-        if isinstance(url, str) and form.get("file") is None:
-            async with _fetcher(request).fetched(url) as fetched:
-                yield fetched
-            return
-        media = media_in(request, form, "file", elapsed_ms)
-        if media is None:
-            raise BadUpload("There is no file part named file.", _HINT)
+    async with received(request) as (form, elapsed_ms), media_of(request, form, ("file",), elapsed_ms) as media:
         yield media
+
+
+def _is_urlencoded(request: Request) -> bool:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == _URLENCODED
+
+
+def _fields(body: bytes) -> dict[str, str]:
+    """The fields of a small form without files."""
+    try:
+        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=_MAX_FIELDS)
+    except ValueError as error:
+        raise MalformedForm(f"The form cannot be read, or has more fields than {_MAX_FIELDS}.") from error
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise MalformedForm("The form has two fields of one name.")
+    return fields
 
 
 def _fetcher(request: Request) -> UrlFetcher:
@@ -131,22 +151,6 @@ def _fetcher(request: Request) -> UrlFetcher:
     if services.fetcher is None:
         raise UrlRefused("URLs are not fetched here.", _HINT)
     return services.fetcher
-
-
-class _Limited:
-    """An ASGI receive that counts."""
-
-    def __init__(self, request: Request, limit: int) -> None:
-        self._receive = request.receive
-        self._limit = limit
-        self._seen = 0
-
-    async def __call__(self) -> Message:
-        message = await self._receive()
-        self._seen += len(message.get("body", b""))
-        if self._seen > self._limit:
-            raise UploadTooLarge(self._limit - _FRAMING)
-        return message
 
 
 Upload = Annotated[MediaSource, Depends(upload)]

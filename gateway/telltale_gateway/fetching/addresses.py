@@ -8,6 +8,9 @@ from ipaddress import IPv4Address, IPv6Address
 # RFC 6052: its last 32 bits are an IPv4 address that a translator will connect to.
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _EMBEDDED_IPV4 = 0xFFFFFFFF
+# IANA's registries of special purposes have these, and Python 3.11 does not know it: protocol assignments, where one
+# cloud keeps its metadata; what used to lead to 6to4 relays; documentation.
+_SPECIAL = tuple(ipaddress.ip_network(text) for text in ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20"))
 
 
 def is_public(text: str) -> bool:
@@ -25,6 +28,7 @@ def is_public(text: str) -> bool:
 
 def _is_public(address: IPv4Address | IPv6Address) -> bool:
     special = address.is_multicast or address.is_reserved or address.is_unspecified or address.is_loopback
+    special = special or any(address in network for network in _SPECIAL)
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None or address in _NAT64:
             return True  # what is wrapped in it decides

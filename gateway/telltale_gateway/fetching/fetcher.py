@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import BinaryIO, cast
+from typing import BinaryIO
 from urllib.parse import unquote
 
 import httpcore
@@ -22,7 +22,6 @@ from telltale_gateway.fetching.addresses import is_public
 from telltale_gateway.fetching.pinned import NotPublic, PinnedBackend, Resolve, resolve
 
 _MOST_REDIRECTS = 5
-_IN_MEMORY = 1_000_000
 _LONGEST_URL = 2048
 _LONGEST_NAME = 255
 _CONNECT_S = 5.0
@@ -81,8 +80,7 @@ class UrlFetcher:
             UploadTimeout: it had not arrived in time.
         """
         started = time.perf_counter()
-        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
-            stream = cast("BinaryIO", spool)
+        with tempfile.TemporaryFile(prefix="telltale-") as stream:
             try:
                 async with asyncio.timeout(self._timeout_s):
                     url = await self._follow(self._checked(text), stream)

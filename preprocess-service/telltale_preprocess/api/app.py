@@ -8,19 +8,23 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from telltale_asgi.problems import Faults, install_problem_handlers
+from telltale_asgi.requests import RequestContext
 from telltale_contracts import Problem, Recipe
 
 from telltale_preprocess.api import render
-from telltale_preprocess.api.problems import install_problem_handlers
 from telltale_preprocess.api.rendering import RenderService
-from telltale_preprocess.api.request_id import RequestIdMiddleware
 from telltale_preprocess.api.service import BundleService
 from telltale_preprocess.api.tracing import TELEMETRY
-from telltale_preprocess.errors import Busy
+from telltale_preprocess.errors import Busy, PreprocessError, ProcessingFailed
 from telltale_preprocess.settings import Settings
 
 router = APIRouter()
 
+_HINTS = {
+    404: "The service answers POST /bundle, POST /render, GET /health and GET /metrics.",
+    405: "Use the method that the Allow header names.",
+}
 _FORM: dict[str, Any] = {
     "required": True,
     "content": {
@@ -56,14 +60,15 @@ def create_app(settings: Settings, service: BundleService | None = None) -> Fast
     app = FastAPI(title="Telltale preprocess-service", version="0.1.0", lifespan=lifespan, telemetry=TELEMETRY)
     app.state.service = owned
     app.state.renders = RenderService(settings)
-    app.add_middleware(RequestIdMiddleware)
-    install_problem_handlers(app)
+    install_problem_handlers(app, PreprocessError, _HINTS)
+    app.add_middleware(Faults, fault=ProcessingFailed("The request failed for a reason that nobody foresaw."))
+    app.add_middleware(RequestContext, logger="telltale_preprocess.requests")
     app.include_router(router)
     app.include_router(render.router)
     return app
 
 
-def _service(request: Request) -> BundleService:
+async def _service(request: Request) -> BundleService:
     service: BundleService = request.app.state.service
     return service
 

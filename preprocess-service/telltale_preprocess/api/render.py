@@ -44,7 +44,7 @@ class _Streamed(StreamingResponse):
             await self._rendering.close()
 
 
-def _renders(request: Request) -> RenderService:
+async def _renders(request: Request) -> RenderService:
     renders: RenderService = request.app.state.renders
     return renders
 

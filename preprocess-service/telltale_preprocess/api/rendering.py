@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, aclosing
 from pydantic import TypeAdapter, ValidationError
 from telltale_contracts import MAX_DRAWING_BYTES, Drawing
 
-from telltale_preprocess.api.upload import BundleForm
+from telltale_preprocess.api.upload import read_media
 from telltale_preprocess.drawing.render import media_type
 from telltale_preprocess.errors import (
     BadDrawing,
@@ -67,15 +67,10 @@ class RenderService:
             await self._enter(stack)
             # Without a name, as every upload.
             file = stack.enter_context(tempfile.TemporaryFile(prefix="telltale-"))  # noqa: SIM115 the stack closes it
-            form = BundleForm(
-                headers.get("content-type", ""),
-                file,
-                self._settings.max_upload_bytes,
-                field="drawing",
-                max_field_bytes=MAX_DRAWING_BYTES,
+            most = self._settings.max_upload_bytes
+            drawing = _parse(
+                await read_media(headers, chunks, file, most, field="drawing", field_bytes=MAX_DRAWING_BYTES)
             )
-            length = headers.get("content-length", "")
-            drawing = _parse(await form.read(chunks, int(length) if length.isdecimal() else None))
             process = await RenderProcess.start(self._settings)
             stack.push_async_callback(process.stop)
             job = RenderJob(path=f"/proc/{os.getpid()}/fd/{file.fileno()}", drawing=drawing)
@@ -120,7 +115,7 @@ def _death(late: bool, wall_s: float, fate: int | None) -> PreprocessError:
     return MediaCrashedDecoder("The process that drew it died of it.")
 
 
-def _parse(text: bytes) -> Drawing:
+def _parse(text: str) -> Drawing:
     try:
         drawing: Drawing = TypeAdapter[Drawing](Drawing).validate_json(text)
     except ValidationError as error:

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+import structlog
 from pydantic import ValidationError
 from telltale_contracts import Recipe
 
 from telltale_preprocess.api.metrics import Metrics
-from telltale_preprocess.api.upload import BundleForm
+from telltale_preprocess.api.upload import read_media
 from telltale_preprocess.errors import BadRecipe, PreprocessError
 from telltale_preprocess.settings import Settings
 from telltale_preprocess.workers.messages import Answer, Job
@@ -64,19 +65,22 @@ class BundleService:
         self.metrics.seconds.observe(time.perf_counter() - start)
         for stage, spent in answer.timings.stages_ms.items():
             self.metrics.stage_seconds.labels(stage).observe(spent / 1000.0)
+        # The request's line in the log tells of them too.
+        structlog.contextvars.bind_contextvars(
+            stages_ms={stage: round(spent, 1) for stage, spent in answer.timings.stages_ms.items()},
+            bundle_bytes=len(answer.bundle),
+        )
         return answer.bundle
 
     async def _bundle(self, headers: Mapping[str, str], chunks: AsyncIterable[bytes]) -> Answer:
         # The file has no name: whatever happens to us, nothing of the upload stays on disk. A worker opens it
         # through our descriptor.
         with tempfile.TemporaryFile(prefix="telltale-") as file:
-            form = BundleForm(headers.get("content-type", ""), file, self.settings.max_upload_bytes)
-            length = headers.get("content-length", "")
-            recipe = _parse(await form.read(chunks, int(length) if length.isdecimal() else None))
+            recipe = _parse(await read_media(headers, chunks, file, self.settings.max_upload_bytes, field="recipe"))
             return await self.pool.run(Job(path=f"/proc/{os.getpid()}/fd/{file.fileno()}", recipe=recipe))
 
 
-def _parse(text: bytes) -> Recipe:
+def _parse(text: str) -> Recipe:
     try:
         return Recipe.model_validate_json(text)
     except ValidationError as error:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import cv2
 from PIL import Image
+from telltale_asgi.logs import write_logs_as_json
 
 from telltale_preprocess.errors import ErrorMessage, MediaTooDemanding, PreprocessError, ProcessingFailed
 from telltale_preprocess.pipeline import Preprocessor
@@ -32,7 +33,7 @@ def main() -> None:
     """Serve one pool until it is gone."""
     descriptor, parent = (int(argument) for argument in sys.argv[1:3])
     die_with_parent(parent)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    write_logs_as_json()
     settings = Settings()
     # Sizes are judged from the header by our own limit; Pillow's would come first and say less.
     Image.MAX_IMAGE_PIXELS = None

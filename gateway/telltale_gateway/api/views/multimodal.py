@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from typing import Annotated, get_args
+from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -14,8 +14,8 @@ from telltale_gateway.analysis import AnalysisOptions, MediaSource, Verdict
 from telltale_gateway.analysis.multimodal import Joint, Method, Part, join
 from telltale_gateway.api.dependencies import RequestId, ServicesDep, SettingsDep
 from telltale_gateway.api.problems import PROBLEMS
-from telltale_gateway.api.uploads import media_in, received
-from telltale_gateway.api.views.sent import Options, binary, form_of, require_kind
+from telltale_gateway.api.uploads import binary, form_of, media_in, received
+from telltale_gateway.api.views.sent import Options, require_kind
 from telltale_gateway.api.views.shapes import View, Word, seconds, word
 from telltale_gateway.errors import BadParameter, BadUpload, NothingToAnalyse, TelltaleError
 from telltale_gateway.services import Services
@@ -29,7 +29,7 @@ _FORM = form_of(
         "audio": binary("sound, or a video of which the sound is judged"),
         "image": binary("a picture"),
         "video": binary("a video"),
-        "fusion_method": {"type": "string", "enum": list(get_args(Method)), "default": "rival_forgeries"},  # type: ignore[dict-item]
+        "fusion_method": {"type": "string", "enum": list(get_args(Method)), "default": "rival_forgeries"},
         "weights": {"type": "string", "description": 'JSON, for example {"audio": 1, "video": 2}; 1 where not given'},
     }
 )
@@ -89,7 +89,7 @@ def multimodal_detection(
     )
 
 
-def wishes_in(fields: Mapping[str, object]) -> Wishes:
+def wishes_in(fields: Mapping[str, str]) -> Wishes:
     """What the fields of a form say.
 
     Raises:
@@ -98,9 +98,9 @@ def wishes_in(fields: Mapping[str, object]) -> Wishes:
     methods = ", ".join(get_args(Method))
     hint = f'fusion_method is one of {methods}; weights is JSON like {{"audio": 1, "video": 2}}, 0 to 1000 each.'
     try:
-        given = {name: fields[name] for name in ("fusion_method", "weights") if fields.get(name)}
-        if isinstance(text := given.get("weights"), str):
-            given["weights"] = json.loads(text)
+        given: dict[str, Any] = {name: fields[name] for name in ("fusion_method", "weights") if fields.get(name)}
+        if "weights" in given:
+            given["weights"] = json.loads(given["weights"])
         return TypeAdapter(Wishes).validate_python(given)
     except (ValueError, RecursionError) as error:
         what = error.errors()[0]["loc"][0] if isinstance(error, ValidationError) else "weights"
@@ -145,8 +145,8 @@ async def detect_multimodal(
 ) -> MultimodalDetection:
     """Judge several media about one thing, each by itself, and fuse what comes of it."""
     async with received(request, files=len(_PARTS)) as (form, elapsed_ms):
-        wishes = wishes_in(form)
-        found = {part: media_in(request, form, part, elapsed_ms) for part in _PARTS}
+        wishes = wishes_in(form.fields)
+        found = {part: media_in(form, part, elapsed_ms) for part in _PARTS}
         media = {part: source for part, source in found.items() if source is not None}
         if not media:
             raise BadUpload("There is no file part named audio, image or video.", _HINT)

@@ -10,7 +10,8 @@ from telltale_contracts import FaceClip, FaceCrop, Sampling
 from telltale_gateway.analysis import Verdict
 from telltale_gateway.api.dependencies import RequestId, ServicesDep, SettingsDep
 from telltale_gateway.api.problems import PROBLEMS
-from telltale_gateway.api.views.sent import ONE_FILE, Options, SentFile
+from telltale_gateway.api.uploads import UPLOAD_FORM
+from telltale_gateway.api.views.sent import Options, SentFile
 from telltale_gateway.api.views.shapes import View
 from telltale_gateway.rollout import Fleet
 
@@ -71,7 +72,7 @@ def info_of(fleet: Fleet, device: str) -> Info:
     )
 
 
-@router.post("/predict_video", openapi_extra=ONE_FILE, responses=PROBLEMS)
+@router.post("/predict_video", openapi_extra=UPLOAD_FORM, responses=PROBLEMS)
 async def predict_video(
     sent: SentFile, options: Options, services: ServicesDep, request_id: RequestId
 ) -> VideoPrediction:

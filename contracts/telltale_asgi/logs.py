@@ -1,4 +1,4 @@
-"""What is logged: one JSON object a line, on standard error, ours and the libraries' alike."""
+"""What is logged: one JSON object a line on standard error, ours and the libraries' alike."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ _SHARED: tuple[structlog.types.Processor, ...] = (
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.format_exc_info,
 )
+# httpx logs every call at INFO, uvicorn its start; a service says itself what matters of them.
+_CHATTY = ("httpx", "uvicorn")
 
 
 def write_logs_as_json() -> None:
@@ -29,8 +31,7 @@ def write_logs_as_json() -> None:
         )
     )
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    # httpx logs every call at INFO; the gateway says what matters of them itself. So does uvicorn of its start.
-    for chatty in ("httpx", "uvicorn"):
+    for chatty in _CHATTY:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     structlog.configure(
         processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
