@@ -9,6 +9,8 @@ from pathlib import Path
 
 from telltale_contracts import RolloutEvent
 
+from telltale_gateway.rollout.releases import Fixed
+
 _log = logging.getLogger(__name__)
 
 HISTORY_FILE = "history.jsonl"
@@ -26,7 +28,15 @@ class History:
 
     def digest(self, version: int) -> str | None:
         """The digest that a version's number stood for first, and so stands for ever."""
-        return next((e.sha256 for e in self.events if e.version == version and e.sha256 is not None), None)
+        return self.fixed(version).sha256
+
+    def fixed(self, version: int) -> Fixed:
+        """What a version's number stands for: the digests of artefact and card that were written down first."""
+        events = [event for event in self.events if event.version == version]
+        return Fixed(
+            next((event.sha256 for event in events if event.sha256 is not None), None),
+            next((event.card_sha256 for event in events if event.card_sha256 is not None), None),
+        )
 
     def refusal(self, version: int) -> str | None:
         """Why a version was refused or taken out, where that is the last that was done to it."""

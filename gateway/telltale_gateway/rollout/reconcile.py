@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 
 from telltale_contracts import Server
 
+from telltale_gateway.rollout.aborts import Aborts
 from telltale_gateway.rollout.catalog import Catalog, CatalogEntry, CatalogReader
 from telltale_gateway.rollout.composing import Composer
 from telltale_gateway.rollout.examining import Examiner
@@ -82,7 +83,8 @@ class Reconciler:
         self._traffic = traffic
         self._rhythm = rhythm
         self._loaders = {server: Loader(backend, rhythm.linger_s) for server, backend in backends.items()}
-        self._composer = Composer(prover, self._loaders)
+        self._aborts = Aborts()
+        self._composer = Composer(prover, self._loaders, self._aborts)
         self._examiner = Examiner(prover, rhythm.probe_interval_s, self.nudge)
         self._catalog: Catalog | None = None
         self._fleet = Fleet()
@@ -196,14 +198,15 @@ class Reconciler:
             _log.debug("the other gateways are not heard: %s", error)
 
     async def _abort_canaries(self) -> None:
-        for deployed in self._fleet.detectors.values():
+        """Give no request to a canary that must go, from this moment on; then write it down, which may take a while."""
+        for deployed in list(self._fleet.detectors.values()):
             canary, why = deployed.canary, self._traffic.watches.breach(deployed)
-            if (
-                canary is not None
-                and why is not None
-                and await self._steward.abort(deployed.name, canary.version, why, canary.release.sha256)
-            ):
+            if canary is not None and why is not None:
+                self._aborts.decide(deployed.name, canary.release, why)
                 self._publish(replace(deployed, canary=None))
+        for abort in self._aborts.unwritten():
+            if await self._steward.abort(abort.detector, abort.release, abort.why):
+                self._aborts.written(abort, self._sources.reader.readings)
                 self.nudge()
 
     async def _guarded(self, server: Server, entries: list[CatalogEntry]) -> None:

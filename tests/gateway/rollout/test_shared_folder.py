@@ -25,7 +25,7 @@ def detector(tmp_path: Path) -> Path:
 
 def test_a_change_is_in_the_state_and_in_the_history(detector: Path) -> None:
     store = RolloutStore(detector.parent)
-    done = event("promote", 2, who="ada", why="better", sha256="a" * 64)
+    done = event("promote", 2, who="ada", why="better").model_copy(update={"sha256": "a" * 64})
     after = store.change("toy", lambda rollout: made_live(rollout, 2), done)
     assert (after.live, after.previous) == (2, 1)
     assert Rollout.from_yaml(detector / "rollout.yaml") == after
