@@ -203,6 +203,7 @@ class Reconciler:
             canary, why = deployed.canary, self._traffic.watches.breach(deployed)
             if canary is not None and why is not None:
                 self._aborts.decide(deployed.name, canary.release, why)
+                self._traffic.watches.end(deployed.name)
                 self._publish(replace(deployed, canary=None))
         for abort in self._aborts.unwritten():
             if await self._steward.abort(abort.detector, abort.release, abort.why):

@@ -69,6 +69,10 @@ class Watches:
         watch = self.of(deployed)
         return watch.breach(deployed.canary.percent) if watch is not None and deployed.canary is not None else None
 
+    def end(self, detector: str) -> None:
+        """A canary was taken out; should it come back, it is judged by what it does then."""
+        self._watches.pop(detector, None)
+
     def _of_live(self, name: str, release: Release) -> deque[float]:
         key = (name, release.card.version, release.sha256)
         lately = self._lately.pop(key, None) or deque(maxlen=_KEPT)
