@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from telltale_client._gateway import Gateway, GatewayProblem
-from telltale_client._printing import diff_lines, event_line, model_lines
+from telltale_client._printing import diff_lines, event_line, model_lines, printable
 
 _URL = "http://127.0.0.1:8000"
 
@@ -20,9 +20,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with Gateway(options.url, os.environ.get("TELLTALE_OPERATOR_KEY")) as gateway:
             for line in options.action(gateway, options):
-                print(line, flush=True)
+                print(printable(line), flush=True)
     except GatewayProblem as problem:
-        print(f"{problem.detail}\n{problem.hint}", file=sys.stderr)
+        print(f"{printable(problem.detail)}\n{printable(problem.hint)}", file=sys.stderr)
         return 1
     return 0
 

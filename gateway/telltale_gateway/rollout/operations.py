@@ -23,7 +23,7 @@ _NOT_SAID = "no reason was given"
 
 # What is so once an order that was waited for is done.
 _LIVE = "Every gateway answers so now."
-_SHARE = "It is loaded, has passed its checks, and gets its share from now on."
+_SHARE = "It is loaded, has passed its checks, and gets its share of every gateway from now on."
 _AT_THE_END: dict[OrderAction, str] = {
     "stage": "It is loaded beside the live version, and has passed its checks.",
     "shadow": _SHARE,

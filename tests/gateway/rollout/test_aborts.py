@@ -8,10 +8,8 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
-from numpy.typing import NDArray
 from telltale_contracts import Rollout, RolloutEvent
 from telltale_gateway.rollout import (
     CatalogReader,
@@ -28,27 +26,13 @@ from telltale_gateway.rollout import (
     Usage,
     Watches,
 )
-from telltale_gateway.serving import ModelCall, Signature
 
 from tests.gateway.outcomes import RULES
-from tests.gateway.rollout.servers import ServerInMemory
+from tests.gateway.rollout.servers import ToyFaceInMemory
 
 pytestmark = pytest.mark.anyio
 
 PATIENCE_S = 20.0
-
-
-class Toys(ServerInMemory):
-    """Answers as toy-face does: with the brightness of the picture."""
-
-    async def describe(self, call: ModelCall) -> Signature:
-        return Signature(
-            {call.tensors.input: ("uint8", (-1, 64, 64, 3))}, {call.tensors.probability: ("float32", (-1, 1))}
-        )
-
-    async def infer(self, call: ModelCall, batch: NDArray[np.generic]) -> NDArray[np.float32]:
-        await super().infer(call, batch)
-        return (np.asarray(batch, np.float32) / 255).mean(axis=(1, 2, 3))
 
 
 class Held(RolloutStore):
@@ -79,7 +63,7 @@ class House:
         self._reader = CatalogReader(repository, 0.0, PATIENCE_S)
         self.loop = Reconciler(
             Sources(self._reader, Lease(repository), Presence(repository, "a")),
-            {"triton": Toys()},
+            {"triton": ToyFaceInMemory()},
             prover,
             Steward(self.store, prover),
             traffic=Traffic(Usage(), self.watches),

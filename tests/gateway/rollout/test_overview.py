@@ -78,5 +78,5 @@ async def test_a_refused_version_has_no_scores_to_compare(home: Path) -> None:
     why = "toy-face answered NaN, which is not a probability"
     refused = event("refuse", 2, who="a", why=why, release=read(home).releases[2])
     RolloutStore(home.parent).change("toy-face", lambda rollout: rollout, refused)
-    with pytest.raises(OrderRefused, match="toy-face 2 was refused.*NaN"):
+    with pytest.raises(OrderRefused, match=r"toy-face 2 was refused.*NaN"):
         await diff(home, {1})
