@@ -32,12 +32,16 @@ _Read = Release | IncompleteVersion | UnsoundVersion
 
 @dataclass
 class _Sighting:
-    """A folder as it was when it last changed, what reading it gives, and what it was known as before that."""
+    """A folder as it was when it last changed, what reading it gives, and what it was known as before that.
+
+    ``judged``: what is wrong with it has been said, and is not taken back before it changes.
+    """
 
     found: Footprint
     since: float
     known: Release | None
     reading: Future[_Read] | None = None
+    judged: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,8 +93,11 @@ class Inspector:
             raise IncompleteVersion(sentence(error)) from error
         seen = self._seen.get(key)
         if seen is None or seen.found != found:
-            seen = self._seen[key] = _Sighting(found, time.monotonic(), seen.known if seen else None)
-            if not in_use:
+            # One that was at rest has been looked at for longer, by its card.
+            card = self._cards.pop(key, None)
+            since = time.monotonic() if card is None else card.since
+            seen = self._seen[key] = _Sighting(found, since, seen.known if seen else None)
+            if not in_use and card is None:
                 raise IncompleteVersion("it was just changed")
         if seen.reading is None and key not in self._reading:
             fixed = self._fixed(key, history)
@@ -101,7 +108,8 @@ class Inspector:
             self._first.setdefault(key, Fixed(result.sha256, result.card_sha256))
             return result
         if isinstance(result, UnsoundVersion):
-            raise self._wrong(str(result), seen.since, in_use=in_use)
+            seen.judged = seen.judged or in_use or self._settled(seen.since)
+            raise _wrong(str(result), judged=seen.judged)
         if isinstance(result, IncompleteVersion):
             raise IncompleteVersion(str(result))
         if seen.known is not None and in_use:
@@ -131,7 +139,7 @@ class Inspector:
                 wrong = str(error)
             card = self._cards[key] = _Card(stamp, since, fixed, wrong)
         if card.wrong is not None:
-            raise self._wrong(card.wrong, card.since, in_use=False)
+            raise _wrong(card.wrong, judged=self._settled(card.since))
 
     def forget(self, there: AbstractSet[_Key]) -> None:
         """Only these folders are there; what was first read of a number is remembered all the same."""
@@ -147,10 +155,8 @@ class Inspector:
         except TimeoutError:
             return None
 
-    def _wrong(self, why: str, since: float, *, in_use: bool) -> UnsoundVersion | IncompleteVersion:
-        if in_use or time.monotonic() - since >= self._settle_s:
-            return UnsoundVersion(why)
-        return IncompleteVersion(f"{why}, and it was changed a moment ago")
+    def _settled(self, since: float) -> bool:
+        return time.monotonic() - since >= self._settle_s
 
     def _fixed(self, key: _Key, history: History) -> Fixed:
         written, first = history.fixed(key[1]), self._first.get(key, Fixed())
@@ -176,3 +182,7 @@ class Inspector:
         # Of its own, and a daemon: no folder waits for another, and no gateway that stops waits for a folder.
         threading.Thread(target=run, name=f"reading {key[0]} {key[1]}", daemon=True).start()
         return future
+
+
+def _wrong(why: str, *, judged: bool) -> UnsoundVersion | IncompleteVersion:
+    return UnsoundVersion(why) if judged else IncompleteVersion(f"{why}, and it was changed a moment ago")

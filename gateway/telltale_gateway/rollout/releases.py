@@ -64,17 +64,16 @@ class Fixed:
         """Raises:
         UnsoundVersion: a version of that number is another one.
         """
-        version, now = card.version, card.artifact.sha256
+        now = card.artifact.sha256
         if self.sha256 not in {None, now}:
             raise UnsoundVersion(
-                f"version {version} already existed with other bytes (sha256 {str(self.sha256)[:12]}, now {now[:12]}); "
-                "give the new bytes a number of their own"
+                f"it already existed with other bytes (sha256 {str(self.sha256)[:12]}, now {now[:12]}); give the new "
+                "bytes a number of their own"
             )
         if self.card_sha256 not in {None, card_sha256}:
             raise UnsoundVersion(
-                f"{CARD_FILE} of version {version} is not the one that was taken in (sha256 "
-                f"{str(self.card_sha256)[:12]}, now {card_sha256[:12]}); put that one back, or give the new one a "
-                "number of its own"
+                f"its {CARD_FILE} is not the one that was taken in (sha256 {str(self.card_sha256)[:12]}, now "
+                f"{card_sha256[:12]}); put that one back, or give the new one a number of its own"
             )
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +14,31 @@ import pytest
 import yaml
 from telltale_contracts import RolloutEvent
 from telltale_gateway.errors import OrderRefused
-from telltale_gateway.rollout import CatalogEntry, CatalogReader, Prover, RolloutStore, Steward
+from telltale_gateway.rollout import CatalogEntry, CatalogReader, Prover, RolloutStore, Steward, inspection
 from telltale_gateway.rollout.stages import version_status
 from telltale_gateway.rollout.staging import checked
+from telltale_gateway.rollout.store import event, without
 
 pytestmark = pytest.mark.anyio
+
+
+class Clock:
+    """Time as folders are judged by, which stands still until it is said to pass."""
+
+    def __init__(self) -> None:
+        self._now = time.monotonic()
+
+    def monotonic(self) -> float:
+        return self._now
+
+    def passes(self, seconds: float) -> None:
+        self._now += seconds
+
+    @contextmanager
+    def instead(self) -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(inspection, "time", self)
+            yield
 
 
 @pytest.fixture
@@ -60,8 +83,8 @@ async def test_a_card_that_is_changed_after_its_version_was_taken_in_is_refused_
     assert entry.rollout.candidates == ()
     status = version_status(entry, 2, None, None, frozenset())
     assert status.stage == "refused"
-    assert "card.yaml of version 2 is not the one that was taken in" in str(status.reason)
-    with pytest.raises(OrderRefused, match=r"card\.yaml of version 2"):
+    assert "its card.yaml is not the one that was taken in" in str(status.reason)
+    with pytest.raises(OrderRefused, match=r"Version 2 is refused: its card\.yaml is not"):
         checked(place, entry.manifest, 2, entry.history)
     (place / "card.yaml").write_bytes(whole)
     assert (await tend(home)).rollout.candidates == (2,)
@@ -72,7 +95,7 @@ def test_the_card_of_a_live_version_is_fixed_while_a_gateway_runs_though_nobody_
     assert 1 in read(home, reader).releases
     edit(home / "1")
     entry = read(home, reader)
-    assert "card.yaml of version 1" in entry.unsound[1]
+    assert "its card.yaml is not the one" in entry.unsound[1]
     # Where its history does not know it, another gateway takes it as it is.
     assert 1 in read(home).releases
 
@@ -103,6 +126,32 @@ async def test_a_number_that_stood_for_other_bytes_is_refused_though_nothing_is_
         assert status.stage == "refused"
         assert "already existed with other bytes" in str(status.reason)
     assert [e.action for e in entry.history.events if e.version == 2] == ["stage", "retire", "refuse"]
+
+
+@pytest.mark.parametrize("at_rest", [True, False])
+async def test_what_has_been_refused_is_not_arriving_again(home: Path, toy_versions: Path, at_rest: bool) -> None:
+    place = put(home, 2)
+    entry = await tend(home)
+    if at_rest:
+        RolloutStore(home.parent).change("toy-face", lambda now: without(now, 2), event("drain", 2, who="a", why="b"))
+    reader, now = CatalogReader(home.parent, settle_s=5.0), Clock()
+    with now.instead():
+        now.passes(10.0)
+        read(home, reader)
+        shutil.rmtree(place)
+        shutil.copytree(toy_versions / "toy-face/drifting", place)
+        card = yaml.safe_load((place / "card.yaml").read_text())
+        (place / "card.yaml").write_text(yaml.safe_dump({**card, "version": 2}))
+        entry = read(home, reader)
+        assert (2 in entry.arriving, 2 in entry.unsound) == (at_rest, not at_rest)
+        now.passes(5.0 if at_rest else 0.0)
+        steward = Steward(RolloutStore(home.parent), Prover(1.0))
+        await steward.tend(read(home, reader), lambda _, __: None)
+        for _ in range(2):
+            entry = read(home, reader)
+            assert "already existed with other bytes" in entry.unsound[2]
+            await steward.tend(entry, lambda _, __: None)
+    assert [e.action for e in entry.history.events if e.version == 2].count("refuse") == 1
 
 
 async def test_a_number_whose_own_bytes_come_back_is_no_other(home: Path) -> None:
