@@ -28,6 +28,8 @@ class CanaryRules:
     least ``min_pairs`` different ones, with a smaller p and a greater distance. The test is repeated as inputs come in,
     so p must be far below the usual 0.05. Both say how sure a difference is, and not how great: of inputs that are much
     alike any offset gives the distance 1. So the scores must also differ by more than ``drift_difference`` on average.
+    ``max_flipped``: that share of these inputs may it see on the other side of its threshold than the live version; a
+    test between distributions does not see who says the opposite.
     """
 
     min_errors: int
@@ -38,6 +40,7 @@ class CanaryRules:
     drift_p: float
     drift_distance: float
     drift_difference: float
+    max_flipped: float
 
 
 class Watches:
@@ -147,17 +150,22 @@ class CanaryWatch:
     def _p95(self, seconds: Collection[float]) -> float | None:
         return float(np.percentile(tuple(seconds), 95)) if len(seconds) >= self._rules.min_requests else None
 
-    def _drift(self, difference: Difference) -> str | None:
+    def _drift(self, found: Difference) -> str | None:
         rules = self._rules
-        if difference.distance is None or difference.p is None or difference.n < rules.min_pairs:
+        if found.distance is None or found.p is None or found.mean_absolute is None or found.n < rules.min_pairs:
             return None
-        if difference.p >= rules.drift_p or difference.distance <= rules.drift_distance:
+        if found.mean_absolute <= rules.drift_difference:
             return None
-        if difference.mean_absolute is None or difference.mean_absolute <= rules.drift_difference:
-            return None
-        return (
-            f"score drift: on the same {difference.n} different inputs its scores are distributed otherwise than the "
-            f"live version's (Kolmogorov-Smirnov distance {difference.distance:.2f}, p = {difference.p:.1g}; "
-            f"{rules.drift_distance:g} is allowed), and differ by {difference.mean_absolute:.3f} on "
-            f"average; {rules.drift_difference:g} is allowed"
-        )
+        if found.p < rules.drift_p and found.distance > rules.drift_distance:
+            return (
+                f"score drift: on the same {found.n} different inputs its scores are distributed otherwise than the live "
+                f"version's (Kolmogorov-Smirnov distance {found.distance:.2f}, p = {found.p:.1g}; "
+                f"{rules.drift_distance:g} is allowed), and differ by {found.mean_absolute:.3f} on average; "
+                f"{rules.drift_difference:g} is allowed"
+            )
+        if found.flipped > rules.max_flipped * found.n:
+            return (
+                f"score drift: on {found.flipped} of the same {found.n} different inputs it is on the other side of "
+                f"its threshold than the live version; {rules.max_flipped:.0%} is allowed"
+            )
+        return None

@@ -231,6 +231,19 @@ def test_a_canary_that_scores_as_the_live_version_stays_and_one_that_does_not_go
     assert str(apart.breach(50.0)).startswith("score drift: on the same 200 different inputs")
 
 
+def test_a_canary_that_says_the_opposite_goes_though_its_scores_are_distributed_alike() -> None:
+    opposite, undecided = watch(), watch()
+    for number, score in enumerate(np.linspace(0.1, 0.9, 100)):
+        compared(opposite.comparison, number, score, 1.0 - score)
+        # Who is beside the threshold with the live version and against it changes little.
+        compared(undecided.comparison, number, 0.495, 0.505)
+    assert opposite.comparison.difference().distance == pytest.approx(0.0, abs=0.02)
+    assert str(opposite.breach(50.0)).startswith(
+        "score drift: on 100 of the same 100 different inputs it is on the other"
+    )
+    assert undecided.breach(50.0) is None
+
+
 def test_one_input_that_is_sent_again_and_again_is_no_drift() -> None:
     canary = watch()
     for _ in range(200):
