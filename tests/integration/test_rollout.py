@@ -208,7 +208,8 @@ def test_a_shadow_is_compared_and_touches_no_answer(operator: Operator, media: d
 
     def compared() -> bool:
         diff = operator.stack.client.get("/models/toy-face/diff", params={"left": live, "right": drifting}).json()
-        return diff["traffic"] is not None and diff["traffic"]["n"] >= 3
+        # One picture, however often it was posted.
+        return diff["traffic"] is not None and diff["traffic"]["n"] == 1
 
     operator.stack.wait_until(compared, 20, "nothing was compared")
     printed = operator.command("diff", "toy-face", str(live), str(drifting)).stdout

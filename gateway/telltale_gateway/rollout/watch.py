@@ -158,8 +158,8 @@ class CanaryWatch:
             return None
         if found.p < rules.drift_p and found.distance > rules.drift_distance:
             return (
-                f"score drift: on the same {found.n} different inputs its scores are distributed otherwise than the live "
-                f"version's (Kolmogorov-Smirnov distance {found.distance:.2f}, p = {found.p:.1g}; "
+                f"score drift: on the same {found.n} different inputs its scores are distributed otherwise than the "
+                f"live version's (Kolmogorov-Smirnov distance {found.distance:.2f}, p = {found.p:.1g}; "
                 f"{rules.drift_distance:g} is allowed), and differ by {found.mean_absolute:.3f} on average; "
                 f"{rules.drift_difference:g} is allowed"
             )
