@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from telltale_contracts import RolloutEvent
@@ -32,11 +33,16 @@ class History:
 
     def fixed(self, version: int) -> Fixed:
         """What a version's number stands for: the digests of artefact and card that were written down first."""
-        events = [event for event in self.events if event.version == version]
-        return Fixed(
-            next((event.sha256 for event in events if event.sha256 is not None), None),
-            next((event.card_sha256 for event in events if event.card_sha256 is not None), None),
-        )
+        return self._fixed.get(version, Fixed())
+
+    @cached_property
+    def _fixed(self) -> Mapping[int, Fixed]:
+        found: dict[int, Fixed] = {}
+        for event in self.events:
+            if event.version is not None:
+                first = found.get(event.version, Fixed())
+                found[event.version] = Fixed(first.sha256 or event.sha256, first.card_sha256 or event.card_sha256)
+        return found
 
     def refusal(self, version: int) -> str | None:
         """Why a version was refused or taken out, where that is the last that was done to it."""
