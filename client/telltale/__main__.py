@@ -11,7 +11,7 @@ from typing import Never
 
 from telltale._gateway import Gateway, GatewayProblem
 from telltale._predicting import MISUSED, add_predict_command
-from telltale._printing import diff_lines, event_line, model_lines
+from telltale._printing import diff_lines, event_line, model_lines, printable
 
 _URL = "http://127.0.0.1:8000"
 
@@ -28,9 +28,9 @@ def _run_models_command(options: argparse.Namespace) -> int:
     try:
         with Gateway(options.url, os.environ.get("TELLTALE_API_KEY")) as gateway:
             for line in options.action(gateway, options):
-                print(line, flush=True)
+                print(printable(line), flush=True)
     except GatewayProblem as problem:
-        print(f"{problem.detail}\n{problem.hint}", file=sys.stderr)
+        print(f"{printable(problem.detail)}\n{printable(problem.hint)}", file=sys.stderr)
         return 1
     return 0
 

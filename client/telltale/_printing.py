@@ -44,6 +44,12 @@ def diff_lines(diff: Mapping[str, Any]) -> Iterator[str]:
         yield f"  not compared: {diff['dropped']} for lack of time, {diff['failed']} without an answer"
 
 
+def printable(line: str) -> str:
+    """A line in which what a terminal would obey, or nobody could see, is written out: others may have given names and
+    reasons."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in line)
+
+
 def _version_line(version: Mapping[str, Any], rollout: Mapping[str, Any]) -> str:
     share = f" {version['percent']:g} %" if version["percent"] is not None else ""
     then = ", goes live once it has passed" if rollout["next"] == version["version"] else ""

@@ -56,7 +56,8 @@ class Rollout(GrownContract):
 
 
 class RolloutEvent(GrownContract):
-    """One line of history.jsonl; ``sha256`` is the digest of the version's artefact, where it is known."""
+    """One line of history.jsonl; ``sha256`` is the digest of the version's artefact and ``card_sha256`` that of its
+    card.yaml, where they are known."""
 
     at: datetime
     who: str
@@ -65,8 +66,9 @@ class RolloutEvent(GrownContract):
     why: str
     percent: float | None = None
     sha256: str | None = None
+    card_sha256: str | None = None
 
-    _LATER: ClassVar[frozenset[str]] = frozenset({"percent", "sha256"})
+    _LATER: ClassVar[frozenset[str]] = frozenset({"percent", "sha256", "card_sha256"})
 
     def to_line(self) -> str:
         """The event as one line of JSON, its end included."""

@@ -86,10 +86,16 @@ class Canary(_Group):
     max_error_rate: float = Field(default=0.02, ge=0.0, le=1.0)
     min_requests: int = Field(default=50, ge=2, description="of either version, before latencies are compared")
     latency_factor: float = Field(default=2.0, gt=1.0, description="p95 of the canary over that of the live version")
-    min_pairs: int = Field(default=50, ge=2, description="inputs that both versions scored, before these are compared")
+    min_pairs: int = Field(default=50, ge=2, description="different inputs that both scored, before these are compared")
     drift_p: float = Field(default=1e-4, gt=0.0, lt=1.0)
     drift_distance: float = Field(default=0.2, ge=0.0, le=1.0)
     drift_difference: float = Field(default=0.02, ge=0.0, le=1.0, description="between both scores of an input, mean")
+    max_flipped: float = Field(
+        default=0.5,
+        ge=0.0,
+        le=1.0,
+        description="share of inputs on the other side of the threshold than the live version",
+    )
 
 
 class Rollouts(_Group):

@@ -120,6 +120,7 @@ RULES = CanaryRules(
     drift_p=1e-3,
     drift_distance=0.2,
     drift_difference=0.02,
+    max_flipped=0.5,
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import socket
@@ -60,13 +61,14 @@ class RunningStack:
 
 
 class Traffic:
-    """Clients that post one file again and again, and what they were answered."""
+    """Clients that post the same files again and again, and what they were answered."""
 
-    def __init__(self, stack: RunningStack, media: Path) -> None:
+    def __init__(self, stack: RunningStack, *media: Path) -> None:
         self.answers: list[httpx.Response] = []
         self.broken: list[httpx.TransportError] = []
         self._stack = stack
-        self._media = media
+        self._media = itertools.cycle(media)
+        self._turn = threading.Lock()
         self._stopped = threading.Event()
 
     @contextmanager
@@ -84,8 +86,10 @@ class Traffic:
 
     def _post(self) -> None:
         while not self._stopped.is_set():
+            with self._turn:
+                media = next(self._media)
             try:
-                self.answers.append(self._stack.predict(self._media, max_frames="4"))
+                self.answers.append(self._stack.predict(media, max_frames="4"))
             except httpx.TransportError as error:
                 self.broken.append(error)
                 self._stopped.wait(0.2)

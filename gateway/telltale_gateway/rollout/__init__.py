@@ -8,7 +8,7 @@ from telltale_gateway.rollout.mirror import Mirror
 from telltale_gateway.rollout.operations import Operations
 from telltale_gateway.rollout.orders import Order, Receipt
 from telltale_gateway.rollout.overview import CanaryCounts, Diff, Overview
-from telltale_gateway.rollout.presence import Presence
+from telltale_gateway.rollout.presence import Presence, Present
 from telltale_gateway.rollout.proving import Prover
 from telltale_gateway.rollout.reconcile import Reconciler, Rhythm, Sources, Traffic
 from telltale_gateway.rollout.releases import Release
@@ -37,6 +37,7 @@ __all__ = [
     "Order",
     "Overview",
     "Presence",
+    "Present",
     "Prover",
     "Readiness",
     "Receipt",

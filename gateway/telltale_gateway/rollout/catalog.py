@@ -15,15 +15,8 @@ import yaml
 from telltale_contracts import DetectorManifest, Rollout
 
 from telltale_gateway.rollout.history import HISTORY_FILE, History, read_history
-from telltale_gateway.rollout.releases import (
-    Footprint,
-    IncompleteVersion,
-    Release,
-    UnsoundVersion,
-    footprint,
-    read_release,
-    sentence,
-)
+from telltale_gateway.rollout.inspection import Inspector
+from telltale_gateway.rollout.releases import IncompleteVersion, Release, UnreadVersion, UnsoundVersion, sentence
 
 MANIFEST_FILE = "detector.yaml"
 ROLLOUT_FILE = "rollout.yaml"
@@ -35,7 +28,8 @@ class CatalogEntry:
     """One detector: what it is, what is wanted of its versions, and what was found of them.
 
     Every version folder is one of ``releases`` (sound), ``unsound`` (with what is wrong), ``arriving`` (with what is
-    missing), or has not been read because nothing is asked of it.
+    missing or not read yet), or has not been read because nothing is asked of it. ``reading`` counts how often the
+    repository had been read, this time included.
     """
 
     manifest: DetectorManifest
@@ -45,6 +39,7 @@ class CatalogEntry:
     arriving: Mapping[int, str] = field(default_factory=dict)
     on_disk: frozenset[int] = frozenset()
     history: History = field(default_factory=History)
+    reading: int = 0
 
     def missing(self, version: int) -> str:
         """Why there is no sound version of that number."""
@@ -65,30 +60,27 @@ class Catalog:
     unreadable: Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class _Sighting:
-    """A folder as it was when it last changed, and what reading it gave since."""
-
-    found: Footprint
-    since: float
-    result: Release | UnsoundVersion | None = None
-
-
 class CatalogReader:
     """Reads a repository again and again, and what has not changed only once.
 
     ``settle_s``: seconds for which nothing of a folder must have changed before bytes that differ from its card's
-    count as wrong rather than as still being copied.
+    count as wrong rather than as still being copied. ``patience_s``: seconds that one reading waits for version folders
+    that it has not read before; what takes longer is in a later one.
     """
 
-    def __init__(self, repository: Path, settle_s: float) -> None:
+    def __init__(self, repository: Path, settle_s: float, patience_s: float = 0.5) -> None:
         self._repository = repository
         self._settle_s = settle_s
+        self._inspector = Inspector(settle_s, patience_s)
+        self._readings = 0
         self._catalog: Catalog | None = None
-        self._seen: dict[tuple[str, int], _Sighting] = {}
-        self._digests: dict[tuple[str, int], str] = {}
         self._histories: dict[str, tuple[tuple[int, int], History]] = {}
         self._manifests: dict[str, tuple[tuple[int, int], float]] = {}
+
+    @property
+    def readings(self) -> int:
+        """How often the repository has been read."""
+        return self._readings
 
     def read(self) -> Catalog:
         """The repository now.
@@ -96,6 +88,8 @@ class CatalogReader:
         Raises:
             OSError: the repository itself cannot be listed.
         """
+        self._readings += 1
+        self._inspector.begin()
         entries: dict[str, CatalogEntry] = {}
         unreadable: dict[str, str] = {}
         for folder in sorted(self._repository.iterdir()):
@@ -110,7 +104,7 @@ class CatalogReader:
                 elif self._still_arriving(folder):
                     continue
                 unreadable[folder.name] = sentence(error)
-        self._forget(entries)
+        self._inspector.forget({(name, version) for name, entry in entries.items() for version in entry.on_disk})
         self._catalog = Catalog(entries, unreadable)
         return self._catalog
 
@@ -121,60 +115,27 @@ class CatalogReader:
         rollout = _read_rollout(folder, before)
         history = self._history(folder)
         on_disk = frozenset(_versions(folder))
+        asked, live = _asked_for(rollout, history, on_disk), rollout.live
         releases: dict[int, Release] = {}
         unsound: dict[int, str] = {}
         arriving: dict[int, str] = {}
-        for version in sorted(_asked_for(rollout, history, on_disk)):
+        for version in sorted(asked | on_disk):
+            place = folder / str(version)
             try:
+                if version not in asked:
+                    self._inspector.check_at_rest(place, manifest, version, history)
+                    continue
                 if manifest.server == "triton" and not (folder / CONFIG_FILE).is_file():
                     raise IncompleteVersion(f"{CONFIG_FILE} is missing")
                 in_use = version in rollout.served()
-                releases[version] = self._release(folder, manifest, version, history, at_once=in_use)
+                releases[version] = self._inspector.release(place, manifest, version, history, in_use=in_use)
+            except UnreadVersion as error:
+                arriving[version] = str(error)
             except IncompleteVersion as error:
-                (unsound if version == rollout.live else arriving)[version] = str(error)
+                (unsound if version == live else arriving)[version] = str(error)
             except UnsoundVersion as error:
                 unsound[version] = str(error)
-        return CatalogEntry(manifest, rollout, releases, unsound, arriving, on_disk, history)
-
-    def _release(
-        self, folder: Path, manifest: DetectorManifest, version: int, history: History, *, at_once: bool
-    ) -> Release:
-        key, place = (manifest.name, version), folder / str(version)
-        try:
-            found = footprint(place)
-        except OSError as error:
-            raise IncompleteVersion(sentence(error)) from error
-        seen = self._seen.get(key)
-        if seen is None or seen.found != found:
-            seen = self._seen[key] = _Sighting(found, time.monotonic())
-            if not at_once:
-                raise IncompleteVersion("it was just changed")
-        result = seen.result
-        if result is None:
-            result = self._compare(place, manifest, version, history)
-            if isinstance(result, Release) or at_once or time.monotonic() - seen.since >= self._settle_s:
-                self._seen[key] = _Sighting(found, seen.since, result)
-            else:
-                raise IncompleteVersion(f"{result}, and it was changed a moment ago")
-        if isinstance(result, UnsoundVersion):
-            raise result
-        return result
-
-    def _compare(
-        self, place: Path, manifest: DetectorManifest, version: int, history: History
-    ) -> Release | UnsoundVersion:
-        try:
-            release = read_release(place, manifest, version)
-        except UnsoundVersion as error:
-            return error
-        key = (manifest.name, version)
-        first = history.digest(version) or self._digests.setdefault(key, release.sha256)
-        if first != release.sha256:
-            return UnsoundVersion(
-                f"version {version} already existed with other bytes (sha256 {first[:12]}, now {release.sha256[:12]}); "
-                "give the new bytes a number of their own"
-            )
-        return release
+        return CatalogEntry(manifest, rollout, releases, unsound, arriving, on_disk, history, self._readings)
 
     def _history(self, folder: Path) -> History:
         path = folder / HISTORY_FILE
@@ -198,10 +159,6 @@ class CatalogReader:
         if known is None or known[0] != stamp:
             known = self._manifests[folder.name] = (stamp, time.monotonic())
         return time.monotonic() - known[1] < self._settle_s
-
-    def _forget(self, entries: Mapping[str, CatalogEntry]) -> None:
-        there = {(name, version) for name, entry in entries.items() for version in entry.on_disk}
-        self._seen = {key: seen for key, seen in self._seen.items() if key in there}
 
 
 def _read_rollout(folder: Path, before: CatalogEntry | None) -> Rollout:

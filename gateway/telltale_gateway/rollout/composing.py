@@ -9,6 +9,7 @@ from typing import Literal
 
 from telltale_contracts import Server
 
+from telltale_gateway.rollout.aborts import Aborts
 from telltale_gateway.rollout.catalog import CatalogEntry
 from telltale_gateway.rollout.fleet import Deployed, Readiness, Share
 from telltale_gateway.rollout.loading import Loader
@@ -24,9 +25,10 @@ _STEPS = {"loading": "it is being loaded", "warming": "it is being warmed", "gol
 class Composer:
     """Puts together what a detector answers with; touches no server."""
 
-    def __init__(self, prover: Prover, loaders: Mapping[Server, Loader]) -> None:
+    def __init__(self, prover: Prover, loaders: Mapping[Server, Loader], aborts: Aborts) -> None:
         self._prover = prover
         self._loaders = loaders
+        self._aborts = aborts
 
     def with_a_part(self, entry: CatalogEntry, before: Deployed | None) -> list[Release]:
         """The releases to look at: those that are wanted, the one that answers, and one to fall back to."""
@@ -98,6 +100,8 @@ class Composer:
         wanted = entry.rollout.canary if part == "canary" else entry.rollout.shadow
         if wanted is None or wanted.version == deployed.version:
             return None
+        if part == "canary" and self._aborts.bars(entry, wanted.version):
+            return None
         release = entry.releases.get(wanted.version)
         proof = self._proof(entry, release)
         return Share(release, wanted.percent) if release is not None and proof is not None and proof.passed else None
@@ -121,6 +125,8 @@ class Composer:
     def _why_not(self, entry: CatalogEntry, live: int, proof: Proof | None) -> str:
         if live in entry.unsound:
             return f"version {live} is refused: {entry.unsound[live]}"
+        if proof is None and live in entry.arriving:
+            return f"version {live}: {entry.arriving[live]}"
         return self._load_failure(entry, live) or f"version {live}: {_reason(proof)}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,31 +59,51 @@ class Dispatcher:
     ) -> Answered:
         """Score the items [N, ...] by one version: the canary where it is its turn and it ``applies``, else the live.
 
-        A version that cannot answer is replaced once: a canary by the live one, one that has been drained meanwhile by
-        the one that took over.
+        Which one is decided here and now: a canary that was taken out since the request began is not asked. A version
+        that cannot answer is replaced once: a canary by the live one, one that has been drained meanwhile by the one
+        that took over.
 
         Raises:
             DispatchFailed: neither could.
         """
+        deployed = self._as_now(deployed)
         chosen = self._chosen(deployed, applies)
         watch = self._watches.of(deployed)
+        started = time.perf_counter()
         try:
-            answered = await self._timed(chosen, items, timeout_s, watch)
+            answered = await self._scored(chosen, items, timeout_s)
         except BackendError as error:
             other = self._instead(deployed, chosen)
             if other is None:
                 raise DispatchFailed(chosen, error) from error
             _log.warning("%s %d is asked instead of %d: %s", other.name, other.version, chosen.version, error)
             try:
-                second = await self._timed(other, items, timeout_s, None)
+                second = await self._scored(other, items, timeout_s)
             except BackendError as again:
                 raise DispatchFailed(other, again) from again
             # A server that was away for a moment is nothing that the canary did.
             if watch is not None and chosen.version == watch.canary.card.version and _is_its_own(error):
                 watch.failed()
             return Answered(other, second.scores, instead_of=chosen.version)
+        seconds = time.perf_counter() - started
+        if watch is not None:
+            watch.answered(chosen.version, seconds)
+        if chosen.version == deployed.version:
+            self._watches.live_answered(deployed, seconds)
         self._mirror_it(deployed, answered, items, timeout_s, watch)
         return answered
+
+    def _as_now(self, deployed: Deployed) -> Deployed:
+        """A snapshot less the canary where that is not beside this live version any more."""
+        canary, now = deployed.canary, self._current(deployed.name)
+        if canary is None or (
+            now is not None
+            and now.version == deployed.version
+            and now.canary is not None
+            and (now.canary.version, now.canary.release.sha256) == (canary.version, canary.release.sha256)
+        ):
+            return deployed
+        return replace(deployed, canary=None)
 
     def _chosen(self, deployed: Deployed, applies: Callable[[VersionCard], bool]) -> Deployed:
         canary = deployed.canary
@@ -103,17 +123,11 @@ class Dispatcher:
         same = other.version == chosen.version
         return None if same or other.release is None or not other.readiness.ready else other
 
-    async def _timed(
-        self, deployed: Deployed, items: NDArray[np.generic], timeout_s: float, watch: CanaryWatch | None
-    ) -> Answered:
+    async def _scored(self, deployed: Deployed, items: NDArray[np.generic], timeout_s: float) -> Answered:
         if deployed.backend is None:
             raise BackendUnavailable(f"no {deployed.manifest.server} server is configured")
         call = ModelCall(deployed.name, deployed.version, deployed.manifest.tensors, timeout_s)
-        started = time.perf_counter()
-        scores = await infer_in_batches(deployed.backend, call, items, deployed.manifest.max_batch)
-        if watch is not None:
-            watch.answered(deployed.version, time.perf_counter() - started)
-        return Answered(deployed, scores)
+        return Answered(deployed, await infer_in_batches(deployed.backend, call, items, deployed.manifest.max_batch))
 
     def _mirror_it(
         self,
@@ -127,7 +141,7 @@ class Dispatcher:
         if watch is not None and answered.deployed.version == watch.canary.card.version:
             live = deployed.as_version(watch.live)
             self._mirror.offer(
-                Mirrored(live, items, timeout_s, lambda scores: watch.comparison.add(scores, answered.scores))
+                Mirrored(live, items, timeout_s, lambda key, scores: watch.comparison.add(key, scores, answered.scores))
             )
             return
         shadow = deployed.shadow
@@ -137,7 +151,7 @@ class Dispatcher:
         comparison = self.shadows.between(answered.deployed, other)
         if comparison is not None:
             self._mirror.offer(
-                Mirrored(other, items, timeout_s, lambda scores: comparison.add(answered.scores, scores))
+                Mirrored(other, items, timeout_s, lambda key, scores: comparison.add(key, answered.scores, scores))
             )
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from telltale_contracts import RolloutEvent
+
+from telltale_gateway.rollout.releases import Fixed
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +29,20 @@ class History:
 
     def digest(self, version: int) -> str | None:
         """The digest that a version's number stood for first, and so stands for ever."""
-        return next((e.sha256 for e in self.events if e.version == version and e.sha256 is not None), None)
+        return self.fixed(version).sha256
+
+    def fixed(self, version: int) -> Fixed:
+        """What a version's number stands for: the digests of artefact and card that were written down first."""
+        return self._fixed.get(version, Fixed())
+
+    @cached_property
+    def _fixed(self) -> Mapping[int, Fixed]:
+        found: dict[int, Fixed] = {}
+        for event in self.events:
+            if event.version is not None:
+                first = found.get(event.version, Fixed())
+                found[event.version] = Fixed(first.sha256 or event.sha256, first.card_sha256 or event.card_sha256)
+        return found
 
     def refusal(self, version: int) -> str | None:
         """Why a version was refused or taken out, where that is the last that was done to it."""

@@ -29,8 +29,8 @@ class Lease:
 
     def __init__(self, repository: Path, servers: Iterable[str] = ()) -> None:
         """``servers``: the addresses that all gateways of this stack are given, in any order."""
-        stack = hashlib.sha256("\n".join(sorted(servers)).encode()).hexdigest()[:12]
-        self._path = repository / STATE_FOLDER / f"lease-{stack}"
+        self.stack = hashlib.sha256("\n".join(sorted(servers)).encode()).hexdigest()[:12]
+        self._path = repository / STATE_FOLDER / f"lease-{self.stack}"
         self._descriptor: int | None = None
         self._alone = False
 

@@ -65,6 +65,11 @@ class Loader:
         told = self._told.wanted.get(detector)
         return self.holds(detector) & told.versions if told is not None else frozenset()
 
+    @property
+    def informed(self) -> bool:
+        """Whether it is known what the server has: not before the first call, nor after one that came to nothing."""
+        return self._known
+
     def models(self) -> frozenset[str]:
         """The detectors of which the server has accepted a version."""
         return frozenset(self._accepted)

@@ -11,25 +11,30 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from telltale_gateway.rollout.comparison import Comparison
+from telltale_gateway.rollout.comparison import Comparison, input_key
 from telltale_gateway.rollout.fleet import Deployed
 from telltale_gateway.rollout.usage import Usage
 from telltale_gateway.serving import BackendError, ModelCall, infer_in_batches
 
 _log = logging.getLogger(__name__)
 
+_PAIRS_KEPT = 8
+
+# The live version and its shadow: number and digest of each.
+_Pair = tuple[int, str, int, str]
+
 
 @dataclass(frozen=True)
 class Mirrored:
     """One request's items, to be scored by ``other`` too.
 
-    ``take`` gets what came of it: raw scores, float32 [N].
+    ``take`` gets the input's key and what came of it: raw scores, float32 [N].
     """
 
     other: Deployed
     items: NDArray[np.generic]
     timeout_s: float
-    take: Callable[[NDArray[np.float32]], None]
+    take: Callable[[bytes, NDArray[np.float32]], None]
 
 
 class Mirror:
@@ -69,24 +74,30 @@ class Mirror:
                 _log.info("%s %d did not answer aside: %s", other.name, other.version, error)
                 self.failed[other.name, other.version] += 1
                 return
-        mirrored.take(scores)
+        mirrored.take(await asyncio.to_thread(input_key, mirrored.items), scores)
 
 
 class ShadowLog:
-    """What the shadows of this gateway showed: for each pair of versions, the inputs that both scored."""
+    """What the shadows of this gateway showed: for each pair of versions, the inputs that both scored.
+
+    Of each detector the pairs that were compared last are kept.
+    """
 
     def __init__(self) -> None:
-        self._comparisons: dict[tuple[str, str, str], Comparison] = {}
+        self._comparisons: dict[str, dict[_Pair, Comparison]] = {}
 
     def between(self, live: Deployed, shadow: Deployed) -> Comparison | None:
         """The comparison of a live version with its shadow; None where either has no release."""
         if live.release is None or shadow.release is None:
             return None
-        key = (live.name, live.release.sha256, shadow.release.sha256)
-        if key not in self._comparisons:
-            self._comparisons[key] = Comparison(live.release, shadow.release)
-        return self._comparisons[key]
+        key = (live.version, live.release.sha256, shadow.version, shadow.release.sha256)
+        of_detector = self._comparisons.setdefault(live.name, {})
+        comparison = of_detector.pop(key, None) or Comparison(live.release, shadow.release)
+        of_detector[key] = comparison
+        if len(of_detector) > _PAIRS_KEPT:
+            del of_detector[next(iter(of_detector))]
+        return comparison
 
     def of(self, detector: str) -> list[Comparison]:
-        """All comparisons of a detector."""
-        return [comparison for (name, _, _), comparison in self._comparisons.items() if name == detector]
+        """The comparisons of a detector."""
+        return list(self._comparisons.get(detector, {}).values())

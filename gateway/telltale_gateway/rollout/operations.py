@@ -23,7 +23,7 @@ _NOT_SAID = "no reason was given"
 
 # What is so once an order that was waited for is done.
 _LIVE = "Every gateway answers so now."
-_SHARE = "It is loaded, has passed its checks, and gets its share from now on."
+_SHARE = "It is loaded, has passed its checks, and gets its share of every gateway from now on."
 _AT_THE_END: dict[OrderAction, str] = {
     "stage": "It is loaded beside the live version, and has passed its checks.",
     "shadow": _SHARE,
@@ -123,7 +123,7 @@ class Operations:
             who=who,
             why=order.why or _NOT_SAID,
             percent=plan.percent,
-            sha256=plan.release.sha256 if plan.release is not None else None,
+            release=plan.release,
         )
         await self._change(entry, edit, done)
 
@@ -146,7 +146,7 @@ class Operations:
         home, by_itself = self._repository / name, entry.manifest.policy == "auto" and not entry.rollout.pinned
 
         def take_in() -> None:
-            with copied(folder, home, entry.manifest, card.version, entry.history) as copy:
+            with copied(folder, home, entry.manifest, card.version, entry.history) as (copy, release):
 
                 def edit(now: Rollout) -> Rollout:
                     copy.rename(home / str(card.version))
@@ -154,7 +154,7 @@ class Operations:
                     return revised(after, next=card.version) if by_itself else after
 
                 why = order.why or _NOT_SAID
-                done = event("stage", card.version, who=who, why=why, sha256=card.artifact.sha256)
+                done = event("stage", card.version, who=who, why=why, release=release)
                 self._store.change(name, edit, done)
 
         try:

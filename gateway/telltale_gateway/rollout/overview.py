@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from telltale_gateway.errors import OrderRefused
 from telltale_gateway.rollout.catalog import CatalogEntry
-from telltale_gateway.rollout.comparison import Comparison, Difference
+from telltale_gateway.rollout.comparison import Comparison, Difference, input_key
 from telltale_gateway.rollout.fleet import Deployed
 from telltale_gateway.rollout.mirror import Mirror, ShadowLog
 from telltale_gateway.rollout.presence import Presence
@@ -101,7 +101,7 @@ class Overview:
         """How two versions differ.
 
         Raises:
-            OrderRefused: one of them is not sound, or not loaded where that is needed.
+            OrderRefused: one of them is not sound, was refused, or is not loaded where that is needed.
             BackendError: one of them does not answer.
         """
         name = entry.manifest.name
@@ -112,8 +112,8 @@ class Overview:
             inputs.append(releases[1].golden)
         for batch in inputs:
             scores = [await self._scores(entry, release, batch) for release in releases]
-            for a, b in zip(*scores, strict=True):
-                golden.add(np.array([a]), np.array([b]))
+            for item, a, b in zip(batch, *scores, strict=True):
+                golden.add(input_key(item), np.array([a]), np.array([b]))
         keys = [(name, left), (name, right)]
         return Diff(
             detector=name,
@@ -140,16 +140,22 @@ class Overview:
         return await asyncio.to_thread(checked, folder, entry.manifest, version, entry.history)
 
     async def _scores(self, entry: CatalogEntry, release: Release, inputs: NDArray[np.generic]) -> NDArray[np.float32]:
-        """A version's scores: from its card where the inputs are its own, else from its server."""
-        if inputs is release.golden or np.array_equal(inputs, release.golden):
-            return np.asarray(release.card.golden.scores, dtype=np.float32)
-        version = release.card.version
+        """A version's scores: from its server where it is loaded; else, of its own golden inputs, from its card."""
+        name, version = entry.manifest.name, release.card.version
         proof = self._reconciler.proof(entry, version)
-        deployed: Deployed | None = self._reconciler.fleet.detectors.get(entry.manifest.name)
-        if proof is None or not proof.passed or deployed is None or deployed.backend is None:
+        deployed: Deployed | None = self._reconciler.fleet.detectors.get(name)
+        if proof is not None and proof.passed and deployed is not None and deployed.backend is not None:
+            call = ModelCall(name, version, entry.manifest.tensors, self._timeout_s)
+            return await infer_in_batches(deployed.backend, call, inputs, entry.manifest.max_batch)
+        last = entry.history.last(version)
+        if last is not None and last.action == "refuse":
             raise OrderRefused(
-                f"{entry.manifest.name} {version} is not loaded, and the other's golden inputs are not its own.",
+                f"{name} {version} was refused, so there are no scores of it to compare: {last.why}",
+                "Compare versions that have passed their checks.",
+            )
+        if not np.array_equal(inputs, release.golden):
+            raise OrderRefused(
+                f"{name} {version} is not loaded, and the other's golden inputs are not its own.",
                 f"Load it beside the live version: shadow {version} --percent 1.",
             )
-        call = ModelCall(entry.manifest.name, version, entry.manifest.tensors, self._timeout_s)
-        return await infer_in_batches(deployed.backend, call, inputs, entry.manifest.max_batch)
+        return np.asarray(release.card.golden.scores, dtype=np.float32)

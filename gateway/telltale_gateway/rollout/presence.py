@@ -1,4 +1,5 @@
-"""What the gateways over one repository tell each other: which version each routes to, and which it may still use.
+"""What the gateways over one repository tell each other: which versions each routes to, and which it may still use; and
+the one that acts, which versions its servers are to keep.
 
 Each writes one small file; the others notice that it changes. No clocks are compared: a gateway is gone when its file
 has not changed for a while by the reader's own clock.
@@ -24,11 +25,20 @@ _REMOVED_AFTER_S = 60.0
 
 @dataclass(frozen=True)
 class Present:
-    """One gateway: for each detector, the version that answers there and those that a request may still use."""
+    """One gateway: for each detector, the version that answers there, those that a request may still use, and the
+    canary and the shadow, where they get their share.
+
+    ``stands`` are the versions that the servers of ``stack`` have and are to keep, said by the gateway that acts on
+    them. None is what a gateway does not say.
+    """
 
     gateway: str
     answers: Mapping[str, int]
     uses: Mapping[str, frozenset[int]]
+    canaries: Mapping[str, int] | None = None
+    shadows: Mapping[str, int] | None = None
+    stack: str | None = None
+    stands: Mapping[str, frozenset[int]] | None = None
 
 
 class Presence:
@@ -40,20 +50,24 @@ class Presence:
         self._beat = 0
         self._seen: dict[str, tuple[str, float]] = {}
         self._others: tuple[Present, ...] = ()
+        self._acting: dict[str | None, Present] = {}
 
     @property
     def others(self) -> tuple[Present, ...]:
         """The other gateways, as last read."""
         return self._others
 
-    def tell(self, answers: Mapping[str, int], uses: Mapping[str, frozenset[int]]) -> None:
+    def tell(self, own: Present) -> None:
         """Write this gateway's file, so that a reader sees all of it or the one before.
 
         Raises:
             OSError: the folder cannot be written to.
         """
         self._beat += 1
-        document = {"beat": self._beat, "answers": dict(answers), "uses": {n: sorted(vs) for n, vs in uses.items()}}
+        document = {"beat": self._beat, "answers": dict(own.answers), "uses": _listed(own.uses)}
+        document |= {"canaries": own.canaries, "shadows": own.shadows, "stack": own.stack}
+        if own.stands is not None:
+            document["stands"] = _listed(own.stands)
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{self.gateway}.json"
         fresh = path.with_suffix(f".{os.getpid()}")
@@ -66,7 +80,7 @@ class Presence:
         Raises:
             OSError: the folder cannot be read.
         """
-        found = []
+        found: list[tuple[float, Present]] = []
         now = time.monotonic()
         for path in sorted(self._folder.glob("*.json")):
             if path.stem == self.gateway:
@@ -80,11 +94,14 @@ class Presence:
                 known = self._seen[path.stem] = (text, now)
             silent = now - known[1]
             if silent < _GONE_AFTER_S:
-                found.append(_read(path.stem, text))
+                found.append((silent, _read(path.stem, text)))
             elif silent > _REMOVED_AFTER_S:
                 path.unlink(missing_ok=True)
                 del self._seen[path.stem]
-        self._others = tuple(found)
+        self._others = tuple(present for _, present in found)
+        # Where one took over from another, the one that was heard last acts.
+        longest_silent_first = sorted(found, key=lambda heard: -heard[0])
+        self._acting = {present.stack: present for _, present in longest_silent_first if present.stands is not None}
 
     def uses(self, detector: str) -> frozenset[int]:
         """The versions of a detector that any other gateway answers with or may still use."""
@@ -95,6 +112,11 @@ class Presence:
                 found.add(other.answers[detector])
         return frozenset(found)
 
+    def stands(self, stack: str, detector: str) -> frozenset[int] | None:
+        """The versions of a detector that the servers of a stack have and are to keep; None where nobody says so."""
+        acting = self._acting.get(stack)
+        return acting.stands.get(detector) if acting is not None and acting.stands is not None else None
+
     def leave(self) -> None:
         """Remove this gateway's file: it uses nothing any more."""
         try:
@@ -103,7 +125,19 @@ class Presence:
             _log.warning("the sign of this gateway's presence stays for a while: %s", error)
 
 
+def _listed(versions: Mapping[str, frozenset[int]]) -> dict[str, list[int]]:
+    return {name: sorted(each) for name, each in versions.items()}
+
+
 def _read(gateway: str, text: str) -> Present:
     document = json.loads(text)
-    uses = {name: frozenset(versions) for name, versions in document["uses"].items()}
-    return Present(gateway, document["answers"], uses)
+    stands = document.get("stands")
+    return Present(
+        gateway,
+        document["answers"],
+        {name: frozenset(versions) for name, versions in document["uses"].items()},
+        document.get("canaries"),
+        document.get("shadows"),
+        document.get("stack"),
+        {name: frozenset(versions) for name, versions in stands.items()} if stands is not None else None,
+    )

@@ -19,13 +19,14 @@ from dataclasses import dataclass, replace
 
 from telltale_contracts import Server
 
+from telltale_gateway.rollout.aborts import Aborts
 from telltale_gateway.rollout.catalog import Catalog, CatalogEntry, CatalogReader
 from telltale_gateway.rollout.composing import Composer
 from telltale_gateway.rollout.examining import Examiner
 from telltale_gateway.rollout.fleet import Deployed, Fleet
 from telltale_gateway.rollout.lease import Lease
 from telltale_gateway.rollout.loading import Loader, Need, need_of
-from telltale_gateway.rollout.presence import Presence
+from telltale_gateway.rollout.presence import Presence, Present
 from telltale_gateway.rollout.proving import Proof, Prover, Revive
 from telltale_gateway.rollout.releases import Release
 from telltale_gateway.rollout.steward import Steward
@@ -82,7 +83,8 @@ class Reconciler:
         self._traffic = traffic
         self._rhythm = rhythm
         self._loaders = {server: Loader(backend, rhythm.linger_s) for server, backend in backends.items()}
-        self._composer = Composer(prover, self._loaders)
+        self._aborts = Aborts()
+        self._composer = Composer(prover, self._loaders, self._aborts)
         self._examiner = Examiner(prover, rhythm.probe_interval_s, self.nudge)
         self._catalog: Catalog | None = None
         self._fleet = Fleet()
@@ -159,13 +161,14 @@ class Reconciler:
             if server not in self._rounds or self._rounds[server].done():
                 self._rounds[server] = asyncio.create_task(self._guarded(server, entries.get(server, [])))
         await self._abort_canaries()
-        await asyncio.to_thread(self._meet)
+        await asyncio.to_thread(self._tell)
 
     async def _look(self) -> dict[Server, list[CatalogEntry]]:
         """Read the repository; where that fails, what was read last still holds."""
         try:
             self._catalog = await asyncio.to_thread(self._sources.reader.read)
             await asyncio.to_thread(self._sources.lease.take)
+            await asyncio.to_thread(self._listen)
         except Exception:
             _log.exception("the model repository cannot be read")
         catalog = self._catalog or Catalog({}, {})
@@ -182,28 +185,53 @@ class Reconciler:
         )
         return by_server
 
-    def _meet(self) -> None:
-        """Tell the other gateways what this one uses, and read what they do."""
-        presence = self._sources.presence
-        answers = {name: d.version for name, d in self._fleet.detectors.items() if d.readiness.ready}
-        uses = self._traffic.usage.all()
-        for name, deployed in self._fleet.detectors.items():
-            uses[name] = uses.get(name, frozenset()) | deployed.versions
+    def _listen(self) -> None:
+        """Read what the other gateways say."""
         try:
-            presence.tell(answers, uses)
-            presence.listen()
+            self._sources.presence.listen()
         except OSError as error:
             _log.debug("the other gateways are not heard: %s", error)
 
+    def _tell(self) -> None:
+        """Tell the other gateways what this one uses, and what its servers are to keep where it acts on them."""
+        detectors, presence = self._fleet.detectors, self._sources.presence
+        uses = self._traffic.usage.all()
+        for name, deployed in detectors.items():
+            uses[name] = uses.get(name, frozenset()) | deployed.versions
+        own = Present(
+            presence.gateway,
+            answers={name: d.version for name, d in detectors.items() if d.readiness.ready},
+            uses=uses,
+            canaries={name: d.canary.version for name, d in detectors.items() if d.canary is not None},
+            shadows={name: d.shadow.version for name, d in detectors.items() if d.shadow is not None},
+            stack=self._sources.lease.stack,
+            stands=self._stands() if self.acts else None,
+        )
+        try:
+            presence.tell(own)
+        except OSError as error:
+            _log.debug("the other gateways are not told: %s", error)
+
+    def _stands(self) -> dict[str, Versions]:
+        entries = self._catalog.entries.values() if self._catalog is not None else ()
+        found: dict[str, Versions] = {}
+        for entry in entries:
+            loader = self._loaders.get(entry.manifest.server)
+            if loader is not None and loader.informed:
+                found[entry.manifest.name] = loader.stands(entry.manifest.name)
+        return found
+
     async def _abort_canaries(self) -> None:
-        for deployed in self._fleet.detectors.values():
+        """Give no request to a canary that must go, from this moment on; then write it down, which may take a while."""
+        for deployed in list(self._fleet.detectors.values()):
             canary, why = deployed.canary, self._traffic.watches.breach(deployed)
-            if (
-                canary is not None
-                and why is not None
-                and await self._steward.abort(deployed.name, canary.version, why, canary.release.sha256)
-            ):
+            if canary is not None and why is not None:
+                self._aborts.decide(deployed.name, canary.release, why)
+                self._traffic.watches.end(deployed.name)
                 self._publish(replace(deployed, canary=None))
+        for abort in self._aborts.unwritten():
+            if await self._steward.abort(abort.detector, abort.release, abort.why):
+                self._aborts.written(abort, self._sources.reader.readings)
                 self.nudge()
 
     async def _guarded(self, server: Server, entries: list[CatalogEntry]) -> None:
@@ -246,11 +274,18 @@ class Reconciler:
                 self.nudge()
 
     def _to_examine(self, entry: CatalogEntry, before: Deployed | None) -> list[Release]:
-        """The releases that have a part, less those that this gateway is about to load: these prove themselves then."""
-        releases = self._composer.with_a_part(entry, before)
-        if not self.acts:
+        """The releases that have a part, less those that are about to be loaded: these prove themselves then.
+
+        That a server has a version proves nothing of one that it is about to unload, which only the gateway that acts
+        knows; the others go by what it says.
+        """
+        name, releases = entry.manifest.name, self._composer.with_a_part(entry, before)
+        if self.acts:
+            stands: Versions | None = self._loaders[entry.manifest.server].stands(name)
+        else:
+            stands = self._sources.presence.stands(self._sources.lease.stack, name)
+        if stands is None:
             return releases
-        stands = self._loaders[entry.manifest.server].stands(entry.manifest.name)
         answering = before.version if before is not None else None
         return [r for r in releases if r.card.version in stands or r.card.version == answering]
 

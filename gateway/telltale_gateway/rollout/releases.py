@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +32,7 @@ class Release:
 
     card: VersionCard
     golden: NDArray[np.generic] = field(repr=False)
+    card_sha256: str | None = None
 
     @property
     def sha256(self) -> str:
@@ -44,6 +46,35 @@ class UnsoundVersion(ValueError):
 
 class IncompleteVersion(ValueError):
     """A version folder of which a part is not there, or not yet."""
+
+
+class UnreadVersion(IncompleteVersion):
+    """A version folder that is all there, as far as is known, and is still being read."""
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """What a version's number stands for since it was taken in: the digests of its artefact and of its card, each None
+    where nobody wrote it down."""
+
+    sha256: str | None = None
+    card_sha256: str | None = None
+
+    def compare(self, card: VersionCard, card_sha256: str) -> None:
+        """Raises:
+        UnsoundVersion: a version of that number is another one.
+        """
+        now = card.artifact.sha256
+        if self.sha256 not in {None, now}:
+            raise UnsoundVersion(
+                f"it already existed with other bytes (sha256 {str(self.sha256)[:12]}, now {now[:12]}); give the new "
+                "bytes a number of their own"
+            )
+        if self.card_sha256 not in {None, card_sha256}:
+            raise UnsoundVersion(
+                f"its {CARD_FILE} is not the one that was taken in (sha256 {str(self.card_sha256)[:12]}, now "
+                f"{card_sha256[:12]}); put that one back, or give the new one a number of its own"
+            )
 
 
 def footprint(folder: Path) -> Footprint:
@@ -60,36 +91,62 @@ def footprint(folder: Path) -> Footprint:
     return tuple(found)
 
 
-def read_release(folder: Path, manifest: DetectorManifest, version: int) -> Release:
-    """Read one version and compare every byte with its card.
+def read_release(folder: Path, manifest: DetectorManifest, version: int, fixed: Fixed) -> Release:
+    """Read one version and compare every byte with its card, and that with what the number stands for.
 
     Raises:
         IncompleteVersion: the card, or a file that it names, is not there.
-        UnsoundVersion: the files are not those that the card describes, or not of this detector.
+        UnsoundVersion: the files are not those that the card describes, not of this detector, or not those of before.
     """
     try:
-        return _read(folder, manifest, version)
+        card, card_sha256 = _read_card(folder, manifest, version, fixed)
+        _compare_files(folder, card)
+        return Release(card, _read_golden(folder, card, manifest), card_sha256)
     except FileNotFoundError as error:
         raise IncompleteVersion(sentence(error)) from error
     except (OSError, ValidationError, SafetensorError, yaml.YAMLError) as error:
         raise UnsoundVersion(sentence(error)) from error
 
 
-def _read(folder: Path, manifest: DetectorManifest, version: int) -> Release:
-    card = VersionCard.from_yaml(folder / CARD_FILE)
+def check_card(folder: Path, manifest: DetectorManifest, version: int, fixed: Fixed) -> None:
+    """Compare a version's card alone with what its number stands for, which tells other bytes without reading them.
+
+    Raises:
+        UnsoundVersion: it is another version, or has no card that can be read.
+    """
+    try:
+        _read_card(folder, manifest, version, fixed)
+    except (OSError, ValidationError, yaml.YAMLError) as error:
+        raise UnsoundVersion(sentence(error)) from error
+
+
+def _read_card(folder: Path, manifest: DetectorManifest, version: int, fixed: Fixed) -> tuple[VersionCard, str]:
+    text = (folder / CARD_FILE).read_bytes()
+    card, digest = VersionCard.model_validate(yaml.safe_load(text)), hashlib.sha256(text).hexdigest()
     if (card.detector, card.version) != (manifest.name, version):
         raise UnsoundVersion(f"its card describes {card.detector} {card.version}")
-    missing = sorted(name for name in card.artifact.files if not (folder / name).is_file())
+    fixed.compare(card, digest)
+    return card, digest
+
+
+def _compare_files(folder: Path, card: VersionCard) -> None:
+    named = card.artifact.files
+    missing = sorted(name for name in named if not (folder / name).is_file())
     if missing:
         raise IncompleteVersion(f"{', '.join(missing)} is missing")
-    files = artifact_files(folder)
-    changed = sorted(
-        name for name in files.keys() | card.artifact.files if files.get(name) != card.artifact.files.get(name)
+    # What is too much is told before all the rest is read.
+    changed = [name for name, _, _ in footprint(folder) if name not in named and name != CARD_FILE]
+    if not changed:
+        files = artifact_files(folder)
+        changed = sorted(name for name in files.keys() | named if files.get(name) != named.get(name))
+        if not changed and artifact_digest(files) == card.artifact.sha256:
+            return
+    raise UnsoundVersion(
+        f"files are not those that its card describes by their sha256: {', '.join(changed) or 'digest'}"
     )
-    if changed or artifact_digest(files) != card.artifact.sha256:
-        raise UnsoundVersion(
-            f"files are not those that its card describes by their sha256: {', '.join(changed) or 'digest'}"
-        )
+
+
+def _read_golden(folder: Path, card: VersionCard, manifest: DetectorManifest) -> NDArray[np.generic]:
     golden = load_file(folder / GOLDEN_FILE).get("input")
     if golden is None or golden.ndim == 0 or golden.shape[0] != len(card.golden.scores):
         raise UnsoundVersion(f"{GOLDEN_FILE} does not hold one input for each of the card's golden scores")
@@ -99,7 +156,7 @@ def _read(folder: Path, manifest: DetectorManifest, version: int) -> Release:
             f"its golden inputs are {golden.dtype} {list(golden.shape[1:])}, where detector.yaml asks for {kind} "
             f"{list(shape)}"
         )
-    return Release(card, golden)
+    return golden
 
 
 def sentence(error: Exception) -> str:

@@ -57,7 +57,10 @@ def _stage(
     entry: CatalogEntry, version: int, deployed: Deployed | None, proof: Proof | None, used: AbstractSet[int]
 ) -> tuple[Stage, str | None, float | None]:
     if deployed is not None and version in deployed.versions:
-        return _in_traffic(deployed, version)
+        changed = entry.unsound.get(version)
+        return _in_traffic(
+            deployed, version, f"as it was loaded; what lies there now is refused: {changed}" if changed else None
+        )
     if version == entry.rollout.live and deployed is not None and deployed.refused is not None:
         return "refused", deployed.refused, None
     if version in entry.rollout.served() and version in entry.releases:
@@ -72,15 +75,16 @@ def _at_rest(entry: CatalogEntry, version: int) -> tuple[Stage, str | None]:
         return "arriving", entry.arriving[version]
     if version in entry.unsound:
         return "refused", entry.unsound[version]
-    refusal = entry.history.refusal(version)
-    if refusal is not None:
+    last, refusal = entry.history.last(version), entry.history.refusal(version)
+    mended = version in entry.releases and last is not None and last.sha256 is None
+    if refusal is not None and not mended:
         return "refused", refusal
-    return ("staged" if entry.history.last(version) is None else "unloaded"), None
+    return ("staged" if last is None else "unloaded"), None
 
 
-def _in_traffic(deployed: Deployed, version: int) -> tuple[Stage, str | None, float | None]:
+def _in_traffic(deployed: Deployed, version: int, changed: str | None) -> tuple[Stage, str | None, float | None]:
     if version == deployed.version:
-        return "live", deployed.readiness.reason, None
+        return "live", deployed.readiness.reason or changed, None
     if deployed.canary is not None and deployed.canary.version == version:
         return "canary", None, deployed.canary.percent
     return "shadow", None, deployed.shadow.percent if deployed.shadow is not None else None

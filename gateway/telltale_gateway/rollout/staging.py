@@ -53,7 +53,9 @@ def card_of(folder: Path) -> VersionCard:
 
 
 @contextmanager
-def copied(folder: Path, home: Path, manifest: DetectorManifest, version: int, history: History) -> Iterator[Path]:
+def copied(
+    folder: Path, home: Path, manifest: DetectorManifest, version: int, history: History
+) -> Iterator[tuple[Path, Release]]:
     """A copy beside its place in the repository, checked byte by byte; removed again unless it was moved away.
 
     Raises:
@@ -68,8 +70,7 @@ def copied(folder: Path, home: Path, manifest: DetectorManifest, version: int, h
     try:
         copy = place / str(version)
         shutil.copytree(folder, copy)
-        checked(copy, manifest, version, history)
-        yield copy
+        yield copy, checked(copy, manifest, version, history)
     finally:
         shutil.rmtree(place, ignore_errors=True)
 
@@ -81,13 +82,6 @@ def checked(folder: Path, manifest: DetectorManifest, version: int, history: His
         OrderRefused: it is not all there, not what its card says, or its number already stood for other bytes.
     """
     try:
-        release = read_release(folder, manifest, version)
+        return read_release(folder, manifest, version, history.fixed(version))
     except (IncompleteVersion, UnsoundVersion) as error:
-        raise OrderRefused(f"Version {version} is refused: {error}.", "Package the version anew.") from error
-    first = history.digest(version)
-    if first is not None and first != release.sha256:
-        raise OrderRefused(
-            f"Version {version} already existed with other bytes (sha256 {first[:12]}, now {release.sha256[:12]}).",
-            "Give the new bytes a number of their own.",
-        )
-    return release
+        raise OrderRefused(f"Version {version} is refused: {error}.", "Package it anew, as a new version.") from error

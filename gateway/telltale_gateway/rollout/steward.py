@@ -12,6 +12,7 @@ from telltale_contracts import Rollout, RolloutEvent
 
 from telltale_gateway.rollout.catalog import CatalogEntry
 from telltale_gateway.rollout.proving import Prover
+from telltale_gateway.rollout.releases import Release
 from telltale_gateway.rollout.store import RolloutStore, event, made_live, revised, without
 
 _log = logging.getLogger(__name__)
@@ -43,27 +44,29 @@ class Steward:
             *self._arrivals(entry),
             *self._promotion(entry),
         ]:
-            changed |= await self._do(entry.manifest.name, edit, done)
+            changed |= await self._do(entry.manifest.name, edit, done) is True
         return changed
 
-    async def abort(self, name: str, version: int, why: str, sha256: str) -> bool:
-        """Take a canary out; whether it still was one."""
+    async def abort(self, name: str, canary: Release, why: str) -> bool:
+        """Take a canary out; False where that could not be written down."""
+        version = canary.card.version
 
         def edit(rollout: Rollout) -> Rollout:
             if rollout.canary is None or rollout.canary.version != version:
                 raise OutOfDate
             return without(rollout, version)
 
-        return await self._do(name, edit, event("abort", version, who=WHO, why=why, sha256=sha256))
+        return await self._do(name, edit, event("abort", version, who=WHO, why=why, release=canary)) is not None
 
-    async def _do(self, name: str, edit: Callable[[Rollout], Rollout], done: RolloutEvent) -> bool:
+    async def _do(self, name: str, edit: Callable[[Rollout], Rollout], done: RolloutEvent) -> bool | None:
+        """Whether it was done, rather than out of date; None where it could not be written down."""
         try:
             await asyncio.to_thread(self._store.change, name, edit, done)
         except OutOfDate:
             return False
         except OSError as error:
             _log.warning("%s cannot be written down for %s: %s", done.action, name, error)
-            return False
+            return None
         _log.info("%s: %s %s: %s", name, done.action, done.version, done.why)
         return True
 
@@ -89,7 +92,7 @@ class Steward:
         if release is None or entry.history.last(release.card.version) is not None:
             return []
         why = "rollout.yaml was written by hand"
-        done = event("promote", live, who="rollout.yaml", why=why, sha256=release.sha256)
+        done = event("promote", live, who="rollout.yaml", why=why, release=release)
         return [(self._once(entry, done), done)]
 
     def _arrivals(self, entry: CatalogEntry) -> list[tuple[Callable[[Rollout], Rollout], RolloutEvent]]:
@@ -111,7 +114,7 @@ class Steward:
 
             then = "it goes live once it has passed" if by_itself else "it is held as candidate once it has passed"
             why = f"its folder is complete; by the policy of {name}, {then}"
-            found.append((edit, event("stage", version, who=WHO, why=why, sha256=release.sha256)))
+            found.append((edit, event("stage", version, who=WHO, why=why, release=release)))
         return found
 
     def _gone(self, entry: CatalogEntry) -> list[tuple[Callable[[Rollout], Rollout], RolloutEvent]]:
@@ -137,7 +140,7 @@ class Steward:
             release = entry.releases.get(version)
             reason = self._failure(entry, version, load_failure) if release is not None else None
             if release is not None and reason is not None:
-                done = event("refuse", version, who=WHO, why=reason, sha256=release.sha256)
+                done = event("refuse", version, who=WHO, why=reason, release=release)
                 found.append((_taking_out(version), done))
         return found
 
@@ -168,7 +171,7 @@ class Steward:
             return revised(after, previous=None) if back else after
 
         why = "it passed its checks, as the rollback asks" if back else "it passed its checks and was to go live then"
-        return [(edit, event("promote", version, who=WHO, why=why, sha256=release.sha256))]
+        return [(edit, event("promote", version, who=WHO, why=why, release=release))]
 
 
 def _beside(entry: CatalogEntry) -> list[int]:

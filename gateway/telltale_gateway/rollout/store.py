@@ -15,6 +15,7 @@ from telltale_contracts import Action, Rollout, RolloutEvent
 
 from telltale_gateway.rollout.catalog import ROLLOUT_FILE
 from telltale_gateway.rollout.history import HISTORY_FILE
+from telltale_gateway.rollout.releases import Release
 
 STATE_FOLDER = ".telltale"
 
@@ -66,11 +67,25 @@ class RolloutStore:
 
 
 def event(
-    action: Action, version: int | None, *, who: str, why: str, percent: float | None = None, sha256: str | None = None
+    action: Action,
+    version: int | None,
+    *,
+    who: str,
+    why: str,
+    percent: float | None = None,
+    release: Release | None = None,
 ) -> RolloutEvent:
-    """What is done now, for the history."""
-    now = datetime.now(UTC).replace(microsecond=0)
-    return RolloutEvent(at=now, who=who, action=action, version=version, why=why, percent=percent, sha256=sha256)
+    """What is done now, for the history; with the ``release``'s digests, by which its number is bound to it."""
+    return RolloutEvent(
+        at=datetime.now(UTC).replace(microsecond=0),
+        who=who,
+        action=action,
+        version=version,
+        why=why,
+        percent=percent,
+        sha256=release.sha256 if release is not None else None,
+        card_sha256=release.card_sha256 if release is not None else None,
+    )
 
 
 def revised(rollout: Rollout, **changes: Any) -> Rollout:

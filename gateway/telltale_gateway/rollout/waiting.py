@@ -6,6 +6,7 @@ import asyncio
 
 from telltale_gateway.errors import OrderFailed, OrderPending
 from telltale_gateway.rollout.catalog import CatalogEntry
+from telltale_gateway.rollout.fleet import Deployed
 from telltale_gateway.rollout.orders import OrderAction
 from telltale_gateway.rollout.presence import Presence
 from telltale_gateway.rollout.reconcile import Reconciler
@@ -45,20 +46,30 @@ class Waiting:
 
     def _done(self, name: str, action: OrderAction, version: int, *, ends: bool) -> bool:
         entry, deployed = self._entry(name), self._reconciler.fleet.detectors.get(name)
-        if action == "drain" or ends:
-            return deployed is None or (version not in deployed.versions and (ends or version not in self._used(name)))
+        if ends:
+            return version not in self._shares(name, deployed, action)
+        if action == "drain":
+            return deployed is None or (version not in deployed.versions and version not in self._used(name))
         if deployed is None or not deployed.readiness.ready:
             proof = self._reconciler.proof(entry, version)
             return action == "stage" and entry.rollout.next is None and proof is not None and proof.passed
-        if action == "canary":
-            return deployed.canary is not None and deployed.canary.version == version
-        if action == "shadow":
-            return deployed.shadow is not None and deployed.shadow.version == version
+        if action in {"canary", "shadow"}:
+            return self._shares(name, deployed, action) == {version}
         if action == "stage" and version not in {entry.rollout.next, entry.rollout.live}:
             proof = self._reconciler.proof(entry, version)
             return version in entry.rollout.candidates and proof is not None and proof.passed
         everywhere = [deployed.version, *(o.answers[name] for o in self._presence.others if name in o.answers)]
         return set(everywhere) == {version}
+
+    def _shares(self, name: str, deployed: Deployed | None, part: OrderAction) -> set[int | None]:
+        """The canaries, or shadows, that the gateways have which answer for a detector; None is to have none."""
+        share = None if deployed is None else deployed.canary if part == "canary" else deployed.shadow
+        found = {share.version if share is not None else None}
+        for other in self._presence.others:
+            told = other.canaries if part == "canary" else other.shadows
+            if name in other.answers and told is not None:
+                found.add(told.get(name))
+        return found
 
     def _raise_refusal(self, name: str, version: int, since: int) -> None:
         for event in self._entry(name).history.events[since:]:

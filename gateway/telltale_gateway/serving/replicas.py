@@ -28,11 +28,17 @@ from telltale_gateway.serving.backend import (
 # run into a dead one, short enough that one that came back is used.
 _AVOID_S = 1.0
 
+# A server that loads is slow to answer, so they load one after the other; one that takes longer than this is not waited
+# for by the next. Meanwhile a server counts as if it had so many more calls on their way.
+_HEAD_START_S = 10.0
+_LOADING = 8
+
 _T = TypeVar("_T")
 
 
 class Replicas:
-    """A backend over several. Each is told the same; a call goes to the one with the fewest calls on their way.
+    """A backend over several. Each is told the same, one after the other; a call goes to the one with the fewest calls
+    on their way, and to one that is loading only when the others have many.
 
     A call that one server could not answer is made once more, on another: it may have died, or have been started
     again and not have its models yet. What timed out is not repeated, as its time is gone.
@@ -43,6 +49,7 @@ class Replicas:
         self._backends = tuple(backends)
         self._count_retry = count_retry
         self._on_their_way = [0] * len(self._backends)
+        self._loading: set[int] = set()
         self._failed_at: dict[tuple[int, str, int], float] = {}
         self.server: Server = self._backends[0].server
 
@@ -65,10 +72,18 @@ class Replicas:
 
     async def serve(self, wanted: Mapping[str, Wanted]) -> Mapping[str, str]:
         """Tell each that can be reached; a version has failed to load when it did on any of them."""
-        failures: dict[str, str] = {}
-        for failed in await self._of_each(lambda backend: backend.serve(wanted)):
-            failures.update(failed)
-        return failures
+        told: list[asyncio.Task[Mapping[str, str]]] = []
+        try:
+            for index in range(len(self._backends)):
+                told.append(asyncio.create_task(self._told(index, wanted)))
+                await asyncio.wait({told[-1]}, timeout=_HEAD_START_S)
+            failures: dict[str, str] = {}
+            for failed in _answers(await asyncio.gather(*told, return_exceptions=True)):
+                failures.update(failed)
+            return failures
+        finally:
+            for task in told:
+                task.cancel()
 
     async def revive(self, model: str, versions: Versions) -> None:
         """Nothing: each server is revived by itself, so that the others go on meanwhile."""
@@ -90,7 +105,8 @@ class Replicas:
 
         def preference(index: int) -> tuple[bool, int, float]:
             failed_at = self._failed_at.get((index, call.model, call.version), float("-inf"))
-            return now - failed_at < _AVOID_S, self._on_their_way[index], failed_at
+            busy = self._on_their_way[index] + (_LOADING if index in self._loading else 0)
+            return now - failed_at < _AVOID_S, busy, failed_at
 
         return sorted(range(len(self._backends)), key=preference)
 
@@ -117,19 +133,29 @@ class Replicas:
         self._failed_at.pop(key, None)
         return answer
 
-    async def _of_each(self, ask: Callable[[Backend], Awaitable[_T]]) -> list[_T]:
-        """The answers of all that can be reached.
+    async def _told(self, index: int, wanted: Mapping[str, Wanted]) -> Mapping[str, str]:
+        self._loading.add(index)
+        try:
+            return await self._backends[index].serve(wanted)
+        finally:
+            self._loading.discard(index)
 
-        Raises:
-            BackendUnavailable: none can be.
-            BackendError: one that can be reached failed otherwise.
-        """
-        found = await asyncio.gather(*(ask(backend) for backend in self._backends), return_exceptions=True)
-        away = (BackendUnavailable, BackendTimeout)
-        for result in found:
-            if isinstance(result, BaseException) and not isinstance(result, away):
-                raise result
-        answers = [result for result in found if not isinstance(result, BaseException)]
-        if not answers:
-            raise next(result for result in found if isinstance(result, BaseException))
-        return answers
+    async def _of_each(self, ask: Callable[[Backend], Awaitable[_T]]) -> list[_T]:
+        return _answers(await asyncio.gather(*(ask(backend) for backend in self._backends), return_exceptions=True))
+
+
+def _answers(found: Sequence[_T | BaseException]) -> list[_T]:
+    """The answers of all that can be reached.
+
+    Raises:
+        BackendUnavailable: none can be.
+        BackendError: one that can be reached failed otherwise.
+    """
+    away = (BackendUnavailable, BackendTimeout)
+    for result in found:
+        if isinstance(result, BaseException) and not isinstance(result, away):
+            raise result
+    answers = [result for result in found if not isinstance(result, BaseException)]
+    if not answers:
+        raise next(result for result in found if isinstance(result, BaseException))
+    return answers

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import numpy as np
 import pytest
 from telltale_contracts import TensorNames
@@ -101,6 +103,44 @@ async def test_a_call_that_one_replica_cannot_answer_is_made_on_the_other() -> N
         broken.away = False
     assert set(retried) == {"triton"}
     assert await replicas.alive()
+
+
+async def test_replicas_load_one_after_the_other_and_calls_go_to_the_one_that_does_not_load() -> None:
+    first, second = ServerInMemory(), ServerInMemory()
+    replicas = Replicas([first, second], lambda _: None)
+    first.free.clear()
+    second.free.clear()
+    loading = asyncio.create_task(replicas.serve({"toy": Wanted(frozenset({1}))}))
+    for busy, other in ((first, second), (second, first)):
+        while not busy.told:  # noqa: ASYNC110 it has no event for that
+            await asyncio.sleep(0)
+        for _ in range(4):
+            await replicas.infer(CALL, BATCH)
+        assert len(other.asked) == 4
+        busy.free.set()
+    assert await loading == {}
+    assert (first.loaded, second.loaded) == ({"toy": {1}}, {"toy": {1}})
+
+
+async def test_a_replica_that_loads_for_long_is_not_waited_for_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("telltale_gateway.serving.replicas._HEAD_START_S", 0.01)
+    hung, well = ServerInMemory(), ServerInMemory()
+    hung.free.clear()
+    loading = asyncio.create_task(Replicas([hung, well], lambda _: None).serve({"toy": Wanted(frozenset({1}))}))
+    while not well.loaded:  # noqa: ASYNC110 it has no event for that
+        await asyncio.sleep(0.01)
+    hung.free.set()
+    assert await loading == {}
+
+
+async def test_what_goes_wrong_with_one_replica_is_said_once_the_others_were_told() -> None:
+    dead, away, well = ServerInMemory(), ServerInMemory(), ServerInMemory()
+    away.away = True
+    dead.trouble = BackendRefused("it does not do that")
+    with pytest.raises(BackendRefused):
+        await Replicas([away, dead, well], lambda _: None).serve({"toy": Wanted(frozenset({1}))})
+    assert well.loaded == {"toy": {1}}
+    assert await Replicas([away, well], lambda _: None).serve({"toy": Wanted(frozenset({1, 2}))}) == {}
 
 
 async def test_when_no_replica_can_answer_that_is_said() -> None:

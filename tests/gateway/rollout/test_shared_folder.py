@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from telltale_contracts import Rollout, TrafficShare
-from telltale_gateway.rollout import Lease, Presence, RolloutStore
+from telltale_gateway.rollout import Lease, Presence, Present, RolloutStore
 from telltale_gateway.rollout.history import read_history
 from telltale_gateway.rollout.store import event, made_live, revised, without
 
@@ -25,7 +25,7 @@ def detector(tmp_path: Path) -> Path:
 
 def test_a_change_is_in_the_state_and_in_the_history(detector: Path) -> None:
     store = RolloutStore(detector.parent)
-    done = event("promote", 2, who="ada", why="better", sha256="a" * 64)
+    done = event("promote", 2, who="ada", why="better").model_copy(update={"sha256": "a" * 64})
     after = store.change("toy", lambda rollout: made_live(rollout, 2), done)
     assert (after.live, after.previous) == (2, 1)
     assert Rollout.from_yaml(detector / "rollout.yaml") == after
@@ -154,10 +154,34 @@ def test_a_lease_whose_file_was_removed_is_taken_anew(tmp_path: Path) -> None:
 
 def test_gateways_know_what_the_others_use(tmp_path: Path) -> None:
     first, second = Presence(tmp_path, "a"), Presence(tmp_path, "b")
-    first.tell({"toy": 2}, {"toy": frozenset({1})})
+    told = Present("a", {"toy": 2}, {"toy": frozenset({1})}, {"toy": 3}, {}, "servers")
+    first.tell(told)
     second.listen()
     assert second.uses("toy") == {1, 2}
-    assert [other.gateway for other in second.others] == ["a"]
+    assert second.others == (told,)
     first.leave()
     second.listen()
     assert second.uses("toy") == frozenset()
+
+
+def test_a_gateway_of_before_that_says_less_is_heard_all_the_same(tmp_path: Path) -> None:
+    listening = Presence(tmp_path, "b")
+    (tmp_path / ".telltale/gateways").mkdir(parents=True)
+    (tmp_path / ".telltale/gateways/a.json").write_text('{"beat": 1, "answers": {"toy": 2}, "uses": {"toy": [2]}}')
+    listening.listen()
+    assert listening.others == (Present("a", {"toy": 2}, {"toy": frozenset({2})}),)
+    assert listening.stands("servers", "toy") is None
+
+
+def test_what_servers_are_to_keep_is_said_by_the_gateway_that_acts_on_them(tmp_path: Path) -> None:
+    acting, elsewhere, listening = (Presence(tmp_path, name) for name in "acb")
+    acting.tell(Present("a", {}, {}, stack="servers", stands={"toy": frozenset({1, 2})}))
+    elsewhere.tell(Present("c", {}, {}, stack="others", stands={"toy": frozenset({3})}))
+    listening.listen()
+    assert listening.stands("servers", "toy") == {1, 2}
+    assert listening.stands("servers", "new") is None
+    # Another one takes over; the first one's file has not been removed yet.
+    listening.tell(Present("b", {}, {}, stack="servers"))
+    elsewhere.tell(Present("c", {}, {}, stack="servers", stands={"toy": frozenset({1})}))
+    listening.listen()
+    assert listening.stands("servers", "toy") == {1}

@@ -1,0 +1,156 @@
+"""A canary that is taken out gets nothing from the moment that this is decided, whatever was read before."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import threading
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from telltale_contracts import Rollout, RolloutEvent
+from telltale_gateway.rollout import (
+    CatalogReader,
+    Deployed,
+    Lease,
+    Presence,
+    Prover,
+    Reconciler,
+    Rhythm,
+    RolloutStore,
+    Sources,
+    Steward,
+    Traffic,
+    Usage,
+    Watches,
+)
+
+from tests.gateway.outcomes import RULES
+from tests.gateway.rollout.servers import ToyFaceInMemory
+
+pytestmark = pytest.mark.anyio
+
+PATIENCE_S = 20.0
+
+
+class Held(RolloutStore):
+    """A store whose changes wait for ``go``."""
+
+    def __init__(self, repository: Path) -> None:
+        super().__init__(repository)
+        self.go = threading.Event()
+        self.trouble = False
+
+    def change(self, detector: str, edit: Callable[[Rollout], Rollout], event: RolloutEvent) -> Rollout:
+        assert self.go.wait(PATIENCE_S)
+        if self.trouble:
+            raise OSError("no space")
+        return super().change(detector, edit, event)
+
+
+class House:
+    """A gateway's loop over toy-face, whose version 2 is canary."""
+
+    def __init__(self, repository: Path) -> None:
+        self.home = repository / "toy-face"
+        place = shutil.copytree(self.home / "1", self.home / "2")
+        card = yaml.safe_load((place / "card.yaml").read_text())
+        (place / "card.yaml").write_text(yaml.safe_dump({**card, "version": 2}))
+        self.state("live: 1\ncanary: {version: 2, percent: 50}\n")
+        self.store, prover, self.watches = Held(repository), Prover(1.0), Watches(RULES)
+        self._reader = CatalogReader(repository, 0.0, PATIENCE_S)
+        self.loop = Reconciler(
+            Sources(self._reader, Lease(repository), Presence(repository, "a")),
+            {"triton": ToyFaceInMemory()},
+            prover,
+            Steward(self.store, prover),
+            traffic=Traffic(Usage(), self.watches),
+            rhythm=Rhythm(0.01, 0.01, 0.0),
+        )
+
+    def readings(self) -> int:
+        return self._reader.readings
+
+    def state(self, text: str) -> None:
+        (self.home / "rollout.yaml").write_text(text)
+
+    def now(self) -> Deployed | None:
+        return self.loop.deployed("toy-face")
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while not condition():  # noqa: ASYNC110 it has no event for that
+                await asyncio.sleep(0.01)
+
+    def has_canary(self) -> bool:
+        now = self.now()
+        return now is not None and now.canary is not None
+
+    async def fail(self) -> None:
+        """The canary errs, and the loop finds out."""
+        await self.until(self.has_canary)
+        now = self.now()
+        assert now is not None
+        watch = self.watches.of(now)
+        assert watch is not None
+        for _ in range(10):
+            watch.failed()
+        await self.until(lambda: not self.has_canary())
+
+
+@pytest.fixture
+async def house(toy_repository: Path, tmp_path: Path) -> AsyncIterator[House]:
+    repository = tmp_path / "model-repository"
+    shutil.copytree(toy_repository / "toy-face", repository / "toy-face")
+    house = House(repository)
+    house.store.go.set()
+    running = asyncio.create_task(house.loop.run())
+    yield house
+    house.store.go.set()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def rounds(house: House, count: int) -> None:
+    """Let the loop go round, with the canary out all the while."""
+    until = house.readings() + count
+    while house.readings() < until:
+        await asyncio.sleep(0)
+        assert not house.has_canary()
+
+
+async def test_it_is_out_before_that_is_written_and_stays_out_though_it_is_still_named(house: House) -> None:
+    await house.until(house.has_canary)
+    house.store.go.clear()
+    await house.fail()
+    # The loop waits for the store now; what was read before still names the canary.
+    entry = house.loop.catalog.entries["toy-face"]  # type: ignore[union-attr]
+    assert entry.rollout.canary is not None
+    await house.loop._reconcile_server("triton", [entry])
+    assert not house.has_canary()
+    house.store.go.set()
+    await house.until(lambda: Rollout.from_yaml(house.home / "rollout.yaml").canary is None)
+    await house.loop._reconcile_server("triton", [entry])
+    await rounds(house, 5)
+
+
+async def test_it_stays_out_where_that_cannot_be_written_and_it_is_tried_again(house: House) -> None:
+    await house.until(house.has_canary)
+    house.store.trouble = True
+    await house.fail()
+    await rounds(house, 5)
+    house.store.trouble = False
+    await house.until(lambda: Rollout.from_yaml(house.home / "rollout.yaml").canary is None)
+
+
+async def test_an_order_given_afterwards_brings_it_back_with_nothing_held_against_it(house: House) -> None:
+    await house.fail()
+    await house.until(lambda: Rollout.from_yaml(house.home / "rollout.yaml").canary is None)
+    await rounds(house, 5)
+    house.state("live: 1\ncanary: {version: 2, percent: 10}\n")
+    await house.until(house.has_canary)
+    readings = house.readings()
+    await house.until(lambda: house.readings() > readings + 5)
+    assert house.has_canary()
