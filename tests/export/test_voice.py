@@ -10,7 +10,7 @@ import pytest
 import torch
 from telltale_contracts import LogSpectrogram, VersionCard
 from telltale_export.__main__ import main
-from telltale_export.data import read_labels
+from telltale_export.data import read_dataset
 from telltale_export.errors import DataError
 from telltale_export.voice.bank import UNTOUCHED, fill_bank, held_out_sounds
 from telltale_export.voice.batches import PairSampler, draw_batch
@@ -68,7 +68,7 @@ def trained(media: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
 
 
 def test_a_few_steps_lower_the_loss_between_voice_and_whisper(media: Path) -> None:
-    bank = fill_bank(read_labels(media, "audio"), codecs=False)
+    bank = fill_bank(read_dataset(media).of("audio"), codecs=False)
     plan = TrainingPlan(steps=100, pairs=4, samples=6_000, width=4, learning_rate=5e-3, average=0.8)
     said: list[str] = []
     train_network(bank, list(range(len(bank.items))), plan, said.append)
@@ -195,7 +195,7 @@ def test_segments_follow_preprocessing() -> None:
 
 
 def test_pairs_share_source_and_group_where_they_can(media: Path) -> None:
-    items = read_labels(media, "audio")
+    items = read_dataset(media).of("audio")
     sampler = PairSampler(items, range(len(items)))
     random = np.random.default_rng(0)
     pairs = [sampler.draw(random) for _ in range(400)]
@@ -210,13 +210,13 @@ def test_pairs_share_source_and_group_where_they_can(media: Path) -> None:
 
 
 def test_one_class_cannot_be_trained_on(media: Path) -> None:
-    items = read_labels(media, "audio")
+    items = read_dataset(media).of("audio")
     with pytest.raises(DataError, match="one class"):
         PairSampler(items, [index for index, item in enumerate(items) if item.fake])
 
 
 def test_a_batch_holds_the_genuine_first(media: Path) -> None:
-    items = read_labels(media, "audio")[:4]
+    items = read_dataset(media).of("audio")[:4]
     bank = fill_bank(items, codecs=False)
     batch = draw_batch(bank, PairSampler(items, range(4)), 3, 8_000, np.random.default_rng(0))
     assert batch.waveforms.shape == (6, 8_000)
@@ -225,7 +225,7 @@ def test_a_batch_holds_the_genuine_first(media: Path) -> None:
 
 
 def test_folds_leave_whole_sources_out_and_test_groups_alone(media: Path) -> None:
-    items = read_labels(media, "audio")
+    items = read_dataset(media).of("audio")
     allowed = [index for index, item in enumerate(items) if not item.group.endswith("-0")]
     folds = source_folds(items, allowed)
 
@@ -236,7 +236,7 @@ def test_folds_leave_whole_sources_out_and_test_groups_alone(media: Path) -> Non
 
 
 def test_siblings_are_treated_alike_for_scoring(media: Path) -> None:
-    bank = fill_bank(read_labels(media, "audio")[:6], codecs=False)
+    bank = fill_bank(read_dataset(media).of("audio")[:6], codecs=False)
     sounds = list(held_out_sounds(bank, 2, seed=1))
 
     assert [sound.treatment for sound in sounds[:6]] == [UNTOUCHED] * 6

@@ -19,7 +19,7 @@ from telltale_export.conversion.measuring import calibrate_and_measure, score_me
 from telltale_export.conversion.parity import Difference, difference, heatmap_difference, require_parity
 from telltale_export.conversion.probes import GOLDEN_SOURCE, probes
 from telltale_export.conversion.source import Answers, Source, load_source
-from telltale_export.data import read_labels
+from telltale_export.data import read_dataset
 from telltale_export.errors import ExportError, PackagingError
 from telltale_export.packaging import (
     MAX_OPSET,
@@ -137,7 +137,7 @@ def measure_artifact(
             "Media are measured on as serving sees them.",
             f"Start a preprocess-service and name its URL with --preprocess or in {SERVICE_VARIABLE}.",
         )
-    seen = see_media(manifest, read_labels(conversion.measure_on), conversion.preprocessing)
+    seen = see_media(manifest, read_dataset(conversion.measure_on).items, conversion.preprocessing)
     scored = score_media(seen, lambda items: score_artifact(folder, manifest.tensors, items))
     return calibrate_and_measure(scored, manifest)
 
