@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import wave
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -53,7 +54,7 @@ def _sound(folder: Path, source: str, group: int, label: str, family: str) -> st
         sound.setnchannels(1)
         sound.setsampwidth(2)
         sound.setframerate(SAMPLE_RATE)
-        pcm = formant_speech(SECONDS * SAMPLE_RATE, seed=group, voiced=label == "real")
+        pcm = formant_speech(SECONDS * SAMPLE_RATE, seed=crc32(f"{source}-{group}".encode()), voiced=label == "real")
         sound.writeframes(to_int16(pcm).tobytes())
     return f"{name},audio,{label},{family},{source},{source}-{group},none"
 
@@ -107,17 +108,6 @@ def test_the_card_says_how_it_was_measured(trained: tuple[Path, list[str]], medi
     ]
     assert len(card.provenance.data) == 5
     assert str(media) not in card.to_yaml()
-
-
-def test_evaluate_measures_a_published_version(
-    trained: tuple[Path, list[str]], media: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    repository = str(trained[0].parents[1])
-    arguments = ["evaluate", "voice-vocoder", "--media", str(media), "--repository", repository, "--rounds", "1"]
-    assert main(arguments) == 0
-    assert "whisper" in capsys.readouterr().out
-    assert main([*arguments, "--version", "9"]) == 2
-    assert "no version 9" in capsys.readouterr().err
 
 
 def test_a_folder_without_labels_is_an_error_and_not_a_traceback(

@@ -15,7 +15,7 @@ from telltale_contracts import Calibration, DetectorManifest, Measurement, Preci
 from telltale_export.architectures import Architecture
 from telltale_export.checkpoints import read_checkpoint
 from telltale_export.conversion.manifests import manifest_of, server_of
-from telltale_export.conversion.measuring import calibrate_and_measure, score_media, see_media
+from telltale_export.conversion.measuring import calibrate_and_measure
 from telltale_export.conversion.parity import Difference, difference, heatmap_difference, require_parity
 from telltale_export.conversion.probes import GOLDEN_SOURCE, probes
 from telltale_export.conversion.source import Answers, Source, load_source
@@ -31,6 +31,7 @@ from telltale_export.packaging import (
 )
 from telltale_export.precision import LabelledInputs, narrow, read_inputs
 from telltale_export.preprocessing import SERVICE_VARIABLE
+from telltale_export.served.media import score_media, see_media
 
 _GOLDEN_ITEMS, _GOLDEN_SEED = 4, 1
 _MORE_ITEMS, _MORE_SEED = 8, 3

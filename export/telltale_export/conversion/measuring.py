@@ -2,122 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-import httpx
 import numpy as np
-from numpy.typing import NDArray
-from telltale_contracts import (
-    Calibration,
-    ClipSpec,
-    DetectorManifest,
-    Measurement,
-    Medium,
-    Recipe,
-    Sampling,
-    SoundSpec,
-    TensorBundle,
-)
+from telltale_contracts import Calibration, DetectorManifest, Measurement
 
-from telltale_export.calibration import apply_platt, fit_platt, logit
-from telltale_export.data import MediaItem, Modality, Shares, split_by_group
+from telltale_export.calibration import fit_platt
+from telltale_export.data import Shares, split_by_group
 from telltale_export.errors import DataError
 from telltale_export.evaluation import ScoredSet, Terms, measure
-from telltale_export.preprocessing import fetch_bundle
+from telltale_export.served.media import ScoredMedium, file_score, media_of
 
-_TIMEOUT_S = 300.0
-_MEDIA: dict[Modality, Medium] = {"audio": "speech", "image": "image", "video": "video"}
 # Nothing here was trained on any of it: what is not needed to calibrate is for measuring.
 _SHARES = Shares(training=0.01, calibration=0.33, test=0.66)
-
-
-Scorer = Callable[[NDArray[np.generic]], NDArray[np.float32]]
-
-
-@dataclass(frozen=True)
-class SeenMedium:
-    """One medium as a detector is given it: its items [N, ...], and the face track [N] that each belongs to."""
-
-    item: MediaItem
-    medium: Medium
-    inputs: NDArray[np.generic]
-    track: NDArray[np.int32]
-
-
-@dataclass(frozen=True)
-class ScoredMedium:
-    """One medium: the raw P(fake) [N] of its items, and the face track [N] that each belongs to."""
-
-    item: MediaItem
-    medium: Medium
-    raw: NDArray[np.float32]
-    track: NDArray[np.int32]
-
-
-def media_of(manifest: DetectorManifest) -> tuple[Medium, ...]:
-    """The media that a detector of this input looks at."""
-    if isinstance(manifest.input, SoundSpec):
-        return ("speech",)
-    return ("video",) if isinstance(manifest.input, ClipSpec) else ("image", "video")
-
-
-def see_media(
-    manifest: DetectorManifest, items: Sequence[MediaItem], service: str, sampling: Sampling | None = None
-) -> Iterator[SeenMedium]:
-    """What a detector is given of labelled media; those that it does not look at, or finds nothing in, are left out.
-
-    Args:
-        manifest: the detector's.
-        items: the media.
-        service: URL of a running preprocess-service.
-        sampling: which frames of a video are looked at; those that the manifest names when not given.
-
-    Raises:
-        DataError: the service does not answer.
-    """
-    recipe = Recipe(inputs=(manifest.input,), sampling=sampling or manifest.sampling or Sampling()).model_dump_json()
-    key = manifest.input.key()
-    with httpx.Client(base_url=service, timeout=_TIMEOUT_S) as client:
-        for item in items:
-            medium = _MEDIA[item.modality]
-            bundle = fetch_bundle(client, item.path, recipe) if medium in media_of(manifest) else None
-            if bundle is None:
-                continue
-            rows = counted_rows(bundle, manifest)
-            if len(rows):
-                yield SeenMedium(item, medium, bundle.tensors[key][rows], bundle.track[key][rows])
-
-
-def score_media(seen: Iterable[SeenMedium], score: Scorer) -> list[ScoredMedium]:
-    """Ask a detector, wherever it runs, about everything that was seen."""
-    return [ScoredMedium(each.item, each.medium, score(each.inputs), each.track) for each in seen]
-
-
-def counted_rows(bundle: TensorBundle, manifest: DetectorManifest) -> NDArray[np.intp]:
-    """Which items of a bundle count, as the gateway counts them: of a sound only where somebody speaks."""
-    key = manifest.input.key()
-    if key not in bundle.tensors:
-        return np.array([], np.intp)
-    if not isinstance(manifest.input, SoundSpec):
-        return np.arange(len(bundle.tensors[key]))
-    segments = bundle.metadata.segments[key]
-    speech = np.array([segments[index].speech for index in bundle.frame[key]])
-    return np.flatnonzero(speech >= min(manifest.aggregation.min_speech, speech.max(initial=0.0)))
-
-
-def file_score(scored: ScoredMedium, manifest: DetectorManifest, calibration: Calibration) -> float:
-    """Calibrated P(fake) of one medium: over the items of each track, then the highest track, as the gateway does."""
-    rule = manifest.aggregation
-    odds = logit(apply_platt(calibration, scored.raw.astype(np.float64)))
-    tracks = []
-    for track in np.unique(scored.track):
-        of_track = np.sort(odds[scored.track == track])[::-1]
-        if rule.items == "top_mean_log_odds":
-            of_track = of_track[: max(1, math.ceil(rule.top_share * len(of_track)))]
-        tracks.append(of_track.mean())
-    return float(1.0 / (1.0 + np.exp(-max(tracks))))
 
 
 def measure_media(

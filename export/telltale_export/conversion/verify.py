@@ -17,11 +17,11 @@ from telltale_export.architectures import Architecture, find_architecture
 from telltale_export.checkpoints import read_checkpoint
 from telltale_export.conversion.parity import LIMIT, Difference, difference, heatmap_difference, require_parity
 from telltale_export.conversion.probes import probes
-from telltale_export.conversion.served_tensorflow import ServedByTensorFlow
-from telltale_export.conversion.served_triton import ServedByTriton
 from telltale_export.conversion.source import Answers, Source, load_source
 from telltale_export.errors import CheckpointError, ExportError, PackagingError
 from telltale_export.packaging import OutputDims, answer_artifact, check_version
+from telltale_export.served.tensorflow import ServedByTensorFlow
+from telltale_export.served.triton import ServedByTriton
 
 Say = Callable[[str], None]
 Served = ServedByTriton | ServedByTensorFlow

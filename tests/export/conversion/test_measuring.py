@@ -14,15 +14,10 @@ from telltale_contracts import Aggregation, Calibration, VersionCard
 from telltale_export.architectures import find_architecture
 from telltale_export.conversion.convert import Conversion, convert
 from telltale_export.conversion.manifests import manifest_of
-from telltale_export.conversion.measuring import (
-    ScoredMedium,
-    calibrate_and_measure,
-    file_score,
-    media_of,
-    see_media,
-)
+from telltale_export.conversion.measuring import calibrate_and_measure
 from telltale_export.data import Label, MediaItem
 from telltale_export.errors import DataError, ExportError
+from telltale_export.served.media import ScoredMedium, file_score, media_of, see_media
 
 from tests.export.preprocessing import running_service
 
