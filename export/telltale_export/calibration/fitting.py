@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.isotonic import IsotonicRegression
-from sklearn.linear_model import LogisticRegression
 from telltale_contracts import Calibration
 
 from telltale_export.errors import DataError
+
+if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -89,6 +90,8 @@ def fit_isotonic(raw: Floats, fake: Bools, fitted_on: str, weights: Floats | Non
     Raises:
         DataError: one class is missing, or the score does not rise.
     """
+    from sklearn.isotonic import IsotonicRegression  # noqa: PLC0415 - half a second
+
     weights = _require_classes(raw, fake, weights)
     edge = 1.0 / (len(raw) + 2.0)
     model = IsotonicRegression(y_min=edge, y_max=1.0 - edge, out_of_bounds="clip")
@@ -125,6 +128,8 @@ def _platt_targets(fake: Bools, weights: Floats) -> Floats:
 
 
 def _logistic(feature: Floats, target: Floats, weights: Floats, *, intercept: bool) -> LogisticRegression:
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - half a second
+
     # Each item stands twice, once for either outcome, weighed by its target: scikit-learn takes no soft targets.
     outcome = np.repeat([1, 0], len(feature))
     share = np.concatenate([weights * target, weights * (1.0 - target)])

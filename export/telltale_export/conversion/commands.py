@@ -10,8 +10,7 @@ from telltale_contracts import CARD_FILE, VersionCard
 
 from telltale_export.cli import Commands
 from telltale_export.preprocessing import SERVICE_VARIABLE
-
-_TRITON, _TFSERVING = "TELLTALE_TRITON_URL", "TELLTALE_TFSERVING_TARGET"
+from telltale_export.served.options import TFSERVING_VARIABLE, TRITON_VARIABLE
 
 
 def register(commands: Commands) -> None:
@@ -49,9 +48,14 @@ def register(commands: Commands) -> None:
     verify.add_argument(
         "--checkpoint", type=Path, help="the file that it was converted from; its framework answers too"
     )
-    verify.add_argument("--served-triton", metavar="URL", default=os.environ.get(_TRITON), help=f"or {_TRITON}")
     verify.add_argument(
-        "--served-tfserving", metavar="HOST:PORT", default=os.environ.get(_TFSERVING), help=f"or {_TFSERVING}"
+        "--served-triton", metavar="URL", default=os.environ.get(TRITON_VARIABLE), help=f"or {TRITON_VARIABLE}"
+    )
+    verify.add_argument(
+        "--served-tfserving",
+        metavar="HOST:PORT",
+        default=os.environ.get(TFSERVING_VARIABLE),
+        help=f"or {TFSERVING_VARIABLE}",
     )
     verify.add_argument("--not-served", action="store_true", help="start no server: compare source and artefact only")
     verify.add_argument("--load", action="store_true", help="the server is empty and your own: load the version there")
@@ -110,7 +114,8 @@ def _convert(options: argparse.Namespace) -> None:
 
 
 def _verify(options: argparse.Namespace) -> None:
-    from telltale_export.conversion.verify import Verification, read_version, verify  # noqa: PLC0415 - heavy
+    from telltale_export.conversion.verify import Verification, verify  # noqa: PLC0415 - heavy
+    from telltale_export.served.version import read_version  # noqa: PLC0415
 
     manifest, _ = read_version(options.version)
     given = options.served_triton if manifest.server == "triton" else options.served_tfserving

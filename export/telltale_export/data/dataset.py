@@ -21,6 +21,11 @@ class Dataset:
     items: tuple[MediaItem, ...]
     left_out: tuple[LeftOut, ...]
 
+    @property
+    def name(self) -> str:
+        """What it is called: the name of its folder or list, none of where that lies."""
+        return self.place.resolve().name
+
     def of(self, *modalities: Modality) -> list[MediaItem]:
         """The media of these modalities.
 
