@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from telltale_contracts import Calibration, DetectorManifest, Measurement, Precision, Provenance, Server
 
 from telltale_export.architectures import Architecture
+from telltale_export.calibration.held_out import calibrate_and_measure
 from telltale_export.checkpoints import read_checkpoint
 from telltale_export.conversion.manifests import manifest_of, server_of
-from telltale_export.conversion.measuring import calibrate_and_measure
 from telltale_export.conversion.parity import Difference, difference, heatmap_difference, require_parity
 from telltale_export.conversion.probes import GOLDEN_SOURCE, probes
 from telltale_export.conversion.source import Answers, Source, load_source
@@ -140,7 +140,8 @@ def measure_artifact(
         )
     seen = see_media(manifest, read_dataset(conversion.measure_on).items, conversion.preprocessing)
     scored = score_media(seen, lambda items: score_artifact(folder, manifest.tensors, items))
-    return calibrate_and_measure(scored, manifest)
+    found = calibrate_and_measure(scored, manifest)
+    return found.calibration, found.measured
 
 
 def narrow_artifact(conversion: Conversion, manifest: DetectorManifest, artifact: Path) -> Precision | None:

@@ -19,7 +19,7 @@ from telltale_export.evaluation.sheet import (
 )
 from telltale_export.served.gateway import Gateway, LiveDetector
 from telltale_export.served.http import Refused
-from telltale_export.served.media import ScoredMedium, SeenMedium, Unseen, file_score, media_of
+from telltale_export.served.media import Unseen, file_score, media_of, raw_scores
 from telltale_export.served.options import AskedVersion
 
 _MODALITIES: dict[str, Modality] = {"speech": "audio", "image": "image", "video": "video"}
@@ -125,16 +125,9 @@ class VersionOnServer:
         )
         self.modalities = modalities_of(manifest)
 
-    def raw(self, item: MediaItem, path: Path) -> ScoredMedium | Unseen:
-        """The raw scores of the medium's items."""
-        seen = self._version.viewer.see(item, path)
-        if isinstance(seen, SeenMedium):
-            return ScoredMedium(item, seen.medium, self._version.score(seen.inputs), seen.track)
-        return seen
-
     def score(self, item: MediaItem, path: Path, treatment: str) -> FileScore:
         """As of ``Scores``."""
-        scored = self.raw(item, path)
+        scored = raw_scores(self._version.viewer, self._version.score, item, path)
         if isinstance(scored, Unseen):
             return missing_file(item, treatment, scored.code, scored.reason)
         score = file_score(scored, self._manifest, self._card.calibration)

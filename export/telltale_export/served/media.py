@@ -108,6 +108,18 @@ class Viewer:
         return SeenMedium(item, medium, bundle.tensors[key][rows], bundle.track[key][rows])
 
 
+def raw_scores(viewer: Viewer, score: Scorer, item: MediaItem, path: Path | None = None) -> ScoredMedium | Unseen:
+    """Raw P(fake) of each item of one medium; arguments as of ``Viewer.see``.
+
+    Raises:
+        ExportError: a service does not answer.
+    """
+    seen = viewer.see(item, path)
+    if isinstance(seen, Unseen):
+        return seen
+    return ScoredMedium(item, seen.medium, score(seen.inputs), seen.track)
+
+
 def see_media(
     manifest: DetectorManifest, items: Sequence[MediaItem], service: str, sampling: Sampling | None = None
 ) -> Iterator[SeenMedium]:
