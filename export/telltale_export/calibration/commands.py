@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from telltale_export.calibration.fitting import METHODS
-from telltale_export.cli import Commands
+from telltale_export.cli import Commands, positive
 from telltale_export.data.options import add_dataset_options, dataset_of
 from telltale_export.served.options import add_server_options, asked_version
 
@@ -36,7 +36,7 @@ def register(commands: Commands) -> None:
         help="where a score becomes fake: both errors equal, or so many false alarms (%(default)s)",
     )
     parser.add_argument("--seed", type=int, default=0, help="divides the groups where the data set does not")
-    parser.add_argument("--workers", type=int, default=2, help="media under way at once (%(default)s)")
+    parser.add_argument("--workers", type=positive, default=2, help="media under way at once (%(default)s)")
     parser.add_argument("--dry-run", action="store_true", help="say what would be written, and write nothing")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 from telltale_contracts import Interval
 
-from telltale_export.evaluation.families import ScoredSet, by_family
+from telltale_export.evaluation.families import OWN_SOURCES, ScoredSet, by_family
 from telltale_export.evaluation.metrics import area_under_roc, bootstrap_intervals, equal_error_rate, share_interval
 from telltale_export.evaluation.sheet import UNTOUCHED, FileScore, scored_set
 
@@ -49,7 +49,8 @@ def family_rows(files: Sequence[FileScore], draws: Draws) -> tuple[Row, ...]:
     missing = Counter(each.family for each in files if each.fake and each.score is None)
     scored = scored_set(files)
     rows = {
-        family: _row(family, scored.where(chosen), missing[family], draws, note)
+        # What every row would say is said above the table.
+        family: _row(family, scored.where(chosen), missing[family], draws, None if note == OWN_SOURCES else note)
         for family, chosen, note in by_family(scored)
     }
     for family in set(missing) - set(rows):

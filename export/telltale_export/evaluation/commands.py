@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from telltale_export.cli import Commands
+from telltale_export.cli import Commands, positive
 from telltale_export.data.options import add_dataset_options, dataset_of
 from telltale_export.errors import DataError, ExportError
 from telltale_export.served.options import add_server_options, asked_version
@@ -35,12 +35,12 @@ def register(commands: Commands) -> None:
     parser.add_argument("--url", default=os.environ.get(URL_VARIABLE), help=f"the gateway's, or {URL_VARIABLE}")
     add_server_options(parser)
     parser.add_argument("--robustness", action="store_true", help="also through JPEG, H.264, mp3, noise, ...")
-    parser.add_argument("--workers", type=_positive, default=2, help="media under way at once (%(default)s)")
+    parser.add_argument("--workers", type=positive, default=2, help="media under way at once (%(default)s)")
     parser.add_argument("--threshold", type=float, help="call fake what scores so much; the subject's own if not given")
     parser.add_argument(
         "--asv", metavar="MISS,FA,SPOOFS", help="error rates of the speaker verification behind it, for min t-DCF"
     )
-    parser.add_argument("--rounds", type=_positive, default=1000, help="draws of the bootstrap (%(default)s)")
+    parser.add_argument("--rounds", type=positive, default=1000, help="draws of the bootstrap (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the draws")
 
 
@@ -128,10 +128,3 @@ def _say(report: Report, folder: Path) -> None:
         if worst is not None:
             print(f"  mean AUC over {what} {mean:.3f}, the worst is {worst}")
     print(f"written into {folder}: report.html, report.json, scores.json")
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not positive")
-    return value

@@ -20,6 +20,7 @@ from telltale_export.evaluation.metrics import (
 )
 
 ALL_FAMILIES = "all"
+OWN_SOURCES = "against the genuine media of the same sources"
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def by_family(scored: ScoredSet) -> Iterator[tuple[str, Bools, str]]:
     for family in sorted(set(scored.families[scored.fake].tolist())):
         of_family = scored.fake & (scored.families == family)
         siblings = ~scored.fake & np.isin(scored.sources, scored.sources[of_family])
-        note = "against the genuine media of the same sources"
+        note = OWN_SOURCES
         if not siblings.any():
             siblings, note = ~scored.fake, "no genuine media of the same source: against all genuine media"
         yield family, of_family | siblings, note

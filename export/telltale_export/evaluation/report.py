@@ -135,16 +135,20 @@ def write_report(report: Report, sheet: Sheet, folder: Path) -> None:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters |= {"interval": interval_text, "share": lambda value: "-" if value is None else f"{value:.3f}"}
+    environment.filters |= {"interval": interval_text, "short": lambda value: interval_text(value, 2)}
+    environment.filters |= {"share": lambda value: "-" if value is None else f"{value:.3f}"}
     missing = [each for each in sheet.of() if each.score is None]
     page = environment.get_template(TEMPLATE).render(report=report, pictures=pictures_of(sheet), missing=missing)
     write_whole(folder / "report.json", report.model_dump_json(indent=1).encode())
     write_whole(folder / "report.html", page.encode())
 
 
-def interval_text(interval: Interval | None) -> str:
-    """``0.91 (0.88 to 0.94)``; a dash where there is none."""
-    return "-" if interval is None else f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})"
+def interval_text(interval: Interval | None, digits: int = 3) -> str:
+    """``0.91 (0.88 to 0.94)`` with two digits; a dash where there is none."""
+    if interval is None:
+        return "-"
+    value, low, high = (f"{number:.{digits}f}" for number in (interval.value, interval.low, interval.high))
+    return f"{value} ({low} to {high})"
 
 
 def _figures(files: Sequence[FileScore], subject: Subject, asv: Verification, draws: Draws) -> tuple[Figure, ...]:

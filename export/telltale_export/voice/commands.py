@@ -7,7 +7,7 @@ from pathlib import Path
 
 from telltale_contracts import CARD_FILE, VersionCard
 
-from telltale_export.cli import Commands
+from telltale_export.cli import Commands, positive
 
 NAME = "voice-vocoder"
 
@@ -17,11 +17,11 @@ def register(commands: Commands) -> None:
     train = commands.add("train", NAME, "Train a version on labelled sounds and publish it.", _train)
     train.add_argument("--media", type=Path, required=True, help="folder with labels.csv (see telltale_export.data)")
     train.add_argument("--to", type=Path, required=True, help="the model repository")
-    train.add_argument("--steps", type=_positive, default=600, help="training steps of the version and of each fold")
-    train.add_argument("--pairs", type=_positive, default=12, help="genuine and forged pairs in a step")
-    train.add_argument("--rounds", type=_positive, default=2, help="random treatments of each file that is scored")
+    train.add_argument("--steps", type=positive, default=600, help="training steps of the version and of each fold")
+    train.add_argument("--pairs", type=positive, default=12, help="genuine and forged pairs in a step")
+    train.add_argument("--rounds", type=positive, default=2, help="random treatments of each file that is scored")
     train.add_argument("--seed", type=int, default=0)
-    train.add_argument("--threads", type=_positive, default=1, help="of torch")
+    train.add_argument("--threads", type=positive, default=1, help="of torch")
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -37,10 +37,3 @@ def _train(options: argparse.Namespace) -> None:
     folder = train_version(run, lambda line: print(line, flush=True))
     print(table(VersionCard.from_yaml(folder / CARD_FILE).measured))
     print(f"published as {folder}")
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not positive")
-    return value
