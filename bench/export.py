@@ -32,8 +32,8 @@ from telltale_export.checkpoints import read_checkpoint
 from telltale_export.conversion.convert import Conversion, convert
 from telltale_export.conversion.parity import difference
 from telltale_export.conversion.probes import probes
-from telltale_export.conversion.served_tensorflow import ServedByTensorFlow
-from telltale_export.conversion.served_triton import ServedByTriton
+from telltale_export.served.tensorflow import ServedByTensorFlow
+from telltale_export.served.triton import ServedByTriton
 from telltale_export.conversion.source import load_source
 from telltale_export.conversion.untrained import of_short_clips, save_untrained
 from telltale_export.errors import ExportError

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from datetime import datetime
+from itertools import pairwise
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -61,26 +63,45 @@ class Provenance(Contract):
 
 
 class Calibration(Contract):
-    """Platt scaling of an item's raw score: sigmoid(slope x logit(raw) + intercept) (Platt 1999).
+    """How an item's raw score becomes a probability.
 
-    ``prior`` is P(fake) in the set that it was fitted on; a likelihood ratio divides it out again. ``method`` "none" is
-    the raw score as it is, fitted on nothing (``n`` is 0), with a prior that was assumed: no such version was measured,
-    so none votes.
+    "platt": sigmoid(slope x logit(raw) + intercept) (Platt 1999). "temperature": the same without an intercept, the
+    temperature being 1 / slope (Guo 2017). "isotonic": the line through ``knots`` (Zadrozny and Elkan 2002); slope and
+    intercept are then 1 and 0. "none": the raw score as it is, fitted on nothing (``n`` is 0), with a prior that was
+    assumed: no such version was measured, so none votes.
+
+    ``prior`` is P(fake) in the set that it was fitted on; a likelihood ratio divides it out again.
     """
 
-    method: Literal["platt", "none"] = "platt"
+    method: Literal["platt", "temperature", "isotonic", "none"] = "platt"
     slope: float = Field(gt=0.0)
     intercept: float
     prior: float = Field(gt=0.0, lt=1.0)
     n: int = Field(ge=0)
     fitted_on: str
+    knots: tuple[tuple[float, float], ...] | None = Field(
+        default=None, min_length=2, description="raw and calibrated P(fake); before the first and after the last, level"
+    )
 
     @model_validator(mode="after")
     def _fitted_or_none(self) -> Self:
-        if self.method == "platt" and self.n == 0:
-            raise ValueError("Platt scaling is fitted on at least one score; n is 0")
-        if self.method == "none" and (self.slope, self.intercept, self.n) != (1.0, 0.0, 0):
-            raise ValueError("without calibration the slope is 1, the intercept 0 and n 0")
+        if self.method != "none" and self.n == 0:
+            raise ValueError(f"{self.method} is fitted on at least one score; n is 0")
+        if self.method == "none" and self.n != 0:
+            raise ValueError("without calibration n is 0")
+        if self.method in ("none", "isotonic") and (self.slope, self.intercept) != (1.0, 0.0):
+            raise ValueError(f"the slope of {self.method} is 1 and its intercept 0")
+        if self.method == "temperature" and self.intercept != 0.0:
+            raise ValueError("temperature has no intercept")
+        return self
+
+    @model_validator(mode="after")
+    def _rising_knots(self) -> Self:
+        if (self.knots is not None) != (self.method == "isotonic"):
+            raise ValueError("isotonic calibration has knots, and nothing else has")
+        for (left, low), (right, high) in pairwise(self.knots or ()):
+            if not (0.0 <= left < right <= 1.0 and 0.0 < low <= high < 1.0):
+                raise ValueError(f"knots must rise between 0 and 1: ({left}, {low}) stands before ({right}, {high})")
         return self
 
     @classmethod
@@ -91,11 +112,21 @@ class Calibration(Contract):
     def apply(self, raw: float) -> float:
         """Calibrated P(fake) of one raw P(fake); both in [0, 1].
 
-        The raw score is kept 1e-6 away from 0 and 1, where its logit is not finite.
+        Where its logit is taken, the raw score is kept 1e-6 away from 0 and 1.
         """
+        if self.knots is not None:
+            return _on_line(self.knots, raw)
         clipped = min(max(raw, _EDGE), 1.0 - _EDGE)
         z = self.slope * math.log(clipped / (1.0 - clipped)) + self.intercept
         return 1.0 / (1.0 + math.exp(-z)) if z >= 0 else math.exp(z) / (1.0 + math.exp(z))
+
+
+def _on_line(knots: tuple[tuple[float, float], ...], at: float) -> float:
+    after = bisect_right(knots, at, key=lambda knot: knot[0])
+    if after in (0, len(knots)):
+        return knots[0][1] if after == 0 else knots[-1][1]
+    (left, low), (right, high) = knots[after - 1], knots[after]
+    return low + (high - low) * (at - left) / (right - left)
 
 
 class Precision(Contract):

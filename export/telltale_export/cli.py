@@ -69,6 +69,18 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
+def positive(text: str) -> int:
+    """An option's value: a whole number over zero.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none.
+    """
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not positive")
+    return value
+
+
 def _parts() -> list[str]:
     packages = (module.name for module in pkgutil.iter_modules(telltale_export.__path__) if module.ispkg)
     modules = (f"telltale_export.{package}.commands" for package in sorted(packages))

@@ -7,14 +7,13 @@ from pathlib import Path
 import httpx
 from telltale_contracts import TensorBundle
 
-from telltale_export.errors import DataError
+from telltale_export.served.http import post_medium
 
 SERVICE_VARIABLE = "TELLTALE_PREPROCESS_URL"
-_UNFIT = (413, 415, 422)
 
 
-def fetch_bundle(client: httpx.Client, path: Path, recipe: str) -> TensorBundle | None:
-    """What preprocessing makes of one file; none of a file that it calls too large, no media, or damaged.
+def fetch_bundle(client: httpx.Client, path: Path, recipe: str) -> TensorBundle:
+    """What preprocessing makes of one file.
 
     Args:
         client: with the service's URL as its base.
@@ -22,18 +21,10 @@ def fetch_bundle(client: httpx.Client, path: Path, recipe: str) -> TensorBundle 
         recipe: ``Recipe`` as JSON.
 
     Raises:
-        DataError: the service does not answer, or answers otherwise.
+        Refused: the service calls it too large, no media, or damaged, or could not answer for it.
+        DataError: the service cannot be reached.
     """
-    try:
-        with path.open("rb") as stream:
-            answer = client.post("/bundle", files={"media": (path.name, stream)}, data={"recipe": recipe})
-    except httpx.TransportError as error:
-        raise DataError(
-            f"The preprocess-service at {client.base_url} does not answer: {error}.",
-            f"Start it (python -m telltale_preprocess) and name it in {SERVICE_VARIABLE}.",
-        ) from error
-    if answer.status_code in _UNFIT:
-        return None
-    if answer.status_code != httpx.codes.OK:
-        raise DataError(f"{path}: the preprocess-service answered {answer.status_code}.", answer.text[:500])
-    return TensorBundle.from_bytes(answer.content)
+    hint = f"Start the preprocess-service (python -m telltale_preprocess) and name it in {SERVICE_VARIABLE}."
+    return TensorBundle.from_bytes(
+        post_medium(client, "/bundle", path, field="media", form={"recipe": recipe}, hint=hint)
+    )

@@ -17,7 +17,7 @@ LOCKS = ("services", "gateway", "preprocess", "checks", "triton", "models", "tor
 PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(\S+)")
 SERVICES = tuple(package for package in PACKAGES if not package.startswith("export/"))
 # What the models environment has and the services' has not, by the name of its module.
-IN_MODELS = {name: [name] for name in ("keras", "onnx", "onnxruntime", "torch", "tqdm")} | {
+IN_MODELS = {name: [name] for name in ("jinja2", "keras", "matplotlib", "onnx", "onnxruntime", "torch", "tqdm")} | {
     "tensorflow": ["tensorflow-cpu"]
 }
 # The stub brings it.

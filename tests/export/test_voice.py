@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import wave
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pytest
 import torch
 from telltale_contracts import LogSpectrogram, VersionCard
 from telltale_export.__main__ import main
-from telltale_export.data import read_labels
+from telltale_export.data import read_dataset
 from telltale_export.errors import DataError
 from telltale_export.voice.bank import UNTOUCHED, fill_bank, held_out_sounds
 from telltale_export.voice.batches import PairSampler, draw_batch
@@ -54,21 +55,23 @@ def _sound(folder: Path, source: str, group: int, label: str, family: str) -> st
         sound.setsampwidth(2)
         sound.setframerate(SAMPLE_RATE)
         pcm = formant_speech(SECONDS * SAMPLE_RATE, seed=group, voiced=label == "real")
-        sound.writeframes(to_int16(pcm).tobytes())
+        samples = to_int16(pcm)
+        samples[0] = crc32(source.encode()) % 16  # a content of its own
+        sound.writeframes(samples.tobytes())
     return f"{name},audio,{label},{family},{source},{source}-{group},none"
 
 
 @pytest.fixture(scope="module")
 def trained(media: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     """A version of a tiny network after a few steps, and what was said meanwhile."""
-    plan = TrainingPlan(steps=30, pairs=4, samples=6_000, width=4, learning_rate=5e-3, average=0.8)
+    plan = TrainingPlan(steps=60, pairs=4, samples=6_000, width=4, learning_rate=5e-3, average=0.8)
     said: list[str] = []
     run = VoiceRun(media, tmp_path_factory.mktemp("models"), plan, rounds=1)
     return train_version(run, said.append), said
 
 
 def test_a_few_steps_lower_the_loss_between_voice_and_whisper(media: Path) -> None:
-    bank = fill_bank(read_labels(media, "audio"), codecs=False)
+    bank = fill_bank(read_dataset(media).of("audio"), codecs=False)
     plan = TrainingPlan(steps=100, pairs=4, samples=6_000, width=4, learning_rate=5e-3, average=0.8)
     said: list[str] = []
     train_network(bank, list(range(len(bank.items))), plan, said.append)
@@ -107,17 +110,6 @@ def test_the_card_says_how_it_was_measured(trained: tuple[Path, list[str]], medi
     ]
     assert len(card.provenance.data) == 5
     assert str(media) not in card.to_yaml()
-
-
-def test_evaluate_measures_a_published_version(
-    trained: tuple[Path, list[str]], media: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    repository = str(trained[0].parents[1])
-    arguments = ["evaluate", "voice-vocoder", "--media", str(media), "--repository", repository, "--rounds", "1"]
-    assert main(arguments) == 0
-    assert "whisper" in capsys.readouterr().out
-    assert main([*arguments, "--version", "9"]) == 2
-    assert "no version 9" in capsys.readouterr().err
 
 
 def test_a_folder_without_labels_is_an_error_and_not_a_traceback(
@@ -195,7 +187,7 @@ def test_segments_follow_preprocessing() -> None:
 
 
 def test_pairs_share_source_and_group_where_they_can(media: Path) -> None:
-    items = read_labels(media, "audio")
+    items = read_dataset(media).of("audio")
     sampler = PairSampler(items, range(len(items)))
     random = np.random.default_rng(0)
     pairs = [sampler.draw(random) for _ in range(400)]
@@ -210,13 +202,13 @@ def test_pairs_share_source_and_group_where_they_can(media: Path) -> None:
 
 
 def test_one_class_cannot_be_trained_on(media: Path) -> None:
-    items = read_labels(media, "audio")
+    items = read_dataset(media).of("audio")
     with pytest.raises(DataError, match="one class"):
         PairSampler(items, [index for index, item in enumerate(items) if item.fake])
 
 
 def test_a_batch_holds_the_genuine_first(media: Path) -> None:
-    items = read_labels(media, "audio")[:4]
+    items = read_dataset(media).of("audio")[:4]
     bank = fill_bank(items, codecs=False)
     batch = draw_batch(bank, PairSampler(items, range(4)), 3, 8_000, np.random.default_rng(0))
     assert batch.waveforms.shape == (6, 8_000)
@@ -225,7 +217,7 @@ def test_a_batch_holds_the_genuine_first(media: Path) -> None:
 
 
 def test_folds_leave_whole_sources_out_and_test_groups_alone(media: Path) -> None:
-    items = read_labels(media, "audio")
+    items = read_dataset(media).of("audio")
     allowed = [index for index, item in enumerate(items) if not item.group.endswith("-0")]
     folds = source_folds(items, allowed)
 
@@ -236,7 +228,7 @@ def test_folds_leave_whole_sources_out_and_test_groups_alone(media: Path) -> Non
 
 
 def test_siblings_are_treated_alike_for_scoring(media: Path) -> None:
-    bank = fill_bank(read_labels(media, "audio")[:6], codecs=False)
+    bank = fill_bank(read_dataset(media).of("audio")[:6], codecs=False)
     sounds = list(held_out_sounds(bank, 2, seed=1))
 
     assert [sound.treatment for sound in sounds[:6]] == [UNTOUCHED] * 6

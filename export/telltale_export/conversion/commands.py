@@ -8,10 +8,9 @@ from pathlib import Path
 
 from telltale_contracts import CARD_FILE, VersionCard
 
-from telltale_export.cli import Commands
+from telltale_export.cli import Commands, positive
 from telltale_export.preprocessing import SERVICE_VARIABLE
-
-_TRITON, _TFSERVING = "TELLTALE_TRITON_URL", "TELLTALE_TFSERVING_TARGET"
+from telltale_export.served.options import TFSERVING_VARIABLE, TRITON_VARIABLE
 
 
 def register(commands: Commands) -> None:
@@ -24,7 +23,7 @@ def register(commands: Commands) -> None:
     convert.add_argument("--to", type=Path, required=True, help="the model repository")
     convert.add_argument("--name", required=True, help="of the detector in the repository")
     convert.add_argument("--server", choices=("triton", "tfserving"), help="who is to serve it")
-    convert.add_argument("--version", type=_positive, help="its number; the next one when not given")
+    convert.add_argument("--version", type=positive, help="its number; the next one when not given")
 
     convert.add_argument(
         "--precision", choices=("fp32", "fp16", "int8"), default="fp32", help="of the served graph's numbers"
@@ -49,13 +48,18 @@ def register(commands: Commands) -> None:
     verify.add_argument(
         "--checkpoint", type=Path, help="the file that it was converted from; its framework answers too"
     )
-    verify.add_argument("--served-triton", metavar="URL", default=os.environ.get(_TRITON), help=f"or {_TRITON}")
     verify.add_argument(
-        "--served-tfserving", metavar="HOST:PORT", default=os.environ.get(_TFSERVING), help=f"or {_TFSERVING}"
+        "--served-triton", metavar="URL", default=os.environ.get(TRITON_VARIABLE), help=f"or {TRITON_VARIABLE}"
+    )
+    verify.add_argument(
+        "--served-tfserving",
+        metavar="HOST:PORT",
+        default=os.environ.get(TFSERVING_VARIABLE),
+        help=f"or {TFSERVING_VARIABLE}",
     )
     verify.add_argument("--not-served", action="store_true", help="start no server: compare source and artefact only")
     verify.add_argument("--load", action="store_true", help="the server is empty and your own: load the version there")
-    verify.add_argument("--random", type=_positive, default=8, metavar="N", help="random items beside the golden ones")
+    verify.add_argument("--random", type=positive, default=8, metavar="N", help="random items beside the golden ones")
     verify.add_argument("--seed", type=int, default=0, help="of the random items")
 
 
@@ -110,7 +114,8 @@ def _convert(options: argparse.Namespace) -> None:
 
 
 def _verify(options: argparse.Namespace) -> None:
-    from telltale_export.conversion.verify import Verification, read_version, verify  # noqa: PLC0415 - heavy
+    from telltale_export.conversion.verify import Verification, verify  # noqa: PLC0415 - heavy
+    from telltale_export.served.version import read_version  # noqa: PLC0415
 
     manifest, _ = read_version(options.version)
     given = options.served_triton if manifest.server == "triton" else options.served_tfserving
@@ -133,10 +138,3 @@ def _verify(options: argparse.Namespace) -> None:
         ),
         lambda line: print(line, flush=True),
     )
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not positive")
-    return value

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from telltale_contracts import Calibration, DetectorManifest, Measurement, Precision, Provenance, Server
 
 from telltale_export.architectures import Architecture
+from telltale_export.calibration.held_out import calibrate_and_measure
 from telltale_export.checkpoints import read_checkpoint
 from telltale_export.conversion.manifests import manifest_of, server_of
-from telltale_export.conversion.measuring import calibrate_and_measure, score_media, see_media
 from telltale_export.conversion.parity import Difference, difference, heatmap_difference, require_parity
 from telltale_export.conversion.probes import GOLDEN_SOURCE, probes
 from telltale_export.conversion.source import Answers, Source, load_source
-from telltale_export.data import read_labels
+from telltale_export.data import read_dataset
 from telltale_export.errors import ExportError, PackagingError
 from telltale_export.packaging import (
     MAX_OPSET,
@@ -31,6 +31,7 @@ from telltale_export.packaging import (
 )
 from telltale_export.precision import LabelledInputs, narrow, read_inputs
 from telltale_export.preprocessing import SERVICE_VARIABLE
+from telltale_export.served.media import score_media, see_media
 
 _GOLDEN_ITEMS, _GOLDEN_SEED = 4, 1
 _MORE_ITEMS, _MORE_SEED = 8, 3
@@ -137,9 +138,10 @@ def measure_artifact(
             "Media are measured on as serving sees them.",
             f"Start a preprocess-service and name its URL with --preprocess or in {SERVICE_VARIABLE}.",
         )
-    seen = see_media(manifest, read_labels(conversion.measure_on), conversion.preprocessing)
+    seen = see_media(manifest, read_dataset(conversion.measure_on).items, conversion.preprocessing)
     scored = score_media(seen, lambda items: score_artifact(folder, manifest.tensors, items))
-    return calibrate_and_measure(scored, manifest)
+    found = calibrate_and_measure(scored, manifest)
+    return found.calibration, found.measured
 
 
 def narrow_artifact(conversion: Conversion, manifest: DetectorManifest, artifact: Path) -> Precision | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
@@ -11,20 +11,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
-from telltale_contracts import CARD_FILE, GOLDEN_FILE, DetectorManifest, VersionCard
+from telltale_contracts import GOLDEN_FILE, DetectorManifest, VersionCard
 
 from telltale_export.architectures import Architecture, find_architecture
 from telltale_export.checkpoints import read_checkpoint
 from telltale_export.conversion.parity import LIMIT, Difference, difference, heatmap_difference, require_parity
 from telltale_export.conversion.probes import probes
-from telltale_export.conversion.served_tensorflow import ServedByTensorFlow
-from telltale_export.conversion.served_triton import ServedByTriton
 from telltale_export.conversion.source import Answers, Source, load_source
-from telltale_export.errors import CheckpointError, ExportError, PackagingError
-from telltale_export.packaging import OutputDims, answer_artifact, check_version
+from telltale_export.errors import CheckpointError
+from telltale_export.packaging import answer_artifact, check_version
+from telltale_export.served.version import Served, on_server, read_version
 
 Say = Callable[[str], None]
-Served = ServedByTriton | ServedByTensorFlow
 _RUNTIMES = {"triton": ("onnxruntime", "served by Triton"), "tfserving": ("TensorFlow", "served as TensorFlow Serving")}
 
 
@@ -62,10 +60,12 @@ def verify(asked: Verification, say: Say) -> list[Difference]:
         ExportError: a server does not answer, or has not loaded the version.
     """
     manifest, card = read_version(asked.version_dir)
-    report = check_version(asked.version_dir, manifest)
+    check_version(asked.version_dir, manifest)
     source = None if asked.checkpoint is None else _source(card, manifest, asked.checkpoint)
     found = []
-    with _served(asked, manifest, report.output_dims) as served:
+    address = asked.triton if manifest.server == "triton" else asked.tfserving
+    at_server = nullcontext() if address is None else on_server(asked.version_dir, manifest, address, load=asked.load)
+    with at_server as served:
         for name, items in _inputs(asked, manifest):
             answers = _answers(asked, manifest, source, served, items)
             for one, other in combinations(answers, 2):
@@ -86,20 +86,6 @@ def verify(asked: Verification, say: Say) -> list[Difference]:
 def _said(found: Difference, of: str, say: Say) -> Difference:
     say(f"{found.inputs:7} {of}   {found.against:18} {found.runtime:38} {found.largest:.1e}")
     return found
-
-
-def read_version(version_dir: Path) -> tuple[DetectorManifest, VersionCard]:
-    """A version's manifest and card.
-
-    Raises:
-        PackagingError: the folder is no version of a detector.
-    """
-    manifest, card = version_dir.resolve().parent / "detector.yaml", version_dir / CARD_FILE
-    if not (manifest.is_file() and card.is_file() and version_dir.resolve().name.isdigit()):
-        raise PackagingError(
-            f"{version_dir} is no version of a detector.", "Give model-repository/<detector>/<number>."
-        )
-    return DetectorManifest.from_yaml(manifest), VersionCard.from_yaml(card)
 
 
 def _limit(card: VersionCard, *, against_source: bool) -> float:
@@ -124,30 +110,6 @@ def _source(card: VersionCard, manifest: DetectorManifest, path: Path) -> Source
 def _inputs(asked: Verification, manifest: DetectorManifest) -> Iterator[tuple[str, NDArray[np.generic]]]:
     yield "golden", load_file(asked.version_dir / GOLDEN_FILE)["input"]
     yield "random", probes(manifest.input, asked.random_items, asked.seed)
-
-
-@contextmanager
-def _served(asked: Verification, manifest: DetectorManifest, output_dims: OutputDims) -> Iterator[Served | None]:
-    """The served version, ready; none where no server was given."""
-    address = asked.triton if manifest.server == "triton" else asked.tfserving
-    if address is None:
-        yield None
-        return
-    with _at(address, manifest, asked.version_dir) as served:
-        if asked.load:
-            served.load(output_dims)
-        elif not served.ready():
-            raise ExportError(
-                f"The server has not loaded {manifest.name} {asked.version_dir.name}.",
-                "Load it there, or leave the server's address out: then one is started.",
-            )
-        yield served
-
-
-def _at(address: str, manifest: DetectorManifest, version_dir: Path) -> AbstractContextManager[Served]:
-    if manifest.server == "triton":
-        return ServedByTriton.at(address, manifest, int(version_dir.name))
-    return ServedByTensorFlow.at(address, manifest, version_dir)
 
 
 def _answers(

@@ -1,17 +1,26 @@
 """What detectors learn from: labelled media, and how its groups are divided."""
 
-from telltale_export.data.labels import LABELS_FILE, Label, MediaItem, Modality, read_labels
-from telltale_export.data.splits import SPLITS, Shares, Split, SplitName, split_by_group
+from telltale_export.data.checks import groups_in_several_splits, require_apart, require_both_classes
+from telltale_export.data.dataset import Dataset, read_dataset
+from telltale_export.data.items import SPLITS, Label, MediaItem, Modality, SplitName
+from telltale_export.data.layouts import LayoutName, LeftOut, write_labels
+from telltale_export.data.splits import Shares, Split, split_by_group
 
 __all__ = [
-    "LABELS_FILE",
     "SPLITS",
+    "Dataset",
     "Label",
+    "LayoutName",
+    "LeftOut",
     "MediaItem",
     "Modality",
     "Shares",
     "Split",
     "SplitName",
-    "read_labels",
+    "groups_in_several_splits",
+    "read_dataset",
+    "require_apart",
+    "require_both_classes",
     "split_by_group",
+    "write_labels",
 ]

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-from telltale_export.data.labels import MediaItem
+from telltale_export.data.checks import require_apart
+from telltale_export.data.items import SPLITS, MediaItem, SplitName
 from telltale_export.errors import DataError
-
-SplitName = Literal["training", "calibration", "test"]
-SPLITS: tuple[SplitName, ...] = ("training", "calibration", "test")
 
 
 @dataclass(frozen=True)
@@ -52,6 +49,8 @@ def split_by_group(
     Iterative stratification (Sechidis, Tsoumakas and Vlahavas 2011) over groups: the rarest stratum first, each of its
     groups goes to the split that lacks that stratum most. The same items, shares and seed give the same split.
 
+    A split that the data set gives is kept; one that it lacks is taken from the groups that it gives for training.
+
     Args:
         items: media of at least three groups.
         shares: the wanted shares.
@@ -59,24 +58,42 @@ def split_by_group(
         stratum: what is to be spread evenly.
 
     Raises:
-        DataError: fewer than three groups.
+        DataError: fewer than three groups, or one is in two of the splits that the data set gives.
     """
     shares = shares or Shares()
-    wanted = {name: getattr(shares, name) for name in SPLITS}
+    require_apart(items)
     strata: dict[str, Counter[str]] = defaultdict(Counter)
     for item in items:
         strata[item.group][stratum(item)] += 1
     if len(strata) < len(SPLITS):
         raise DataError(f"{len(strata)} groups cannot be divided into three splits.", "Label more groups.")
-    assigned = _assign(strata, wanted, seed)
+    given = {item.group: item.split for item in items if item.split is not None}
+    assigned = _keep_given(strata, given, shares, seed)
     parts = {name: tuple(item for item in items if assigned[item.group] == name) for name in SPLITS}
     groups = Counter(assigned.values())
     sizes = ", ".join(f"{name} {groups[name]} groups/{len(parts[name])} media" for name in SPLITS)
-    return Split(**parts, description=f"whole groups, spread evenly over source and family, seed {seed}: {sizes}")
+    missing = [name for name in SPLITS if name not in given.values()]
+    how = f"spread evenly over source and family, seed {seed}"
+    if given:
+        how = "as the data set gives them" + (f", {' and '.join(missing)} out of training, {how}" if missing else "")
+    return Split(**parts, description=f"whole groups, {how}: {sizes}")
+
+
+def _keep_given(
+    strata: dict[str, Counter[str]], given: Mapping[str, SplitName], shares: Shares, seed: int
+) -> dict[str, SplitName]:
+    missing = [name for name in SPLITS if name not in given.values()]
+    names = ["training", *missing] if given else list(SPLITS)
+    kept = {group: split for group, split in given.items() if split != "training" or not missing}
+    rest = {group: counts for group, counts in strata.items() if group not in kept}
+    total = sum(getattr(shares, name) for name in names)
+    wanted: dict[SplitName, float] = {name: getattr(shares, name) / total for name in SPLITS if name in names}
+    return kept | _assign(rest, wanted, seed)
 
 
 def _assign(strata: dict[str, Counter[str]], wanted: dict[SplitName, float], seed: int) -> dict[str, SplitName]:
     random = np.random.default_rng(seed)
+    names = tuple(wanted)
     totals: Counter[str] = Counter()
     for counts in strata.values():
         totals.update(counts)
@@ -89,8 +106,8 @@ def _assign(strata: dict[str, Counter[str]], wanted: dict[SplitName, float], see
         candidates = [group for group in left if rarest in strata[group]]
         for index in random.permutation(len(candidates)):
             group = candidates[int(index)]
-            tie = dict(zip(SPLITS, random.random(len(SPLITS)), strict=True))
-            best = max(SPLITS, key=lambda name: (lack[name][rarest], sum(lack[name].values()), tie[name]))
+            tie = dict(zip(names, random.random(len(names)), strict=True))
+            best = max(names, key=lambda name: (lack[name][rarest], sum(lack[name].values()), tie[name]))
             assigned[group] = best
             for key, count in strata[group].items():
                 lack[best][key] -= count

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,9 +16,11 @@ from telltale_export.evaluation.metrics import (
     area_under_roc,
     bootstrap_interval,
     equal_error_rate,
+    share_interval,
 )
 
 ALL_FAMILIES = "all"
+OWN_SOURCES = "against the genuine media of the same sources"
 
 
 @dataclass(frozen=True)
@@ -69,21 +71,25 @@ class Terms:
 
 
 def measure(scored: ScoredSet, terms: Terms) -> tuple[Measurement, ...]:
-    """The whole held-out set first, with its log loss as a note, then each family of fakes, in the order of names.
+    """The whole held-out set first, with its log loss as a note, then each family of fakes, in the order of names."""
+    parts = ((family, scored.where(chosen), note) for family, chosen, note in by_family(scored))
+    families = tuple(_one(part, family, note, terms) for family, part, note in parts)
+    return (_one(scored, ALL_FAMILIES, _log_loss(scored), terms), *families)
+
+
+def by_family(scored: ScoredSet) -> Iterator[tuple[str, Bools, str]]:
+    """Each family of fakes in the order of names: which items [N] it is measured on, and against what, in words.
 
     A family stands against the genuine media of its own sources where there are any, so that a difference between
-    sources does not pass for skill; otherwise against all genuine media, and the note says so.
+    sources does not pass for skill; otherwise against all genuine media.
     """
-    measured = [_one(scored, ALL_FAMILIES, _log_loss(scored), terms)]
     for family in sorted(set(scored.families[scored.fake].tolist())):
         of_family = scored.fake & (scored.families == family)
         siblings = ~scored.fake & np.isin(scored.sources, scored.sources[of_family])
-        note = "against the genuine media of the same sources"
+        note = OWN_SOURCES
         if not siblings.any():
             siblings, note = ~scored.fake, "no genuine media of the same source: against all genuine media"
-        part = scored.where(of_family | siblings)
-        measured.append(_one(part, family, note, terms))
-    return tuple(measured)
+        yield family, of_family | siblings, note
 
 
 def worst_family(measured: Iterable[Measurement]) -> Measurement | None:
@@ -114,7 +120,8 @@ def _one(scored: ScoredSet, family: str, note: str | None, terms: Terms) -> Meas
         auc = bootstrap_interval(area_under_roc, *arrays, rounds=terms.rounds, seed=terms.seed)
         eer = bootstrap_interval(equal_error_rate, *arrays, rounds=terms.rounds, seed=terms.seed)
     if not scored.fake.all():
-        alarms = _false_alarms(scored.where(~scored.fake), terms)
+        real = scored.where(~scored.fake)
+        alarms = share_interval(real.scores >= terms.threshold, real.groups, rounds=terms.rounds, seed=terms.seed)
     return Measurement(
         medium=terms.medium,
         family=family,
@@ -147,15 +154,3 @@ def _rounded(interval: Interval | None) -> Interval | None:
         high=round(interval.high, 4),
         level=interval.level,
     )
-
-
-def _false_alarms(real: ScoredSet, terms: Terms) -> Interval:
-    over = (real.scores >= terms.threshold).astype(float)
-    names, index = np.unique(real.groups, return_inverse=True)
-    value = float(over.mean())
-    if len(names) < 2:
-        return Interval(value=value, low=0.0, high=1.0)
-    count, total = np.bincount(index, over), np.bincount(index)
-    drawn = np.random.default_rng(terms.seed).integers(len(names), size=(terms.rounds, len(names)))
-    low, high = np.quantile(count[drawn].sum(axis=1) / total[drawn].sum(axis=1), [0.025, 0.975])
-    return Interval(value=value, low=min(float(low), value), high=max(float(high), value))

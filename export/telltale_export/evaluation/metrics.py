@@ -1,8 +1,8 @@
-"""AUC, equal error rate, and bootstrap intervals that resample groups."""
+"""Figures of ranking (AUC, equal error rate, ...), and bootstrap intervals that resample groups."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from telltale_contracts import Interval
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Metric = Callable[[Floats, Bools, Floats], float]
+_ROUNDING = 1e-12
 
 
 def area_under_roc(scores: Floats, fake: Bools, weights: Floats | None = None) -> float:
@@ -19,7 +20,7 @@ def area_under_roc(scores: Floats, fake: Bools, weights: Floats | None = None) -
     Raises:
         ValueError: only one class is there.
     """
-    false_alarm, hit = _roc(scores, fake, weights)
+    false_alarm, hit = roc(scores, fake, weights)
     return float(np.sum(np.diff(false_alarm) * (hit[1:] + hit[:-1]) / 2.0))
 
 
@@ -29,7 +30,7 @@ def equal_error_rate(scores: Floats, fake: Bools, weights: Floats | None = None)
     Raises:
         ValueError: only one class is there.
     """
-    false_alarm, hit = _roc(scores, fake, weights)
+    false_alarm, hit = roc(scores, fake, weights)
     gap = false_alarm - (1.0 - hit)
     # The gap rises from -1 at (0, 0) to 1 at (1, 1): the first point at or above zero closes the crossing.
     above = int(np.argmax(gap >= 0.0))
@@ -37,6 +38,29 @@ def equal_error_rate(scores: Floats, fake: Bools, weights: Floats | None = None)
         return float(false_alarm[above])
     step = -gap[above - 1] / (gap[above] - gap[above - 1])
     return float(false_alarm[above - 1] + step * (false_alarm[above] - false_alarm[above - 1]))
+
+
+def false_alarms_at_95(scores: Floats, fake: Bools, weights: Floats | None = None) -> float:
+    """The false alarm rate at the highest threshold that finds at least 95 % of the fakes; [0, 1].
+
+    Raises:
+        ValueError: only one class is there.
+    """
+    false_alarm, hit = roc(scores, fake, weights)
+    return float(false_alarm[np.argmax(hit >= 0.95 - _ROUNDING)])
+
+
+def average_precision(scores: Floats, fake: Bools, weights: Floats | None = None) -> float:
+    """Precision averaged over the fakes in the order of their scores, ties taken together; [0, 1].
+
+    It depends on the share of fakes: of scores that say nothing it is that share.
+
+    Raises:
+        ValueError: only one class is there.
+    """
+    alarms, hits = _counts(scores, fake, weights)
+    precision = hits / (hits + alarms)
+    return float(np.sum(np.diff(np.append(0.0, hits)) * precision) / hits[-1])
 
 
 def bootstrap_interval(
@@ -67,22 +91,81 @@ def bootstrap_interval(
     Raises:
         ValueError: only one class is there.
     """
-    value = metric(scores, fake, np.ones(len(scores)))
+    found = bootstrap_intervals({"": metric}, scores, fake, groups, level=level, rounds=rounds, seed=seed)[""]
+    if found is None:
+        raise ValueError("the figure is not defined")
+    return found
+
+
+def bootstrap_intervals(
+    metrics: Mapping[str, Metric],
+    scores: Floats,
+    fake: Bools,
+    groups: NDArray[np.str_],
+    *,
+    level: float = 0.95,
+    rounds: int = 1000,
+    seed: int = 0,
+) -> dict[str, Interval | None]:
+    """Several figures with intervals from the same draws; none for one that is not defined (NaN), such as the
+    precision where nothing was called fake. Arguments and errors as of ``bootstrap_interval``.
+    """
+    values = {name: metric(scores, fake, np.ones(len(scores))) for name, metric in metrics.items()}
     names, index = np.unique(groups, return_inverse=True)
-    if min(len(np.unique(index[fake])), len(np.unique(index[~fake]))) < 2:
-        return Interval(value=value, low=0.0, high=1.0, level=level)
+    alone = min(len(np.unique(index[fake])), len(np.unique(index[~fake]))) < 2
     random = np.random.default_rng(seed)
-    draws = []
-    for _ in range(rounds):
+    draws: dict[str, list[float]] = {name: [] for name in metrics}
+    for _ in range(0 if alone else rounds):
         weights = np.bincount(random.integers(len(names), size=len(names)), minlength=len(names))[index].astype(float)
         drawn = weights > 0
         if fake[drawn].any() and not fake[drawn].all():
-            draws.append(metric(scores[drawn], fake[drawn], weights[drawn]))
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+            for name, metric in metrics.items():
+                draws[name].append(metric(scores[drawn], fake[drawn], weights[drawn]))
+    return {name: _interval(value, draws[name], level) for name, value in values.items()}
+
+
+def share_interval(chosen: Bools, groups: NDArray[np.str_], *, rounds: int = 1000, seed: int = 0) -> Interval | None:
+    """The share of items that are chosen, with its 95 % interval over groups; none where there is no item.
+
+    Args:
+        chosen: [N].
+        groups: [N].
+        rounds: draws.
+        seed: of the draws.
+    """
+    if not len(chosen):
+        return None
+    names, index = np.unique(groups, return_inverse=True)
+    value = float(chosen.mean())
+    if len(names) < 2:
+        return Interval(value=value, low=0.0, high=1.0)
+    count, total = np.bincount(index, chosen.astype(float)), np.bincount(index)
+    drawn = np.random.default_rng(seed).integers(len(names), size=(rounds, len(names)))
+    return _interval(value, (count[drawn].sum(axis=1) / total[drawn].sum(axis=1)).tolist(), 0.95)
+
+
+def _interval(value: float, draws: Sequence[float], level: float) -> Interval | None:
+    if np.isnan(value):
+        return None
+    defined = [draw for draw in draws if not np.isnan(draw)]
+    if not defined:
+        return Interval(value=value, low=0.0, high=1.0, level=level)
+    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
     return Interval(value=value, low=min(float(low), value), high=max(float(high), value), level=level)
 
 
-def _roc(scores: Floats, fake: Bools, weights: Floats | None) -> tuple[Floats, Floats]:
+def roc(scores: Floats, fake: Bools, weights: Floats | None = None) -> tuple[Floats, Floats]:
+    """False alarm rate and hit rate from the strictest threshold, (0, 0), to the loosest, (1, 1).
+
+    Raises:
+        ValueError: only one class is there.
+    """
+    alarms, hits = _counts(scores, fake, weights)
+    return np.append(0.0, alarms) / alarms[-1], np.append(0.0, hits) / hits[-1]
+
+
+def _counts(scores: Floats, fake: Bools, weights: Floats | None) -> tuple[Floats, Floats]:
+    """False alarms and hits at each distinct score, from the highest."""
     # The points of scikit-learn's roc_curve, which spends milliseconds on checks in every one of thousands of draws.
     if not fake.any() or fake.all():
         raise ValueError("real and fake media are both needed")
@@ -91,4 +174,4 @@ def _roc(scores: Floats, fake: Bools, weights: Floats | None) -> tuple[Floats, F
     last_of_tie = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
     hits = np.cumsum(np.where(fake[order], weights[order], 0.0))[last_of_tie]
     alarms = np.cumsum(np.where(fake[order], 0.0, weights[order]))[last_of_tie]
-    return np.append(0.0, alarms) / alarms[-1], np.append(0.0, hits) / hits[-1]
+    return alarms, hits

@@ -22,6 +22,7 @@ from telltale_export.data import MediaItem
 from telltale_export.errors import DataError
 from telltale_export.faces.mesh import FaceMesh
 from telltale_export.preprocessing import fetch_bundle
+from telltale_export.served.http import Refused
 
 CHIP = FaceCrop(size=352, margin=1.6)
 FRAMES = 32
@@ -150,8 +151,13 @@ def _fetch(
     tensors: dict[str, list[NDArray[np.uint8]]] = {spec.key(): [] for spec in (CHIP, *beside)}
     with httpx.Client(base_url=service, timeout=120.0) as client:
         for item in items:
-            bundle = fetch_bundle(client, item.path, recipe)
-            if bundle is None or CHIP.key() not in bundle.tensors:
+            try:
+                bundle = fetch_bundle(client, item.path, recipe)
+            except Refused as refused:
+                if not refused.unfit:
+                    raise
+                continue
+            if CHIP.key() not in bundle.tensors:
                 continue
             track = max(bundle.metadata.tracks, key=lambda t: sum(o.box[2] * o.usable for o in t.observations))
             rows = np.flatnonzero(bundle.track[CHIP.key()] == track.track)

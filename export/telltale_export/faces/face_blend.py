@@ -11,7 +11,7 @@ import numpy as np
 from telltale_contracts import Aggregation, Calibration, DetectorManifest, FaceCrop, Measurement, TensorNames
 
 from telltale_export.calibration import fit_platt
-from telltale_export.data import MediaItem, Shares, Split, read_labels, split_by_group
+from telltale_export.data import MediaItem, Shares, Split, read_dataset, split_by_group
 from telltale_export.evaluation import Terms, measure, table
 from telltale_export.faces.blending import cross_blend, self_blend
 from telltale_export.faces.chips import CHIP, Face, FaceSet, cut, scaled
@@ -70,7 +70,7 @@ def train(shop: Workshop, report: Report) -> Path:
         ExportError: data, backbone or assets are not there or not as they should be.
     """
     use_one_core()
-    items = [item for item in read_labels(shop.media) if item.modality != "audio"]
+    items = read_dataset(shop.media).of("image", "video")
     faces = gather_faces(shop, items)
     split = _divide(items)
     members = {name: _genuine(faces, split, name) for name in ("training", "calibration", "test")}

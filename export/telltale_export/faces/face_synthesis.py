@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from telltale_contracts import Aggregation, Calibration, DetectorManifest, FaceCrop, Measurement, Medium, TensorNames
 
 from telltale_export.calibration import fit_platt
-from telltale_export.data import Shares, Split, SplitName, read_labels, split_by_group
+from telltale_export.data import Shares, Split, SplitName, read_dataset, split_by_group
 from telltale_export.errors import DataError
 from telltale_export.evaluation import Terms, area_under_roc, measure, table
 from telltale_export.faces.chips import Face, FaceSet
@@ -84,7 +84,7 @@ def train(shop: Workshop, report: Report, cross_images: int = 0) -> Path:
         ExportError: data, backbone or assets are not there or not as they should be.
     """
     use_one_core()
-    items = [item for item in read_labels(shop.media) if item.modality != "audio"]
+    items = read_dataset(shop.media).of("image", "video")
     faces = gather_faces(shop, items)
     split = split_by_group([item for item in items if item.modality == "image"], Shares(0.6, 0.15, 0.25))
     parts = _parts(faces, split)

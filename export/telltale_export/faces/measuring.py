@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from telltale_contracts import Calibration
 
-from telltale_export.calibration import apply_platt, logit
+from telltale_export.calibration import apply_calibration, logit
 from telltale_export.evaluation import ScoredSet
 from telltale_export.faces.network import FaceNet
 from telltale_export.faces.training import score
@@ -41,7 +41,7 @@ class Collection:
 
     def scored(self, net: FaceNet, calibration: Calibration) -> ScoredSet:
         """Calibrated P(fake) of each item: the mean log-odds of its crops, as the gateway aggregates a track."""
-        means = [float(logit(apply_platt(calibration, raw)).mean()) for raw in self.raw(net)]
+        means = [float(logit(apply_calibration(calibration, raw)).mean()) for raw in self.raw(net)]
         values = np.clip(1.0 / (1.0 + np.exp(-np.array(means))), _EDGE, 1.0 - _EDGE)
         return ScoredSet(
             scores=values,

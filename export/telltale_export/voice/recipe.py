@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from telltale_contracts import Calibration, Measurement, Provenance
+from telltale_contracts import Measurement, Provenance
 
-from telltale_export.data import MediaItem, Split, read_labels, split_by_group
+from telltale_export.data import MediaItem, Split, read_dataset, split_by_group
 from telltale_export.evaluation import ALL_FAMILIES, worst_family
 from telltale_export.packaging import VersionDraft, next_version, score_artifact, write_version
-from telltale_export.voice.bank import SoundBank, fill_bank, held_out_sounds
+from telltale_export.voice.bank import fill_bank, held_out_sounds
 from telltale_export.voice.crossfit import Scorer, leave_source_out, score_sounds, source_folds
 from telltale_export.voice.detector import manifest
 from telltale_export.voice.golden import GOLDEN_SOURCE, golden_inputs
@@ -57,7 +57,7 @@ def train_version(run: VoiceRun, progress: Progress) -> Path:
         DataError: the labels or media are not as documented.
         PackagingError: the version may not be published.
     """
-    items = read_labels(run.media, "audio")
+    items = read_dataset(run.media).of("audio")
     split = split_by_group(items, seed=run.plan.seed)
     progress(split.description)
     bank = fill_bank(items)
@@ -89,16 +89,6 @@ def train_version(run: VoiceRun, progress: Progress) -> Path:
         )
         version = next_version(run.repository, manifest().name)
         return write_version(run.repository, manifest(), version, artifact, draft)
-
-
-def evaluate_version(
-    version_dir: Path, media: Path, calibration: Calibration, rounds: int, seed: int
-) -> tuple[Measurement, ...]:
-    """Measure a published version on labelled sounds, all of which must be new to it."""
-    items = read_labels(media, "audio")
-    bank: SoundBank = fill_bank(items, codecs=False)
-    sounds = list(held_out_sounds(bank, rounds, seed))
-    return measure_test(items, score_sounds(artifact_scorer(version_dir), sounds), calibration, rounds, seed)
 
 
 def artifact_scorer(version_dir: Path) -> Scorer:

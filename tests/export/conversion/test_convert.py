@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 import torch
-from telltale_contracts import DetectorManifest, Server, VersionCard
+from telltale_contracts import Calibration, DetectorManifest, Server, VersionCard
 from telltale_export.__main__ import main
 from telltale_export.architectures import architectures, find_architecture
 from telltale_export.conversion import convert as converting
@@ -215,3 +216,21 @@ def test_probes_are_the_same_for_the_same_seed() -> None:
         assert np.array_equal(one, other)
         assert not np.array_equal(one, probes(spec, 4, seed=4))
         assert np.isfinite(one.astype(np.float64)).all()
+
+
+def test_a_version_that_nobody_measured_does_not_vote(specimens: Specimens) -> None:
+    card = VersionCard.from_yaml(specimens.small("aasist").folder / "card.yaml")
+
+    assert card.calibration == Calibration.none()
+    assert not any(card.measured_on(medium) for medium in ("speech", "image", "video"))
+    assert card.limits[0].startswith("Never measured")
+
+
+def test_measuring_needs_preprocessing(converter: Converter, tmp_path: Path) -> None:
+    checkpoint = converter.checkpoint("aasist")
+    asked = converting.Conversion(
+        find_architecture("aasist").at_reduced_width(), checkpoint, converter.repository, "aasist"
+    )
+    with pytest.raises(ExportError, match="as serving sees them"):
+        converting.convert(replace(asked, measure_on=tmp_path))
+    assert not converter.repository.exists()

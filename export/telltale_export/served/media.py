@@ -1,10 +1,12 @@
-"""What a converted detector is worth on labelled media: through preprocessing, as an upload would go."""
+"""Labelled media as a detector is given them, and what its answers say of each file: as the gateway does it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
 
 import httpx
 import numpy as np
@@ -13,7 +15,6 @@ from telltale_contracts import (
     Calibration,
     ClipSpec,
     DetectorManifest,
-    Measurement,
     Medium,
     Recipe,
     Sampling,
@@ -21,17 +22,13 @@ from telltale_contracts import (
     TensorBundle,
 )
 
-from telltale_export.calibration import apply_platt, fit_platt, logit
-from telltale_export.data import MediaItem, Modality, Shares, split_by_group
-from telltale_export.errors import DataError
-from telltale_export.evaluation import ScoredSet, Terms, measure
+from telltale_export.calibration import apply_calibration, logit
+from telltale_export.data import MediaItem, Modality
 from telltale_export.preprocessing import fetch_bundle
+from telltale_export.served.http import Refused
 
 _TIMEOUT_S = 300.0
 _MEDIA: dict[Modality, Medium] = {"audio": "speech", "image": "image", "video": "video"}
-# Nothing here was trained on any of it: what is not needed to calibrate is for measuring.
-_SHARES = Shares(training=0.01, calibration=0.33, test=0.66)
-
 
 Scorer = Callable[[NDArray[np.generic]], NDArray[np.float32]]
 
@@ -63,6 +60,66 @@ def media_of(manifest: DetectorManifest) -> tuple[Medium, ...]:
     return ("video",) if isinstance(manifest.input, ClipSpec) else ("image", "video")
 
 
+@dataclass(frozen=True)
+class Unseen:
+    """One medium that a detector has nothing to say of, and why; ``code`` is the same for all such media."""
+
+    item: MediaItem
+    code: str
+    reason: str
+
+
+class Viewer:
+    """Shows media to a detector: what preprocessing makes of them, as far as it counts."""
+
+    def __init__(self, manifest: DetectorManifest, service: str, sampling: Sampling | None = None) -> None:
+        """``service``: URL of a running preprocess-service; ``sampling``: the manifest's own when not given."""
+        recipe = Recipe(inputs=(manifest.input,), sampling=sampling or manifest.sampling or Sampling())
+        self._manifest = manifest
+        self._recipe = recipe.model_dump_json()
+        self._client = httpx.Client(base_url=service, timeout=_TIMEOUT_S)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def see(self, item: MediaItem, path: Path | None = None) -> SeenMedium | Unseen:
+        """What the detector is given of one medium; ``path`` is another file that stands for it.
+
+        Raises:
+            DataError: the service does not answer.
+        """
+        medium = _MEDIA[item.modality]
+        if medium not in media_of(self._manifest):
+            return Unseen(item, "other_medium", f"{self._manifest.name} does not look at {item.modality}")
+        try:
+            bundle = fetch_bundle(self._client, path or item.path, self._recipe)
+        except Refused as refused:
+            return Unseen(item, refused.code, str(refused))
+        rows = counted_rows(bundle, self._manifest)
+        if not len(rows):
+            missing = next(iter(bundle.metadata.missing), None)
+            return Unseen(
+                item, missing.reason if missing else "nothing", missing.detail if missing else "nothing found"
+            )
+        key = self._manifest.input.key()
+        return SeenMedium(item, medium, bundle.tensors[key][rows], bundle.track[key][rows])
+
+
+def raw_scores(viewer: Viewer, score: Scorer, item: MediaItem, path: Path | None = None) -> ScoredMedium | Unseen:
+    """Raw P(fake) of each item of one medium; arguments as of ``Viewer.see``.
+
+    Raises:
+        ExportError: a service does not answer.
+    """
+    seen = viewer.see(item, path)
+    if isinstance(seen, Unseen):
+        return seen
+    return ScoredMedium(item, seen.medium, score(seen.inputs), seen.track)
+
+
 def see_media(
     manifest: DetectorManifest, items: Sequence[MediaItem], service: str, sampling: Sampling | None = None
 ) -> Iterator[SeenMedium]:
@@ -77,17 +134,11 @@ def see_media(
     Raises:
         DataError: the service does not answer.
     """
-    recipe = Recipe(inputs=(manifest.input,), sampling=sampling or manifest.sampling or Sampling()).model_dump_json()
-    key = manifest.input.key()
-    with httpx.Client(base_url=service, timeout=_TIMEOUT_S) as client:
+    with Viewer(manifest, service, sampling) as viewer:
         for item in items:
-            medium = _MEDIA[item.modality]
-            bundle = fetch_bundle(client, item.path, recipe) if medium in media_of(manifest) else None
-            if bundle is None:
-                continue
-            rows = counted_rows(bundle, manifest)
-            if len(rows):
-                yield SeenMedium(item, medium, bundle.tensors[key][rows], bundle.track[key][rows])
+            seen = viewer.see(item)
+            if isinstance(seen, SeenMedium):
+                yield seen
 
 
 def score_media(seen: Iterable[SeenMedium], score: Scorer) -> list[ScoredMedium]:
@@ -110,7 +161,7 @@ def counted_rows(bundle: TensorBundle, manifest: DetectorManifest) -> NDArray[np
 def file_score(scored: ScoredMedium, manifest: DetectorManifest, calibration: Calibration) -> float:
     """Calibrated P(fake) of one medium: over the items of each track, then the highest track, as the gateway does."""
     rule = manifest.aggregation
-    odds = logit(apply_platt(calibration, scored.raw.astype(np.float64)))
+    odds = logit(apply_calibration(calibration, scored.raw.astype(np.float64)))
     tracks = []
     for track in np.unique(scored.track):
         of_track = np.sort(odds[scored.track == track])[::-1]
@@ -118,45 +169,3 @@ def file_score(scored: ScoredMedium, manifest: DetectorManifest, calibration: Ca
             of_track = of_track[: max(1, math.ceil(rule.top_share * len(of_track)))]
         tracks.append(of_track.mean())
     return float(1.0 / (1.0 + np.exp(-max(tracks))))
-
-
-def measure_media(
-    scored: Sequence[ScoredMedium], manifest: DetectorManifest, calibration: Calibration, split: str, seed: int = 0
-) -> tuple[Measurement, ...]:
-    """AUC, EER and false alarms by medium and family."""
-    measured: list[Measurement] = []
-    for medium in media_of(manifest):
-        of_medium = [each for each in scored if each.medium == medium]
-        if of_medium:
-            scores = [file_score(each, manifest, calibration) for each in of_medium]
-            terms = Terms(medium=medium, split=split, unit="file", seed=seed)
-            measured += measure(ScoredSet.of([each.item for each in of_medium], scores), terms)
-    return tuple(measured)
-
-
-def calibrate_and_measure(
-    scored: Sequence[ScoredMedium], manifest: DetectorManifest, seed: int = 0
-) -> tuple[Calibration, tuple[Measurement, ...]]:
-    """Fit Platt scaling on a third of the groups and measure on the others.
-
-    Every file counts alike in its class, however many items it has, and both classes alike: the prior is one half.
-
-    Raises:
-        DataError: a class is missing, or fakes score no higher than genuine media.
-    """
-    if not scored:
-        raise DataError("In none of the media is there anything for this detector.", "Give media that it looks at.")
-    split = split_by_group([each.item for each in scored], _SHARES, seed)
-    fitted = [each for each in scored if each.item in split.calibration]
-    counts = {fake: sum(each.item.fake == fake for each in fitted) for fake in (True, False)}
-    if not all(counts.values()):
-        raise DataError("The calibration split holds one class only.", "Label more groups of the other class.")
-    weights = [np.full(len(each.raw), 1.0 / (len(each.raw) * counts[each.item.fake])) for each in fitted]
-    calibration = fit_platt(
-        np.concatenate([each.raw for each in fitted]).astype(np.float64),
-        np.concatenate([np.full(len(each.raw), each.item.fake) for each in fitted]),
-        f"{len(fitted)} files, no group of which was measured on",
-        np.concatenate(weights),
-    )
-    tested = [each for each in scored if each.item in split.test]
-    return calibration, measure_media(tested, manifest, calibration, f"test groups; {split.description}", seed)

@@ -1,22 +1,14 @@
-"""Labels are read strictly, and no group is in two splits."""
+"""No group is in two splits, and splits that the data set gives are kept."""
 
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from telltale_export.data import MediaItem, Shares, read_labels, split_by_group
+from telltale_export.data import MediaItem, Shares, SplitName, read_dataset, split_by_group
 from telltale_export.errors import DataError
-
-HEADER = "path,modality,label,family,source,group,licence"
-
-
-def write_labels(folder: Path, *lines: str, header: str = HEADER) -> Path:
-    (folder / "a.flac").touch()
-    (folder / "b.png").touch()
-    (folder / "labels.csv").write_text("\n".join([header, *lines]) + "\n")
-    return folder
 
 
 def items(groups: int = 40) -> list[MediaItem]:
@@ -36,40 +28,6 @@ def items(groups: int = 40) -> list[MediaItem]:
         for group in range(groups)
         for family in families[source]
     ]
-
-
-def test_labels_are_read_by_modality(tmp_path: Path) -> None:
-    write_labels(
-        tmp_path, "a.flac,audio,fake,vits,demo,g1,CC0", "b.png,image,real,camera,demo,g2,CC0", header=HEADER + ",note"
-    )
-
-    (sound,) = read_labels(tmp_path, "audio")
-    assert (sound.path, sound.fake, sound.family, sound.group) == (tmp_path / "a.flac", True, "vits", "g1")
-    assert len(read_labels(tmp_path)) == 2
-
-
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ("a.flac,audio,forged,vits,demo,g1,CC0", "line 2: label is 'forged'"),
-        ("a.flac,sound,fake,vits,demo,g1,CC0", "modality is 'sound'"),
-        ("a.flac,audio,fake,vits,demo,,CC0", "no group"),
-        ("a.flac,audio,fake,vits,demo,g1", "no licence"),
-        ("c.flac,audio,fake,vits,demo,g1,CC0", "c.flac is not there"),
-        ("b.png,image,real,camera,demo,g1,CC0", "lists no audio"),
-        ("a.flac,audio,fake,vits,demo,g1,CC0\na.flac,audio,fake,vits,demo,g1,CC0", "line 3: a.flac is listed a second"),
-    ],
-)
-def test_a_bad_line_is_named(tmp_path: Path, line: str, message: str) -> None:
-    with pytest.raises(DataError, match=message):
-        read_labels(write_labels(tmp_path, line), "audio")
-
-
-def test_a_missing_list_or_column_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"labels\.csv is not there"):
-        read_labels(tmp_path)
-    with pytest.raises(DataError, match="no column group, licence"):
-        read_labels(write_labels(tmp_path, header="path,modality,label,family,source"))
 
 
 def test_no_group_is_in_two_splits() -> None:
@@ -104,12 +62,41 @@ def test_too_few_groups_and_wrong_shares_are_refused() -> None:
         Shares(training=0.9, calibration=0.2, test=0.2)
 
 
+def given(splits: dict[str, SplitName]) -> list[MediaItem]:
+    """The items above, in the splits that are given to their groups."""
+    return [replace(item, split=splits.get(item.group)) for item in items(8)]
+
+
+def test_splits_that_are_given_are_kept() -> None:
+    everything = given(
+        {f"{s}-{n}": ("training", "calibration", "test")[n % 3] for s in ("one", "two") for n in range(8)}
+    )
+    split = split_by_group(everything)
+    assert {item.split for item in split.test} == {"test"}
+    assert sum(len(part) for part in (split.training, split.calibration, split.test)) == len(everything)
+    assert "as the data set gives them" in split.description
+
+
+def test_a_split_that_is_not_given_is_taken_from_training() -> None:
+    everything = given({f"{s}-{n}": "test" if n < 2 else "training" for s in ("one", "two") for n in range(8)})
+    split = split_by_group(everything)
+    assert {item.group for item in split.test} == {"one-0", "one-1", "two-0", "two-1"}
+    assert {item.split for item in split.calibration} == {"training"}
+    assert "calibration out of training" in split.description
+
+
+def test_a_group_in_two_given_splits_is_refused() -> None:
+    first, *rest = given({f"{s}-{n}": "training" for s in ("one", "two") for n in range(8)})
+    with pytest.raises(DataError, match=r"1 groups are in more than one split: one-0 in test and training"):
+        split_by_group([replace(first, split="test"), *rest])
+
+
 @pytest.mark.media
 def test_the_shared_media_divide() -> None:
-    media = Path(__file__).parents[3] / "shared" / "media"
+    media = Path(__file__).parents[4] / "shared" / "media"
     if not media.is_dir():
         pytest.skip("../shared/media is not there")
-    sounds = read_labels(media, "audio")
+    sounds = read_dataset(media).of("audio")
     split = split_by_group(sounds)
 
     assert not {item.group for item in split.test} & {item.group for item in (*split.training, *split.calibration)}

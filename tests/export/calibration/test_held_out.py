@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,21 +9,13 @@ import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from telltale_contracts import Aggregation, Calibration, VersionCard
+from telltale_contracts import Aggregation, Calibration
 from telltale_export.architectures import find_architecture
-from telltale_export.conversion.convert import Conversion, convert
+from telltale_export.calibration.held_out import calibrate_and_measure
 from telltale_export.conversion.manifests import manifest_of
-from telltale_export.conversion.measuring import (
-    ScoredMedium,
-    calibrate_and_measure,
-    file_score,
-    media_of,
-    see_media,
-)
 from telltale_export.data import Label, MediaItem
-from telltale_export.errors import DataError, ExportError
-
-from .conftest import Converter, Specimens
+from telltale_export.errors import DataError
+from telltale_export.served.media import ScoredMedium, file_score, media_of, see_media
 
 MANIFEST = manifest_of(find_architecture("meso4"), "meso4", "tfserving")
 RAW = Calibration.none()
@@ -62,7 +53,8 @@ def test_items_of_a_track_are_joined_as_the_manifest_says() -> None:
 
 
 def test_what_was_calibrated_on_is_not_measured_on() -> None:
-    calibration, measured = calibrate_and_measure(_many(gap=1.5), MANIFEST)
+    found = calibrate_and_measure(_many(gap=1.5), MANIFEST)
+    calibration, measured = found.calibration, found.measured
 
     assert (calibration.method, calibration.prior) == ("platt", pytest.approx(0.5))
     assert "8 groups" in measured[0].split
@@ -111,19 +103,3 @@ def test_a_detector_is_shown_the_frames_that_it_was_trained_on(service: str, tmp
     assert (np.diff(brightness) >= 0.0).all()
     assert len(np.unique(brightness)) > 100, "the codec knows fewer steps than 150; 32 frames would give 32"
     assert (brightness[0] < 44, brightness[-1] > 184) == (True, True)
-
-
-def test_a_version_that_nobody_measured_does_not_vote(specimens: Specimens) -> None:
-    card = VersionCard.from_yaml(specimens.small("aasist").folder / "card.yaml")
-
-    assert card.calibration == RAW
-    assert not any(card.measured_on(medium) for medium in ("speech", "image", "video"))
-    assert card.limits[0].startswith("Never measured")
-
-
-def test_measuring_needs_preprocessing(converter: Converter, tmp_path: Path) -> None:
-    checkpoint = converter.checkpoint("aasist")
-    asked = Conversion(find_architecture("aasist").at_reduced_width(), checkpoint, converter.repository, "aasist")
-    with pytest.raises(ExportError, match="as serving sees them"):
-        convert(replace(asked, measure_on=tmp_path))
-    assert not converter.repository.exists()

@@ -1,0 +1,31 @@
+"""``data``: what a data set holds, what is wrong with it, and its list with splits."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from telltale_export.cli import Commands
+from telltale_export.data.items import SPLITS
+from telltale_export.data.layouts import write_labels
+from telltale_export.data.options import add_dataset_options, dataset_of
+from telltale_export.data.splits import split_by_group
+
+
+def register(commands: Commands) -> None:
+    """Add ``data``."""
+    parser = commands.add("data", None, "Say what a data set holds and what is wrong with it.", _data)
+    add_dataset_options(parser)
+    parser.add_argument("--to", type=Path, metavar="LIST", help="write it as such a list (.csv), divided by groups")
+    parser.add_argument("--seed", type=int, default=0, help="decides between groups that are equally good")
+
+
+def _data(options: argparse.Namespace) -> None:
+    dataset = dataset_of(options)
+    print(dataset.summary())
+    if options.to is not None:
+        split = split_by_group(dataset.items, seed=options.seed)
+        named = {item: name for name in SPLITS for item in getattr(split, name)}
+        write_labels((replace(item, split=named[item]) for item in dataset.items), options.to)
+        print(f"written as {options.to}; {split.description}")

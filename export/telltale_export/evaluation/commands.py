@@ -1,0 +1,130 @@
+"""``evaluate``: what a served detector, or the whole of /predict, is worth on labelled media."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from telltale_export.cli import Commands, positive
+from telltale_export.data.options import add_dataset_options, dataset_of
+from telltale_export.errors import DataError, ExportError
+from telltale_export.served.options import add_server_options, asked_version
+
+URL_VARIABLE = "TELLTALE_URL"
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from telltale_export.data import Dataset, MediaItem
+    from telltale_export.evaluation.report import Report
+    from telltale_export.evaluation.subjects import Scores
+    from telltale_export.evaluation.tandem import Verification
+
+
+def register(commands: Commands) -> None:
+    """Add ``evaluate``."""
+    parser = commands.add("evaluate", None, "Measure a served detector or /predict on labelled media.", _evaluate)
+    add_dataset_options(parser)
+    parser.add_argument("--to", type=Path, required=True, help="folder for report.html, report.json and scores.json")
+    parser.add_argument(
+        "--only", choices=("training", "calibration", "test", "all"), help="which split; test where the data give one"
+    )
+    parser.add_argument("--detector", help="behind /predict; all live detectors, fused, when not given")
+    parser.add_argument("--url", default=os.environ.get(URL_VARIABLE), help=f"the gateway's, or {URL_VARIABLE}")
+    add_server_options(parser)
+    parser.add_argument("--robustness", action="store_true", help="also through JPEG, H.264, mp3, noise, ...")
+    parser.add_argument("--workers", type=positive, default=2, help="media under way at once (%(default)s)")
+    parser.add_argument("--threshold", type=float, help="call fake what scores so much; the subject's own if not given")
+    parser.add_argument(
+        "--asv", metavar="MISS,FA,SPOOFS", help="error rates of the speaker verification behind it, for min t-DCF"
+    )
+    parser.add_argument("--rounds", type=positive, default=1000, help="draws of the bootstrap (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the draws")
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from telltale_export.evaluation.report import report_of, write_report  # noqa: PLC0415 - heavy
+    from telltale_export.evaluation.scoring import score_all  # noqa: PLC0415
+    from telltale_export.evaluation.sheet import Sheet  # noqa: PLC0415
+
+    asv = _verification(options.asv)
+    dataset = dataset_of(options)
+    chosen = chosen_items(dataset, options.only)
+    options.to.mkdir(parents=True, exist_ok=True)
+    for scores in _scores(options):
+        items = [item for item in chosen if item.modality in scores.modalities]
+        if not items:
+            looks = " and ".join(scores.modalities)
+            raise DataError(f"{scores.subject.name} looks at {looks}; {options.data} has none.", "Give other data.")
+        files = score_all(scores, items, workers=options.workers, robustness=options.robustness)
+        sheet = Sheet(subject=scores.subject, data=dataset.name, left_out=dataset.reasons(), files=files)
+        sheet.write(options.to / "scores.json")
+        report = report_of(sheet, asv, rounds=options.rounds, seed=options.seed)
+        write_report(report, sheet, options.to)
+        _say(report, options.to)
+
+
+def chosen_items(dataset: Dataset, only: str | None) -> list[MediaItem]:
+    """The media of one split; where none is named, those for testing if the data set has such, otherwise all.
+
+    Raises:
+        DataError: there is none in that split.
+    """
+    wanted = only or ("test" if any(item.split == "test" for item in dataset.items) else "all")
+    items = [item for item in dataset.items if wanted in ("all", item.split)]
+    if not items:
+        raise DataError(f"{dataset.place} has no media for {wanted}.", "Give --only another split, or all.")
+    return items
+
+
+def _scores(options: argparse.Namespace) -> Iterator[Scores]:
+    from telltale_export.evaluation.subjects import DetectorBehindPredict, VersionOnServer, WholePredict  # noqa: PLC0415
+    from telltale_export.served.gateway import Gateway  # noqa: PLC0415
+
+    if options.version is not None:
+        with asked_version(options) as version:
+            yield VersionOnServer(version, options.threshold)
+        return
+    if options.url is None:
+        raise ExportError(
+            "Neither a gateway nor a version was named.",
+            f"Give --url (or {URL_VARIABLE}), or --version with a preprocess-service and a model server.",
+        )
+    with Gateway(options.url) as gateway:
+        if options.detector is None:
+            yield WholePredict(gateway, options.threshold)
+        else:
+            yield DetectorBehindPredict(gateway, options.detector, options.threshold)
+
+
+def _verification(text: str | None) -> Verification:
+    from telltale_export.evaluation.tandem import MinTandemCost, Verification  # noqa: PLC0415 - numpy
+
+    if text is None:
+        return Verification()
+    try:
+        miss, false_alarm, spoofs = (float(part) for part in text.split(","))
+        asv = Verification(miss, false_alarm, spoofs)
+        MinTandemCost(asv)
+    except ValueError as error:
+        raise ExportError(f"--asv {text}: {error}.", "Give three rates such as 0.025,0.025,0.3.") from error
+    return asv
+
+
+def _say(report: Report, folder: Path) -> None:
+    from telltale_export.evaluation.report import interval_text  # noqa: PLC0415
+
+    print(f"{report.subject.name} on {report.data}: {report.scored} files scored, {report.missing} missing")
+    for each in report.reasons:
+        print(f"  missing: {each.n_real + each.n_fake} x {each.code}, such as: {each.example}")
+    for figure in report.figures:
+        print(f"  {figure.name:18} {interval_text(figure.interval)}")
+    for what, mean, worst in (
+        ("families", report.mean_family_auc, report.worst_family),
+        ("sources", report.mean_source_auc, report.worst_source),
+    ):
+        if worst is not None:
+            print(f"  mean AUC over {what} {mean:.3f}, the worst is {worst}")
+    print(f"written into {folder}: report.html, report.json, scores.json")

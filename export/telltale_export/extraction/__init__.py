@@ -1,0 +1,1 @@
+"""What preprocessing makes of a data set, kept in shards to train from."""

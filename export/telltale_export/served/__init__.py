@@ -1,0 +1,1 @@
+"""Detectors where they are served, and labelled media as they are asked about them."""
