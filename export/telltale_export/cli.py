@@ -33,7 +33,7 @@ class Commands:
 
         Args:
             verb: ``train``, ``evaluate``, ``check``, ...
-            name: the detector, or none where the verb stands alone.
+            name: the detector, or what else the verb is about; none where the verb stands alone.
             help_text: one line for ``--help``.
             handler: runs the command; raises ExportError for what the caller can put right.
         """
@@ -41,9 +41,9 @@ class Commands:
             parser: argparse.ArgumentParser = self._verbs.add_parser(verb, help=help_text, description=help_text)
         else:
             if verb not in self._names:
-                described = f"{verb} a detector"
+                described = f"{verb} ..., see {verb} --help"
                 group = self._verbs.add_parser(verb, help=described, description=described)
-                self._names[verb] = group.add_subparsers(dest="detector", required=True, metavar="DETECTOR")
+                self._names[verb] = group.add_subparsers(dest="name", required=True, metavar="NAME")
             parser = self._names[verb].add_parser(name, help=help_text, description=help_text)
         parser.set_defaults(handler=handler)
         return parser

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from telltale_export.cli import Commands
-from telltale_export.data.items import SPLITS
+from telltale_export.data.items import SPLITS, Modality
 from telltale_export.data.layouts import write_labels
 from telltale_export.data.options import add_dataset_options, dataset_of
 from telltale_export.data.splits import split_by_group
@@ -18,11 +19,14 @@ def register(commands: Commands) -> None:
     parser = commands.add("data", None, "Say what a data set holds and what is wrong with it.", _data)
     add_dataset_options(parser)
     parser.add_argument("--to", type=Path, metavar="LIST", help="write it as such a list (.csv), divided by groups")
+    parser.add_argument("--modality", choices=get_args(Modality), help="only media of this kind")
     parser.add_argument("--seed", type=int, default=0, help="decides between groups that are equally good")
 
 
 def _data(options: argparse.Namespace) -> None:
     dataset = dataset_of(options)
+    if options.modality is not None:
+        dataset = replace(dataset, items=tuple(dataset.of(options.modality)))
     print(dataset.summary())
     if options.to is not None:
         split = split_by_group(dataset.items, seed=options.seed)

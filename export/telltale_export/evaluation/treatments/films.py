@@ -74,7 +74,8 @@ def _stream(out: av.container.OutputContainer, picture: Picture, source: av.Vide
     stream = out.add_stream("libx264", rate=source.average_rate or Fraction(25))
     stream.height, stream.width = picture.shape[:2]
     stream.pix_fmt = "yuv420p"
-    stream.time_base = source.time_base
+    # The encoder's own clock too: counting frames, it would even out the times of a variable frame rate.
+    stream.time_base = stream.codec_context.time_base = source.time_base or Fraction(1, 1000)
     stream.options = {"crf": str(crf), "preset": "veryfast", "threads": "1"}
     return stream
 

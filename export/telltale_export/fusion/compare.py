@@ -1,0 +1,149 @@
+"""Every rule on the same files; what is fitted is fitted on other groups than it answers for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from telltale_contracts import Forgery, Interval
+
+from telltale_export.errors import DataError
+from telltale_export.evaluation.decisions import at_threshold, brier_score
+from telltale_export.evaluation.metrics import (
+    Floats,
+    Metric,
+    area_under_roc,
+    bootstrap_intervals,
+    equal_error_rate,
+    share_interval,
+)
+from telltale_export.fusion.band import answered, band_of, width_for
+from telltale_export.fusion.evidence import Evidence
+from telltale_export.fusion.rules import (
+    RivalForgeries,
+    Rule,
+    alone,
+    fit_logistic,
+    fit_rivals,
+    majority_vote,
+    weighted_average,
+)
+
+Folds = list[NDArray[np.intp]]
+RIVALS = "rival forgeries"
+_FOLDS = 5
+_AGREEMENT = 1e-3
+_EVEN = 0.5
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The prior and its shares as the gateway has them, the wanted error rate of answers, and the bootstrap."""
+
+    prior_fake: float = 0.5
+    shares: Mapping[Forgery, float] | None = None
+    threshold: float = 0.5
+    target: float = 0.05
+    rounds: int = 1000
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Band:
+    """An uncertain band for one rule, and what it is worth on groups that it was not chosen on.
+
+    ``band`` is chosen on all files, none where no band reaches the target; ``risk`` and ``coverage`` are cross-fitted.
+    """
+
+    band: tuple[float, float] | None
+    risk: Interval | None
+    coverage: Interval | None
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One rule: its figures by name, and its band."""
+
+    name: str
+    scores: Floats
+    figures: Mapping[str, Interval | None]
+    band: Band
+
+
+def compare(evidence: Evidence, terms: Terms) -> list[Compared]:
+    """All rules, each detector by itself last.
+
+    Raises:
+        DataError: the prior is not the one that the gateway fused with, or there are too few groups to fit anything.
+    """
+    shares = terms.shares or {}
+    rivals = RivalForgeries(terms.prior_fake, shares)
+    _require_served(evidence, rivals)
+    folds = _folds(evidence, terms.seed)
+    scores = {
+        RIVALS: rivals(evidence),
+        "rival forgeries, fitted": _cross_fitted(evidence, folds, lambda part: fit_rivals(part, terms.prior_fake)),
+        "weighted average": weighted_average(evidence),
+        "majority vote": majority_vote(evidence),
+        "logistic regression, fitted": _cross_fitted(evidence, folds, fit_logistic),
+    }
+    scores |= {f"{name} alone": alone(index)(evidence) for index, name in enumerate(evidence.detectors)}
+    return [_compared(name, each, evidence, folds, terms) for name, each in scores.items()]
+
+
+def _compared(name: str, scores: Floats, evidence: Evidence, folds: Folds, terms: Terms) -> Compared:
+    metrics: dict[str, Metric] = {"AUC": area_under_roc, "EER": equal_error_rate, "Brier": brier_score}
+    metrics["accuracy"] = at_threshold(terms.threshold)["accuracy"]
+    arrays = (scores, evidence.fake, evidence.groups)
+    figures = bootstrap_intervals(metrics, *arrays, rounds=terms.rounds, seed=terms.seed)
+    return Compared(name, scores, figures, _band(scores, evidence, folds, terms))
+
+
+def _band(scores: Floats, evidence: Evidence, folds: Folds, terms: Terms) -> Band:
+    said = np.zeros(len(scores), np.bool_)
+    for fold in folds:
+        rest = np.setdiff1d(np.arange(len(scores)), fold)
+        width = width_for(terms.target, scores[rest], evidence.fake[rest], terms.threshold)
+        if width is not None:
+            said[fold] = answered(scores[fold], width, terms.threshold)
+    wrong = (scores >= terms.threshold) != evidence.fake
+    kwargs = {"rounds": terms.rounds, "seed": terms.seed}
+    width = width_for(terms.target, scores, evidence.fake, terms.threshold)
+    return Band(
+        band=None if width is None else band_of(width, terms.threshold),
+        risk=share_interval(wrong[said], evidence.groups[said], **kwargs),
+        coverage=share_interval(said, evidence.groups, **kwargs),
+    )
+
+
+def _folds(evidence: Evidence, seed: int) -> Folds:
+    from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415 - half a second
+
+    groups = min(len(np.unique(evidence.groups[evidence.fake == label])) for label in (False, True))
+    if groups < _FOLDS:
+        raise DataError(
+            f"One class has {groups} groups; {_FOLDS} are needed to fit on some and answer for others.",
+            "Evaluate more media, of more groups.",
+        )
+    splitter = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=seed)
+    return [held_out for _, held_out in splitter.split(evidence.scores, evidence.fake, evidence.groups)]
+
+
+def _cross_fitted(evidence: Evidence, folds: Folds, fit: Callable[[Evidence], Rule]) -> Floats:
+    scores = np.full(len(evidence.fake), _EVEN)
+    everything = np.arange(len(scores))
+    for fold in folds:
+        scores[fold] = fit(evidence.where(np.setdiff1d(everything, fold)))(evidence.where(fold))
+    return scores
+
+
+def _require_served(evidence: Evidence, rivals: RivalForgeries) -> None:
+    apart = np.abs(rivals(evidence) - evidence.served)
+    if apart.max() > _AGREEMENT:
+        raise DataError(
+            f"The gateway fused otherwise: of {int((apart > _AGREEMENT).sum())} files the score differs, by up to "
+            f"{apart.max():.3f}.",
+            "Give its TELLTALE_FUSION__PRIOR_FAKE and __SHARES with --prior-fake and --share.",
+        )

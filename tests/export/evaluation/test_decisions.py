@@ -1,0 +1,96 @@
+"""Figures of answers and of probabilities, against scikit-learn's and against what is known beforehand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    brier_score_loss,
+    f1_score,
+    precision_score,
+    recall_score,
+    roc_curve,
+)
+from telltale_export.evaluation.decisions import at_threshold, brier_score, expected_calibration_error
+from telltale_export.evaluation.metrics import (
+    Bools,
+    Floats,
+    average_precision,
+    bootstrap_intervals,
+    false_alarms_at_95,
+    share_interval,
+)
+from telltale_export.evaluation.tandem import MinTandemCost, Verification
+
+
+def drawn(seed: int = 0, count: int = 300) -> tuple[Floats, Bools, Floats]:
+    """Scores with many ties, classes and weights."""
+    random = np.random.default_rng(seed)
+    fake = random.random(count) < 0.3
+    scores = np.clip(np.round(random.normal(0.4, 0.2, count) + 0.2 * fake, 1), 0, 1)
+    return scores, fake, random.integers(1, 5, count).astype(float)
+
+
+def test_figures_at_a_threshold_agree_with_scikit_learn() -> None:
+    scores, fake, weights = drawn()
+    found = {name: metric(scores, fake, weights) for name, metric in at_threshold(0.5).items()}
+    called = scores >= 0.5
+    theirs = {"accuracy": accuracy_score, "precision": precision_score, "recall": recall_score, "f1": f1_score}
+    assert found == pytest.approx({n: score(fake, called, sample_weight=weights) for n, score in theirs.items()})
+
+
+def test_ranking_and_probability_figures_agree_with_scikit_learn() -> None:
+    scores, fake, weights = drawn(1)
+    assert average_precision(scores, fake, weights) == pytest.approx(
+        average_precision_score(fake, scores, sample_weight=weights)
+    )
+    assert brier_score(scores, fake, weights) == pytest.approx(brier_score_loss(fake, scores, sample_weight=weights))
+    alarms, hits, _ = roc_curve(fake, scores, sample_weight=weights, drop_intermediate=False)
+    assert false_alarms_at_95(scores, fake, weights) == pytest.approx(alarms[hits >= 0.95].min())
+
+
+def test_calibration_error_is_the_distance_between_promise_and_truth() -> None:
+    fake = np.tile([True, False, False, False], 25)
+    weights = np.ones(100)
+    assert expected_calibration_error(np.full(100, 0.25), fake, weights) == pytest.approx(0.0)
+    assert expected_calibration_error(np.full(100, 0.85), fake, weights) == pytest.approx(0.6)
+    # Half of the files promise 1 and hold a quarter of fakes, half promise 0.25 and hold what they promise.
+    scores = np.repeat([1.0, 0.25], 50)
+    assert expected_calibration_error(scores, np.resize(fake, 100), weights) == pytest.approx(0.375, abs=0.02)
+
+
+def test_what_is_not_defined_has_no_interval() -> None:
+    scores, fake = np.array([0.1, 0.2, 0.3, 0.4]), np.array([False, True, False, True])
+    found = bootstrap_intervals(at_threshold(0.5), scores, fake, np.array(list("abcd")), rounds=50)
+    assert found["precision"] is None
+    assert found["recall"] is not None
+    assert found["recall"].value == 0.0
+    assert share_interval(np.array([], bool), np.array([], str)) is None
+
+
+def test_intervals_from_the_same_draws_do_not_depend_on_the_company() -> None:
+    scores, fake, _ = drawn(2)
+    groups = np.array([f"g{i // 3}" for i in range(len(scores))])
+    both = bootstrap_intervals({"a": average_precision, "b": brier_score}, scores, fake, groups, rounds=50)
+    assert both["b"] == bootstrap_intervals({"b": brier_score}, scores, fake, groups, rounds=50)["b"]
+
+
+def test_tandem_cost_of_known_systems() -> None:
+    cost = MinTandemCost(Verification())
+    fake, weights = np.array([False, False, True, True]), np.ones(4)
+    # C0 = 0.9405 x 0.025 + 0.0095 x 10 x 0.025, C2 = 0.05 x 10 x 0.3; all that is right leaves C0.
+    c0, c2 = 0.9405 * 0.025 + 0.095 * 0.025, 0.15
+    assert cost(np.array([0.1, 0.2, 0.8, 0.9]), fake, weights) == pytest.approx(c0 / (c0 + c2))
+    # What calls nothing apart is worth as much as letting everything pass.
+    assert cost(np.full(4, 0.5), fake, weights) == pytest.approx(1.0)
+    # One of two spoofs passes where nobody is turned away.
+    assert cost(np.array([0.1, 0.5, 0.4, 0.9]), fake, weights) == pytest.approx((c0 + c2 / 2) / (c0 + c2))
+
+
+def test_error_rates_with_which_nothing_can_help_are_refused() -> None:
+    with pytest.raises(ValueError, match="no countermeasure can help"):
+        MinTandemCost(Verification(spoofs_accepted=0.0))
+    with pytest.raises(ValueError, match=r"lie in \[0, 1\]"):
+        Verification(miss=2.5)
