@@ -30,6 +30,7 @@ HTTP, HTTPS, OPERATORS = 18080, 18443, 19443
 SERVICES = ("nginx", "gateway", "preprocess-balancer", "preprocess-service", "triton", "tfserving")
 WATCHING = ("prometheus", "nginx-exporter")
 BUILT = ("gateway", "preprocess-service")
+MOST_OTHERS = 10
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,25 @@ class ComposeStack:
     def key(self, name: str) -> str:
         """The text of a key that `prepare` made."""
         return (self.house / "secrets" / name).read_text()
+
+    @contextmanager
+    def another_at_the_address_of(self, container: dict[str, Any]) -> Iterator[None]:
+        """While the context lasts, somebody else has the address that a stopped container had."""
+        ((network, settings),) = container["NetworkSettings"]["Networks"].items()
+        run = ("run", "--detach", "--rm", "--network", network, "--entrypoint", "sleep", container["Config"]["Image"])
+        others: list[str] = []
+        try:
+            while settings["IPAddress"] not in self.addresses(*others):
+                assert len(others) < MOST_OTHERS, f"nobody was given {settings['IPAddress']}"
+                others.append(self.engine.docker(*run, "600").strip())
+            yield
+        finally:
+            self.engine.docker("rm", "--force", *others)
+
+    def addresses(self, *containers: str) -> set[str]:
+        """Of these containers, in all of their networks."""
+        found = json.loads(self.engine.docker("inspect", *containers)) if containers else []
+        return {network["IPAddress"] for each in found for network in each["NetworkSettings"]["Networks"].values()}
 
     def client(self, port: int = HTTPS, key: str | None = None) -> httpx.Client:
         """A client that trusts the certificate that `make certs` made and no other, with a key or without one."""

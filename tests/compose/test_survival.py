@@ -93,6 +93,28 @@ def test_a_container_that_is_killed_comes_back(stack: ComposeStack, clip: Path, 
     )
 
 
+@pytest.mark.parametrize("service", ["triton", "tfserving"])
+def test_a_server_that_comes_back_at_another_address_is_found(stack: ComposeStack, clip: Path, service: str) -> None:
+    stack.wait_until_healthy()
+    (before,) = stack.containers(service)
+    traffic = Traffic(stack, clip.with_name("portrait.png"))
+    with traffic.flowing():
+        traffic.wait_for(4)
+        stack.engine.docker("stop", "--time", "5", before["Id"])
+        with stack.another_at_the_address_of(before):
+            stack.engine.docker("start", before["Id"])
+            assert not stack.addresses(before["Id"]) & {
+                network["IPAddress"] for network in before["NetworkSettings"]["Networks"].values()
+            }
+            healthy = stack.wait_until_healthy()
+            traffic.wait_for(4)
+    assert traffic.lost() == []
+    print(
+        f"\n| {service}, at another address | healthy again after {healthy:.1f} s | {len(traffic.answers)} answers "
+        f"| {traffic.degraded()} degraded |"
+    )
+
+
 def test_nothing_of_an_upload_is_left(stack: ComposeStack) -> None:
     for service in ("gateway", "preprocess-service", "nginx", "preprocess-balancer"):
         for container in stack.containers(service):

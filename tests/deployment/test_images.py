@@ -6,8 +6,11 @@ import json
 import re
 import subprocess
 import sys
+import threading
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -31,6 +34,30 @@ class Rest:
 
 sys.meta_path.insert(0, Rest)
 """
+
+
+@contextmanager
+def _answering(status: int | None, body: str) -> Iterator[int]:
+    """The port of a server that answers so; of none at all where there is no status."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            assert self.path == "/health"
+            assert status is not None
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        if status is None:
+            server.server_close()
+            yield server.server_port
+            return
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
 
 
 def _pins(path: Path) -> dict[str, str]:
@@ -62,11 +89,32 @@ def test_the_last_stage_is_small_and_harmless(root: Path, name: str) -> None:
     assert "pip install" not in last
     assert "apt-get" not in last
     assert "org.opencontainers.image.title" in last
-    check = re.search(r"^HEALTHCHECK .*?CMD (\[.*?\])$", last, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "body", "healthy"),
+    [
+        ("gateway/Dockerfile", 200, '{"status":"ok","device":"cpu"}', True),
+        ("gateway/Dockerfile", 503, '{"status":"degraded","device":"cpu"}', True),
+        ("gateway/Dockerfile", 503, '{"status":"unavailable","device":"cpu"}', False),
+        ("gateway/Dockerfile", 500, '{"type":"/errors/internal","status":500}', False),
+        ("gateway/Dockerfile", None, "", False),
+        ("preprocess-service/Dockerfile", 200, '{"status":"ok"}', True),
+        ("preprocess-service/Dockerfile", 503, '{"status":"ok"}', False),
+        ("preprocess-service/Dockerfile", None, "", False),
+    ],
+)
+def test_a_container_is_healthy_when_it_can_answer(
+    root: Path, name: str, status: int | None, body: str, healthy: bool
+) -> None:
+    check = re.search(r"^HEALTHCHECK .*?CMD (\[.*?\])$", (root / name).read_text(), re.MULTILINE | re.DOTALL)
     assert check is not None
     program, option, code = json.loads(check[1])
-    assert (program, option) == ("python", "-c")
-    compile(code, "healthcheck", "exec")
+    with _answering(status, body) as port:
+        code, replaced = re.subn(r"/dev/tcp/127\.0\.0\.1/\d+", f"/dev/tcp/127.0.0.1/{port}", code)
+        done = subprocess.run([program, option, code], capture_output=True, text=True, check=False, timeout=20)
+    assert replaced == 1
+    assert (done.returncode == 0) is healthy, done.stderr
 
 
 @pytest.mark.parametrize("name", DOCKERFILES)

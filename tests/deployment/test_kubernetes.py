@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -145,5 +147,12 @@ def test_gateways_have_the_file_of_keys_and_nobody_is_anonymous(
 def test_probes_ask_what_needs_no_key(deployments: dict[str, Manifest]) -> None:
     container = _container(deployments["gateway"])
     assert {container[probe]["httpGet"]["path"] for probe in ("livenessProbe", "startupProbe")} <= OPEN_PATHS
-    assert "'/health'" in container["readinessProbe"]["exec"]["command"][2]
+    assert "GET /health " in container["readinessProbe"]["exec"]["command"][2]
     assert "/health" in OPEN_PATHS
+
+
+def test_a_gateway_is_ready_where_docker_calls_it_healthy(deployments: dict[str, Manifest], root: Path) -> None:
+    *_, code = _container(deployments["gateway"])["readinessProbe"]["exec"]["command"]
+    check = re.search(r"^HEALTHCHECK .*?CMD (\[.*?\])$", (root / "gateway/Dockerfile").read_text(), re.M | re.S)
+    assert check is not None
+    assert json.loads(check[1])[-1] == code

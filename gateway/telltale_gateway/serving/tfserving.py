@@ -45,6 +45,7 @@ from telltale_gateway.serving.backend import (
     as_probabilities,
     heatmap_output,
 )
+from telltale_gateway.serving.channels import FIND_AGAIN
 
 _POLL_S = 0.1
 _STATUS_TIMEOUT_S = 5.0
@@ -62,14 +63,7 @@ class TensorFlowServing:
     server: Server = "tfserving"
 
     def __init__(self, target: str, *, model_root: PurePath, load_timeout_s: float, slots: int) -> None:
-        # A restarted server must be found again at once, not after gRPC's default back-off of up to two minutes.
-        options = [
-            *CHANNEL_OPTIONS,
-            ("grpc.initial_reconnect_backoff_ms", 100),
-            ("grpc.min_reconnect_backoff_ms", 100),
-            ("grpc.max_reconnect_backoff_ms", 1000),
-        ]
-        self._channel = grpc.aio.insecure_channel(target, options=options)
+        self._channel = grpc.aio.insecure_channel(target, options=[*CHANNEL_OPTIONS, *FIND_AGAIN])
         self._prediction = PredictionStub(self._channel)
         self._models = ModelStub(self._channel)
         self._model_root = model_root

@@ -16,6 +16,7 @@ from tritonclient.grpc import service_pb2
 from tritonclient.http.aio import InferenceServerClient
 
 from telltale_gateway.serving.backend import BackendRefused, BackendTimeout, BackendUnavailable
+from telltale_gateway.serving.channels import FIND_AGAIN
 
 CONTROL_HEADER = "telltale-control"
 
@@ -76,12 +77,7 @@ class GrpcControl:
 
     def __init__(self, target: str, key: str | None = None) -> None:
         self._metadata = ((_GRPC_HEADER, key),) if key is not None else ()
-        options = [
-            ("grpc.initial_reconnect_backoff_ms", 100),
-            ("grpc.min_reconnect_backoff_ms", 100),
-            ("grpc.max_reconnect_backoff_ms", 1000),
-        ]
-        self._channel = grpc.aio.insecure_channel(target, options=options)
+        self._channel = grpc.aio.insecure_channel(target, options=FIND_AGAIN)
 
     async def load(self, model: str, config: str, timeout_s: float) -> None:
         """Load a model; returns once it is loaded or refused."""
