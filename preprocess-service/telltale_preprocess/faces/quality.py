@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from telltale_preprocess.faces.crops import cut_square
 from telltale_preprocess.faces.detector import Face
 from telltale_preprocess.faces.pose import Pose
-from telltale_preprocess.media.planar import Rgb
+from telltale_preprocess.media.planar import PlanarPicture, Rgb
 
 _JUDGED_SIDE = 112
 _GOOD_EYE_DISTANCE = 60.0
@@ -21,13 +21,15 @@ _CHROMA_BINS = 32
 
 def judged_crop(rgb: Rgb, face: Face) -> NDArray[np.uint8]:
     """The face box's square, scaled to uint8 [112, 112, 3]: what sharpness and looks are judged by."""
-    return cut_square(rgb, face.centre, face.side, _JUDGED_SIDE)
+    glimpse = rgb.glimpse(face.centre, face.side, _JUDGED_SIDE) if isinstance(rgb, PlanarPicture) else None
+    return glimpse if glimpse is not None else cut_square(rgb, face.centre, face.side, _JUDGED_SIDE)
 
 
 def sharpness(crop: NDArray[np.uint8]) -> float:
     """Variance of the Laplacian of the luma of a judged crop (Pech-Pacheco et al. 2000)."""
     luma = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
-    return float(cv2.Laplacian(luma, cv2.CV_64F).var())
+    _, deviation = cv2.meanStdDev(cv2.Laplacian(luma, cv2.CV_16S))
+    return float(deviation.item()) ** 2
 
 
 def looks(crop: NDArray[np.uint8]) -> NDArray[np.float64]:
