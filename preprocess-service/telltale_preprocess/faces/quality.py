@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +53,6 @@ def quality(face: Face, sharp: float, pose: Pose, visible: float) -> float:
     the face that can be seen."""
     size = min(1.0, face.eye_distance / _GOOD_EYE_DISTANCE)
     crisp = min(1.0, sharp / _GOOD_SHARPNESS)
-    frontal = max(0.0, np.cos(np.radians(pose.yaw)) * np.cos(np.radians(pose.pitch)))
-    turned = min(1.0, frontal / np.cos(np.radians(_FRONTAL_DEGREES)))
-    return float(np.cbrt(size * crisp * turned) * visible)
+    frontal = max(0.0, math.cos(math.radians(pose.yaw)) * math.cos(math.radians(pose.pitch)))
+    turned = min(1.0, frontal / math.cos(math.radians(_FRONTAL_DEGREES)))
+    return math.cbrt(size * crisp * turned) * visible

@@ -30,9 +30,7 @@ def area_average(picture: NDArray[np.uint8], width: int, height: int) -> NDArray
         width=3 * width, height=height, interpolation=Interpolation.AREA, threads=1
     )
     grey = plane_pixels(small, 0)
-    return np.asarray(
-        cv2.merge([grey[:, place * width : (place + 1) * width] for place in range(3)]), dtype=np.uint8
-    )
+    return np.asarray(cv2.merge([grey[:, place * width : (place + 1) * width] for place in range(3)]), dtype=np.uint8)
 
 
 def buffer(rows: int, columns: int) -> NDArray[np.uint8]:

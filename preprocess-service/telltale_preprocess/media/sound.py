@@ -14,7 +14,7 @@ from av.container import InputContainer
 from numpy.typing import NDArray
 
 from telltale_preprocess.errors import DamagedMedia, MediaTooLong
-from telltale_preprocess.media.container import open_container, packets_of
+from telltale_preprocess.media.container import packets_of, reopen_container
 from telltale_preprocess.media.timeline import audio_stream
 
 # Frames whose channels are averaged in one go: each alone takes as long as decoding it does.
@@ -37,7 +37,7 @@ def decode_sound(
     """
     clock = _Clock(origin)
     tracks = {rate: _Track(rate) for rate in rates}
-    with open_container(file) as container:
+    with reopen_container(file) as container:
         stream = audio_stream(container)
         if stream is None:
             raise DamagedMedia("The sound track cannot be opened a second time.")
@@ -124,7 +124,7 @@ class _Track:
             left_out = min(self._to_leave_out, frame.samples)
             self._to_leave_out -= left_out
             self._left_out += left_out
-            self._channels.append(frame.to_ndarray()[:, left_out:])
+            self._channels.append(np.asarray(frame.to_ndarray()[:, left_out:], dtype=np.float32))
             self._samples += frame.samples - left_out
         if len(self._channels) >= _TOGETHER:
             self._average()
