@@ -35,7 +35,6 @@ from telltale_preprocess.faces.detector import Face, FaceDetector
 from telltale_preprocess.faces.mesh import FaceMesh
 from telltale_preprocess.listening import Heard, Listener
 from telltale_preprocess.media.animation import decode_animation
-from telltale_preprocess.media.planar import Rgb
 from telltale_preprocess.media.probe import Recording, Still, probe
 from telltale_preprocess.media.sampling import target_frames
 from telltale_preprocess.media.still import decode_still
@@ -139,7 +138,7 @@ class Preprocessor:
                 # Whether it decodes at all, and which way it is turned, only a decoded frame tells.
                 with watch.measure("decode"):
                     first = next(self._pictures(file, source, source.timeline, _FIRST_FRAME))
-                    facts = _with_picture(facts, first.rgb, first.rotation)
+                    facts = _with_picture(facts, first.rgb.shape, first.rotation)
         finally:
             if listening is not None:
                 wait([listening])
@@ -177,19 +176,20 @@ class Preprocessor:
             with watch.measure("decode"):
                 rgb = decode_still(source.picture)
             collector.look(0, 0.0, rgb)
-            return _with_picture(source.facts, rgb, source.facts.rotation)
+            return _with_picture(source.facts, rgb.shape, source.facts.rotation)
         if source.timeline is None:
             return source.facts
         facts = source.facts
+        last: tuple[tuple[int, ...], int] | None = None
         targets = target_frames(source.timeline, sampling)
         with closing(ahead(self._pictures(file, source, source.timeline, targets), self._ahead)) as pictures:
             while True:
                 with watch.measure("decode"):
                     picture = next(pictures, None)
                 if picture is None:
-                    return facts
+                    return facts if last is None else _with_picture(facts, *last)
                 collector.look(picture.index, picture.t, picture.rgb)
-                facts = _with_picture(facts, picture.rgb, picture.rotation)
+                last = picture.rgb.shape, picture.rotation
 
     def _pictures(
         self, file: BinaryIO, source: Recording, timeline: Timeline, targets: NDArray[np.int64]
@@ -235,5 +235,5 @@ def _another(file: BinaryIO) -> BinaryIO:
         return io.BytesIO(file.read() if not file.seek(0) else b"")
 
 
-def _with_picture(facts: MediaFacts, rgb: Rgb, rotation: int) -> MediaFacts:
-    return facts.model_copy(update={"height": rgb.shape[0], "width": rgb.shape[1], "rotation": rotation})
+def _with_picture(facts: MediaFacts, shape: tuple[int, ...], rotation: int) -> MediaFacts:
+    return facts.model_copy(update={"height": shape[0], "width": shape[1], "rotation": rotation})

@@ -40,7 +40,7 @@ class Samples:
 
     max_bytes: int
     _bytes: int = 0
-    _by_key: dict[str, list[_Sample]] = field(default_factory=lambda: defaultdict(list))
+    _by_spec: dict[PictureSpec, list[_Sample]] = field(default_factory=lambda: defaultdict(list))
 
     def keep(self, spec: PictureSpec, pixels: Pixels, frame: int, track: int) -> None:
         """Add one.
@@ -50,7 +50,7 @@ class Samples:
         """
         self._bytes += pixels.nbytes
         self._refuse(self._bytes, f"After {frame + 1} frames")
-        self._by_key[spec.key()].append(_Sample(frame, track, pixels))
+        self._by_spec[spec].append(_Sample(frame, track, pixels))
 
     def items(self, spec: PictureSpec) -> Items | None:
         """The spec's tensor; None if nothing, or too little, was cut for it.
@@ -58,7 +58,7 @@ class Samples:
         Raises:
             RecipeTooLarge: with its clips the bundle is larger than it may be.
         """
-        samples = self._by_key.get(spec.key(), [])
+        samples = self._by_spec.get(spec, [])
         if isinstance(spec, FaceCrop | Image):
             if not samples:
                 return None
@@ -77,7 +77,7 @@ class Samples:
 
     def longest(self, spec: ClipSpec) -> int:
         """The most samples that a clip of the spec could be made of."""
-        samples = self._by_key.get(spec.key(), [])
+        samples = self._by_spec.get(spec, [])
         return max((len(_eligible(_of(samples, track), spec)) for track in {s.track for s in samples}), default=0)
 
     def _refuse(self, size: int, when: str) -> None:

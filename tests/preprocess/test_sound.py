@@ -13,6 +13,7 @@ from PIL import Image as Pillow
 from telltale_contracts import Image, Recipe, Waveform
 from telltale_preprocess.errors import MediaTooLong, RecipeTooLarge
 from telltale_preprocess.features.segments import cut_segments, segment_starts
+from telltale_preprocess.media.container import open_container
 from telltale_preprocess.media.sound import decode_sound
 from telltale_preprocess.media.timeline import read_times
 from telltale_preprocess.pipeline import Preprocessor
@@ -68,8 +69,8 @@ def test_a_vorbis_ends_where_its_last_page_says(tmp_path: Path, samples: int) ->
         frame.sample_rate, frame.pts, frame.time_base = 48_000, 0, Fraction(1, 48_000)
         container.mux(stream.encode(frame))
         container.mux(stream.encode())
-    with (tmp_path / "a.ogg").open("rb") as file:
-        seconds = read_times(file, 600.0).duration_s
+    with (tmp_path / "a.ogg").open("rb") as file, open_container(file) as opened:
+        seconds = read_times(opened, 600.0).duration_s
     assert seconds == pytest.approx(samples / 48_000, abs=0.03)
 
 

@@ -10,6 +10,7 @@ from telltale_contracts import Waveform
 from telltale_preprocess.errors import DamagedMedia
 from telltale_preprocess.listening import Listener
 from telltale_preprocess.media import stretches
+from telltale_preprocess.media.container import open_container
 from telltale_preprocess.media.sound import decode_sound
 from telltale_preprocess.media.stretches import decode_stretches
 from telltale_preprocess.media.timeline import read_times
@@ -72,7 +73,8 @@ def test_a_long_sound_gives_the_segments_of_the_whole_and_says_how_much_was_hear
     spec = Waveform(samples=16_000, max_segments=8)
     listener = Listener(Settings())
     with path.open("rb") as file:
-        seconds = read_times(file, 600.0).sound_s
+        with open_container(file) as container:
+            seconds = read_times(container, 600.0).sound_s
         assert seconds == pytest.approx(200.0, abs=0.2)
         heard = listener.listen(file, seconds, [spec], Stopwatch())
         monkeypatch.setattr("telltale_preprocess.listening._LONG_S", 1e9)

@@ -17,6 +17,7 @@ from av.video.stream import VideoStream
 from PIL import Image as Pillow
 from telltale_contracts import Sampling
 from telltale_preprocess.errors import DamagedMedia, ImageTooLarge
+from telltale_preprocess.media.container import open_container
 from telltale_preprocess.media.planar import whole
 from telltale_preprocess.media.sampling import target_frames
 from telltale_preprocess.media.timeline import Timeline, read_times
@@ -29,7 +30,8 @@ from tests.preprocess.coded import coded_picture, read_code, steady, write_coded
 def decode(path: Path, sampling: Sampling | None = None, **limits: int) -> tuple[Timeline, list[Picture]]:
     """All sampled frames of a file."""
     with path.open("rb") as file:
-        timeline = read_times(file, 600.0).timeline
+        with open_container(file) as container:
+            timeline = read_times(container, 600.0).timeline
         assert timeline is not None
         targets = target_frames(timeline, sampling or Sampling())
         pictures = decode_frames(file, timeline, targets, **{"max_pixels": 10**8} | limits)
@@ -68,7 +70,8 @@ def test_the_frames_of_a_gif_without_delays_are_all_there() -> None:
     frames = [Pillow.fromarray(coded_picture(number)) for number in range(12)]
     body = io.BytesIO()
     frames[0].save(body, "GIF", save_all=True, append_images=frames[1:])
-    timeline = read_times(body, 600.0).timeline
+    with open_container(body) as container:
+        timeline = read_times(container, 600.0).timeline
     assert timeline is not None
     pictures = list(decode_frames(body, timeline, np.arange(12, dtype=np.int64), max_pixels=10**8))
     assert [read_code(picture.rgb) for picture in pictures] == list(range(12))

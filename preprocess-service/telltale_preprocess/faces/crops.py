@@ -11,6 +11,7 @@ from telltale_contracts import FaceClip, FaceCrop
 
 from telltale_preprocess.faces.detector import Face
 from telltale_preprocess.media.planar import Rgb
+from telltale_preprocess.media.scaling import area_average
 
 
 def cut_face(rgb: Rgb, face: Face, spec: FaceCrop | FaceClip) -> NDArray[np.uint8]:
@@ -61,8 +62,9 @@ def resize(picture: NDArray[np.uint8], width: int, height: int) -> NDArray[np.ui
         return np.ascontiguousarray(picture)
     # Areas of two by two are averaged ten times as fast as others, and averages of averages are averages.
     while picture.shape[0] >= 2 * height and picture.shape[1] >= 2 * width:
-        half = (picture.shape[1] // 2, picture.shape[0] // 2)
-        picture = np.asarray(cv2.resize(picture, half, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        picture = area_average(picture, picture.shape[1] // 2, picture.shape[0] // 2)
+    if width <= picture.shape[1] and height <= picture.shape[0]:
+        return area_average(picture, width, height)
     shrinks = width * height < picture.shape[0] * picture.shape[1]
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(picture, (width, height), interpolation=method), dtype=np.uint8)

@@ -60,7 +60,7 @@ class Face:
     @property
     def eye_distance(self) -> float:
         """Pixels between the eyes."""
-        return float(np.linalg.norm(self.landmarks[1] - self.landmarks[0]))
+        return math.dist(self.landmarks[0], self.landmarks[1])
 
 
 class FaceDetector:

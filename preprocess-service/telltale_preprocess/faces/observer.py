@@ -54,7 +54,7 @@ class FaceObserver:
             frame=place,
             box=face.box,
             score=min(1.0, max(0.0, face.score)),
-            landmarks=tuple((float(x), float(y)) for x, y in face.landmarks),
+            landmarks=tuple((x, y) for x, y in face.landmarks.tolist()),
             eye_distance=face.eye_distance,
             sharpness=sharp,
             usable=unusable is None,
@@ -85,5 +85,5 @@ class FaceObserver:
 
 def _off_picture(rgb: Rgb, face: Face) -> UnusableReason | None:
     height, width = rgb.shape[:2]
-    inner = face.landmarks[:_INNER_LANDMARKS]
-    return None if bool(np.all((inner >= 0) & (inner <= (width, height)))) else "cut_off"
+    inner = face.landmarks[:_INNER_LANDMARKS].tolist()
+    return None if all(0 <= x <= width and 0 <= y <= height for x, y in inner) else "cut_off"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import operator
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +22,9 @@ _HEAD = np.array(
         (7.66, -0.67, 2.44),
     ]
 )
-_CENTRED_HEAD = _HEAD - _HEAD.mean(axis=0)
+# Least squares against the same six points each time; it takes no notice of where the landmarks' middle lies.
+_SOLVE_HEAD = np.linalg.pinv(_HEAD - _HEAD.mean(axis=0))
+_TINY = 1e-9
 
 
 @dataclass(frozen=True)
@@ -35,15 +39,25 @@ class Pose:
 
 def estimate_pose(face: Face) -> Pose:
     """The rotation of the mean head whose scaled orthographic view comes closest (DeMenthon and Davis 1995, POS)."""
-    flat = face.landmarks - face.landmarks.mean(axis=0)
-    view, *_ = np.linalg.lstsq(_CENTRED_HEAD, flat, rcond=None)
-    # The two rows of a scaled rotation, as nearly as least squares allow; the nearest true ones by SVD.
-    left, _, right = np.linalg.svd(view.T, full_matrices=False)
-    across, down = left @ right
-    depth = np.cross(across, down)
-    forward = -np.array([across[2], down[2], depth[2]])
+    across, down = _orthonormal(*(_SOLVE_HEAD @ face.landmarks).T.tolist())
+    forward = -across[2], -down[2], across[1] * down[0] - across[0] * down[1]
     return Pose(
-        yaw=float(np.degrees(np.arctan2(forward[0], -forward[2]))),
-        pitch=float(np.degrees(np.arcsin(np.clip(-forward[1], -1.0, 1.0)))),
-        roll=float(np.degrees(np.arctan2(down[0], across[0]))),
+        yaw=math.degrees(math.atan2(forward[0], -forward[2])),
+        pitch=math.degrees(math.asin(min(max(-forward[1], -1.0), 1.0))),
+        roll=math.degrees(math.atan2(down[0], across[0])),
+    )
+
+
+def _orthonormal(one: list[float], two: list[float]) -> tuple[list[float], list[float]]:
+    """The two rows of a rotation that come nearest to two rows: (M M^T)^(-1/2) M, where M has them as its rows.
+
+    Written out, since for two by two LAPACK's decomposition takes ten times as long.
+    """
+    squared, mixed, other = (sum(map(operator.mul, *pair)) for pair in ((one, one), (one, two), (two, two)))
+    root = math.sqrt(max(squared * other - mixed * mixed, _TINY * (squared + other) ** 2, _TINY**2))
+    scale = 1.0 / (root * math.sqrt(squared + other + 2.0 * root))
+    first, both, second = scale * (other + root), -scale * mixed, scale * (squared + root)
+    return (
+        [first * a + both * b for a, b in zip(one, two, strict=True)],
+        [both * a + second * b for a, b in zip(one, two, strict=True)],
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +11,7 @@ from numpy.typing import NDArray
 from telltale_preprocess.faces.crops import cut_square
 from telltale_preprocess.faces.detector import Face
 from telltale_preprocess.faces.pose import Pose
-from telltale_preprocess.media.planar import Rgb
+from telltale_preprocess.media.planar import PlanarPicture, Rgb
 
 _JUDGED_SIDE = 112
 _GOOD_EYE_DISTANCE = 60.0
@@ -21,13 +23,15 @@ _CHROMA_BINS = 32
 
 def judged_crop(rgb: Rgb, face: Face) -> NDArray[np.uint8]:
     """The face box's square, scaled to uint8 [112, 112, 3]: what sharpness and looks are judged by."""
-    return cut_square(rgb, face.centre, face.side, _JUDGED_SIDE)
+    glimpse = rgb.glimpse(face.centre, face.side, _JUDGED_SIDE) if isinstance(rgb, PlanarPicture) else None
+    return glimpse if glimpse is not None else cut_square(rgb, face.centre, face.side, _JUDGED_SIDE)
 
 
 def sharpness(crop: NDArray[np.uint8]) -> float:
     """Variance of the Laplacian of the luma of a judged crop (Pech-Pacheco et al. 2000)."""
     luma = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
-    return float(cv2.Laplacian(luma, cv2.CV_64F).var())
+    _, deviation = cv2.meanStdDev(cv2.Laplacian(luma, cv2.CV_16S))
+    return float(deviation.item()) ** 2
 
 
 def looks(crop: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -49,6 +53,6 @@ def quality(face: Face, sharp: float, pose: Pose, visible: float) -> float:
     the face that can be seen."""
     size = min(1.0, face.eye_distance / _GOOD_EYE_DISTANCE)
     crisp = min(1.0, sharp / _GOOD_SHARPNESS)
-    frontal = max(0.0, np.cos(np.radians(pose.yaw)) * np.cos(np.radians(pose.pitch)))
-    turned = min(1.0, frontal / np.cos(np.radians(_FRONTAL_DEGREES)))
-    return float(np.cbrt(size * crisp * turned) * visible)
+    frontal = max(0.0, math.cos(math.radians(pose.yaw)) * math.cos(math.radians(pose.pitch)))
+    turned = min(1.0, frontal / math.cos(math.radians(_FRONTAL_DEGREES)))
+    return math.cbrt(size * crisp * turned) * visible

@@ -57,7 +57,10 @@ def histogram_distance(before: NDArray[np.float64], now: NDArray[np.float64]) ->
 
 
 def _signature(rgb: Rgb) -> _Signature:
-    small = cv2.resize(reduced(rgb, _SAMPLED_SIDE), _SMALL, interpolation=cv2.INTER_AREA)
+    sampled = reduced(rgb, _SAMPLED_SIDE)
+    # Areas of two by two are averaged ten times as fast as others.
+    half = cv2.resize(sampled, (sampled.shape[1] // 2, sampled.shape[0] // 2), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(half, _SMALL, interpolation=cv2.INTER_AREA)
     counts = cv2.calcHist([small], [0, 1, 2], None, [_BINS] * 3, [0, 256] * 3).ravel().astype(np.float64)
     grey = cv2.resize(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), _LAYOUT, interpolation=cv2.INTER_AREA)
     layout = grey.ravel().astype(np.float64)

@@ -21,7 +21,8 @@ _DEMUXERS = (
     "wav,w64,mp3,flac,aac,ac3,eac3,aiff,au,caf,amr,amrnb,amrwb,wv,ape,tta,dts,oma,voc"
 )
 _BUFFER = 1 << 20
-INDEXED = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"})
+_MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
+INDEXED = frozenset({_MP4, "matroska,webm"})
 """Containers with an index of key frames; in others a seek may land anywhere."""
 
 
@@ -38,6 +39,20 @@ def open_container(file: BinaryIO) -> InputContainer:
         return container
     container.close()
     return _open(file, {})
+
+
+def reopen_container(file: BinaryIO) -> InputContainer:
+    """Open a recording that has been looked at before, to decode it.
+
+    Raises:
+        av.FFmpegError: as of ``open_container``.
+    """
+    # An MP4's header names all streams. libavformat would read some megabytes on for what only a decoder will tell.
+    container = _open(file, {"skip_frame": "all", "analyzeduration": "1"})
+    if container.format.name == _MP4 and _described(container):
+        return container
+    container.close()
+    return open_container(file)
 
 
 def packets_of(container: InputContainer, *streams: VideoStream | AudioStream) -> Iterator[Packet[Any]]:

@@ -11,8 +11,10 @@ from typing import TypeAlias
 import cv2
 import numpy as np
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace
+from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from numpy.typing import NDArray
+
+from telltale_preprocess.media.scaling import buffer, plane_pixels
 
 _FORMATS = frozenset({"yuv420p", "yuvj420p"})
 
@@ -23,7 +25,7 @@ class PlanarPicture:
     def __init__(self, frame: VideoFrame, matrix: Colorspace) -> None:
         self._frame = frame
         self._matrix = matrix
-        self._planes = [_plane(frame, place) for place in range(3)]
+        self._planes = [plane_pixels(frame, place) for place in range(3)]
         self._reduced: dict[tuple[int, int], NDArray[np.uint8]] = {}
 
     @property
@@ -36,12 +38,10 @@ class PlanarPicture:
         (top, bottom, _), (left, right, _) = (
             part.indices(length) for part, length in zip(region, self.shape[:2], strict=True)
         )
-        # Two by two pixels share their colour.
-        up, aside = top - top % 2, left - left % 2
-        luma, *chroma = self._planes
-        down, across = bottom + bottom % 2, right + right % 2
-        parts = [luma[up:down, aside:across]]
-        parts += [plane[up // 2 : down // 2, aside // 2 : across // 2] for plane in chroma]
+        # Two by two pixels share their colour; of rows, four by four need no copy (see below).
+        up, aside = top - top % 4, left - left % 2
+        down, across = min(bottom + -bottom % 4, self._frame.height), right + right % 2
+        parts = self._parts(aside, up, across, down)
         return self._to_rgb(parts)[top - up : bottom - up, left - aside : right - aside]
 
     def reduced(self, width: int, height: int) -> NDArray[np.uint8]:
@@ -53,15 +53,57 @@ class PlanarPicture:
             self._reduced[width, height] = shrink(self._to_rgb(parts), width, height)
         return self._reduced[width, height]
 
-    def _to_rgb(self, planes: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    def glimpse(self, centre: tuple[float, float], side: float, size: int) -> NDArray[np.uint8] | None:
+        """A square of some ``side`` pixels, smaller, to judge by and not to infer from: uint8 [size, size, 3].
+
+        Its edges are right to two pixels and its colours to a few levels, for a fraction of the time. None where it
+        reaches beyond the picture or would not shrink.
+        """
+        if side < size:
+            return None
+        # It is halved while it is twice as large as wanted, and colours stay two by two.
+        halvings = int(side / size).bit_length() - 1
+        step = 2 << halvings
+        length = step * max(round(side / step), -(-size // step))
+        left, top = (2 * round((middle - length / 2) / 2) for middle in centre)
+        height, width, _ = self.shape
+        if left < 0 or top < 0 or left + length > width or top + length > height:
+            return None
+        parts = self._parts(left, top, left + length, top + length)
+        for _ in range(halvings):
+            parts = [shrink(part, part.shape[1] // 2, part.shape[0] // 2) for part in parts]
+        return self._to_rgb(parts, size)
+
+    def _parts(self, left: int, top: int, right: int, bottom: int) -> list[NDArray[np.uint8]]:
+        """What the planes hold of a rectangle with even edges."""
+        luma, *chroma = self._planes
+        return [
+            luma[top:bottom, left:right],
+            *(plane[top // 2 : bottom // 2, left // 2 : right // 2] for plane in chroma),
+        ]
+
+    def _to_rgb(self, planes: list[NDArray[np.uint8]], size: int | None = None) -> NDArray[np.uint8]:
+        """Planes as RGB, [height, width, 3]; where ``size`` is given, scaled to that square."""
         height, width = planes[0].shape
-        whole = np.concatenate([plane.reshape(-1) for plane in planes]).reshape(height * 3 // 2, width)
-        frame = VideoFrame.from_ndarray(whole, format=self._frame.format.name)
+        whole = buffer(height * 3 // 2, width)
+        memory, filled = whole.reshape(-1), 0
+        for plane in planes:
+            memory[filled : filled + plane.size].reshape(plane.shape)[:] = plane
+            filled += plane.size
+        # PyAV takes the height of a frame that is in memory of ours for a multiple of four.
+        framed = VideoFrame.from_ndarray if height % 4 else VideoFrame.from_numpy_buffer
+        frame = framed(whole, format=self._frame.format.name)
         frame.color_range = self._frame.color_range
         rgb = frame.reformat(
-            format="rgb24", src_colorspace=self._matrix, dst_color_range=ColorRange.JPEG, threads=1
-        ).to_ndarray()
-        return np.asarray(rgb, dtype=np.uint8)
+            width=size,
+            height=size,
+            format="rgb24",
+            src_colorspace=self._matrix,
+            dst_color_range=ColorRange.JPEG,
+            interpolation=Interpolation.AREA if size else None,
+            threads=1,
+        )
+        return plane_pixels(rgb, 0).reshape(rgb.height, rgb.width, 3)
 
 
 Rgb: TypeAlias = NDArray[np.uint8] | PlanarPicture
@@ -101,10 +143,3 @@ def shrink(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uin
         half = (pixels.shape[1] // 2, pixels.shape[0] // 2)
         pixels = np.asarray(cv2.resize(pixels, half, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     return np.asarray(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
-
-
-def _plane(frame: VideoFrame, place: int) -> NDArray[np.uint8]:
-    plane = frame.planes[place]
-    rows = np.frombuffer(memoryview(plane), dtype=np.uint8).reshape(plane.height, plane.line_size)
-    inside: NDArray[np.uint8] = rows[:, : plane.width]
-    return inside

@@ -137,7 +137,7 @@ def _recording(file: BinaryIO, settings: Settings) -> Recording:
             audio_track=container.streams.audio.index(audio) if audio is not None else None,
             audio_tracks=len(container.streams.audio) if audio is not None else None,
         )
-    times = read_times(file, settings.max_duration_s)
+        times = read_times(container, settings.max_duration_s)
     timeline = times.timeline
     found: dict[str, str | float | bool | None] = {"duration_s": times.duration_s}
     if timeline is not None:

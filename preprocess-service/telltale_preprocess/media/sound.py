@@ -14,8 +14,11 @@ from av.container import InputContainer
 from numpy.typing import NDArray
 
 from telltale_preprocess.errors import DamagedMedia, MediaTooLong
-from telltale_preprocess.media.container import open_container, packets_of
+from telltale_preprocess.media.container import packets_of, reopen_container
 from telltale_preprocess.media.timeline import audio_stream
+
+# Frames whose channels are averaged in one go: each alone takes as long as decoding it does.
+_TOGETHER = 64
 
 
 def decode_sound(
@@ -34,7 +37,7 @@ def decode_sound(
     """
     clock = _Clock(origin)
     tracks = {rate: _Track(rate) for rate in rates}
-    with open_container(file) as container:
+    with reopen_container(file) as container:
         stream = audio_stream(container)
         if stream is None:
             raise DamagedMedia("The sound track cannot be opened a second time.")
@@ -80,6 +83,7 @@ class _Track:
         self._resampler = AudioResampler(format="fltp", rate=rate)
         self._source: tuple[str, str, int] | None = None
         self._parts: list[NDArray[np.float32]] = []
+        self._channels: list[NDArray[np.float32]] = []
         self._samples = 0
         self._left_out = 0
         self._to_leave_out = 0
@@ -91,7 +95,8 @@ class _Track:
             self._to_leave_out = -samples
         elif samples > 0:
             self._flush()
-            self._append(np.zeros(samples, dtype=np.float32))
+            self._parts.append(np.zeros(samples, dtype=np.float32))
+            self._samples += samples
 
     def add(self, frame: AudioFrame) -> None:
         source = (frame.format.name, frame.layout.name, frame.sample_rate)
@@ -112,17 +117,22 @@ class _Track:
             self._take(self._resampler.resample(None))
             self._resampler = AudioResampler(format="fltp", rate=self._rate)
             self._source = None
+        self._average()
 
     def _take(self, frames: list[AudioFrame]) -> None:
         for frame in frames:
-            self._append(np.asarray(frame.to_ndarray(), dtype=np.float32).mean(axis=0))
+            left_out = min(self._to_leave_out, frame.samples)
+            self._to_leave_out -= left_out
+            self._left_out += left_out
+            self._channels.append(np.asarray(frame.to_ndarray()[:, left_out:], dtype=np.float32))
+            self._samples += frame.samples - left_out
+        if len(self._channels) >= _TOGETHER:
+            self._average()
 
-    def _append(self, part: NDArray[np.float32]) -> None:
-        left_out = min(self._to_leave_out, len(part))
-        self._to_leave_out -= left_out
-        self._left_out += left_out
-        self._parts.append(part[left_out:])
-        self._samples += len(part) - left_out
+    def _average(self) -> None:
+        if self._channels:
+            self._parts.append(np.concatenate(self._channels, axis=1).mean(axis=0))
+            self._channels = []
 
 
 def sound_frames(container: InputContainer, stream: AudioStream) -> Iterator[tuple[float | None, AudioFrame]]:

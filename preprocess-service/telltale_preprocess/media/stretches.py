@@ -20,7 +20,7 @@ from av.container import InputContainer
 from numpy.typing import NDArray
 
 from telltale_preprocess.errors import DamagedMedia
-from telltale_preprocess.media.container import INDEXED, open_container
+from telltale_preprocess.media.container import INDEXED, reopen_container
 from telltale_preprocess.media.sound import sound_frames
 from telltale_preprocess.media.timeline import audio_stream
 
@@ -53,7 +53,7 @@ def decode_stretches(
     wanted = sorted(set(rates))
     found: dict[int, list[Stretch]] = {rate: [] for rate in wanted}
     heard = False
-    with open_container(file) as container:
+    with reopen_container(file) as container:
         stream = audio_stream(container)
         if stream is None:
             raise DamagedMedia("The sound track cannot be opened a second time.")

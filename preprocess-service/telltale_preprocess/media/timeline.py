@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from array import array
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any
 
 import av
 import numpy as np
@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from telltale_preprocess.errors import DamagedMedia, MediaTooLong
-from telltale_preprocess.media.container import open_container, packets_of
+from telltale_preprocess.media.container import packets_of
 
 # Raw streams whose duration libavformat only estimates from the bit rate: their end proves nothing.
 _ESTIMATED = {"mp3", "aac", "ac3", "eac3", "h264", "hevc", "m4v", "mpegvideo", "amr", "dts", "obu"}
@@ -130,21 +130,20 @@ class _Packets:
         return float((times + self.lengths).max() - min(0.0, times.min()))
 
 
-def read_times(file: BinaryIO, max_duration_s: float) -> Times:
-    """Read all packets once, undecoded.
+def read_times(container: InputContainer, max_duration_s: float) -> Times:
+    """Read all packets of a container once, undecoded, from where it stands.
 
     Raises:
         MediaTooLong: it lasts longer than ``max_duration_s``.
         DamagedMedia: it holds no packet, or ends well before the end that its header declares.
     """
-    with open_container(file) as container:
-        _refuse_long((container.duration or 0) / av.time_base, max_duration_s)
-        video, audio = video_stream(container), audio_stream(container)
-        packets = _collect(container, [stream for stream in (video, audio) if stream is not None])
-        video_index = video.index if video is not None else None
-        audio_index = audio.index if audio is not None else None
-        one_for_all = container.format.name in _ONE_DURATION
-        declared = {} if container.format.name in _ESTIMATED else _declared(container, video, audio)
+    _refuse_long((container.duration or 0) / av.time_base, max_duration_s)
+    video, audio = video_stream(container), audio_stream(container)
+    packets = _collect(container, [stream for stream in (video, audio) if stream is not None])
+    video_index = video.index if video is not None else None
+    audio_index = audio.index if audio is not None else None
+    one_for_all = container.format.name in _ONE_DURATION
+    declared = {} if container.format.name in _ESTIMATED else _declared(container, video, audio)
     spans = {index: found.span() for index, found in packets.items() if found.lengths}
     if not spans:
         raise DamagedMedia("The container is readable, but it holds no frame and no sample.")

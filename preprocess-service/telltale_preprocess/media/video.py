@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from telltale_preprocess.errors import DamagedMedia
 from telltale_preprocess.media.colour import Turns, clockwise_rotation, to_rgb
-from telltale_preprocess.media.container import INDEXED, open_container, packets_of
+from telltale_preprocess.media.container import INDEXED, packets_of, reopen_container
 from telltale_preprocess.media.planar import Rgb
 from telltale_preprocess.media.sampling import LONG_STRETCH
 from telltale_preprocess.media.still import refuse_size
@@ -54,7 +54,7 @@ def decode_frames(
     """
     found: set[int] = set()
     turns = Turns()
-    with open_container(file) as container:
+    with reopen_container(file) as container:
         stream = video_stream(container)
         if stream is None:
             raise DamagedMedia("The video stream cannot be opened a second time.")

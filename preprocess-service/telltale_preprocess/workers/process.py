@@ -20,6 +20,8 @@ from telltale_preprocess.workers.messages import HEADER, Answer, Job, Kind, Timi
 _LAST_MOMENTS_S = 2.0
 # What a bundle is beside its tensors.
 _FRAME_BYTES = 64_000_000
+# A bundle of megabytes is read in a few pieces, not in hundreds.
+_READ_AHEAD = 1 << 23
 
 
 class WorkerDied(Exception):
@@ -71,7 +73,7 @@ class WorkerProcess:
                 stdin=subprocess.DEVNULL,
                 env=os.environ | _ALLOCATOR | _environment(settings),
             )
-        reader, writer = await asyncio.open_connection(sock=ours)
+        reader, writer = await asyncio.open_connection(sock=ours, limit=_READ_AHEAD)
         worker = cls(process, reader, writer, longest=settings.max_bundle_bytes + _FRAME_BYTES)
         try:
             async with asyncio.timeout(settings.start_timeout_s):
