@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from telltale_client._printing import event_line, printable
+from telltale._printing import event_line, printable
 
 
 @pytest.mark.parametrize(
