@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import httpx
@@ -25,15 +25,13 @@ from telltale_export.calibration import apply_platt, fit_platt, logit
 from telltale_export.data import MediaItem, Modality, Shares, split_by_group
 from telltale_export.errors import DataError
 from telltale_export.evaluation import ScoredSet, Terms, measure
+from telltale_export.packaging import Scorer
 from telltale_export.preprocessing import fetch_bundle
 
 _TIMEOUT_S = 300.0
 _MEDIA: dict[Modality, Medium] = {"audio": "speech", "image": "image", "video": "video"}
 # Nothing here was trained on any of it: what is not needed to calibrate is for measuring.
 _SHARES = Shares(training=0.01, calibration=0.33, test=0.66)
-
-
-Scorer = Callable[[NDArray[np.generic]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
