@@ -24,9 +24,10 @@ import numpy as np
 from telltale_contracts import Calibration, DetectorManifest, Sampling, Server
 from telltale_export.architectures import find_architecture
 from telltale_export.conversion.convert import Conversion, convert
-from telltale_export.conversion.measuring import Scorer, measure_media, score_media, see_media
+from telltale_export.conversion.measuring import measure_media, score_media, see_media
 from telltale_export.data import MediaItem, read_labels
 from telltale_export.evaluation import table
+from telltale_export.packaging import Scorer
 
 from export import served_version
 

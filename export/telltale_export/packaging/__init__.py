@@ -2,7 +2,7 @@
 
 from telltale_export.packaging.check import VersionReport, check_repository, check_version
 from telltale_export.packaging.onnx_checks import MAX_IR, MAX_OPSET, check_answers, check_onnx
-from telltale_export.packaging.scoring import answer_artifact, score_artifact
+from telltale_export.packaging.scoring import Scorer, answer_artifact, score_artifact
 from telltale_export.packaging.tensors import item_shape, item_type
 from telltale_export.packaging.triton_config import OutputDims, triton_config, triton_load_config
 from telltale_export.packaging.versions import ONNX_FILE, SAVED_MODEL_FILE, VersionDraft, next_version, write_version
@@ -13,6 +13,7 @@ __all__ = [
     "ONNX_FILE",
     "SAVED_MODEL_FILE",
     "OutputDims",
+    "Scorer",
     "VersionDraft",
     "VersionReport",
     "answer_artifact",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -24,13 +24,12 @@ from telltale_contracts import (
 
 from telltale_export.calibration import apply_calibration, logit
 from telltale_export.data import MediaItem, Modality
+from telltale_export.packaging import Scorer
 from telltale_export.preprocessing import fetch_bundle
 from telltale_export.served.http import Refused
 
 _TIMEOUT_S = 300.0
 _MEDIA: dict[Modality, Medium] = {"audio": "speech", "image": "image", "video": "video"}
-
-Scorer = Callable[[NDArray[np.generic]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)

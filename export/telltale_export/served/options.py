@@ -16,7 +16,8 @@ from telltale_export.errors import ExportError
 from telltale_export.preprocessing import SERVICE_VARIABLE
 
 if TYPE_CHECKING:
-    from telltale_export.served.media import Scorer, Viewer
+    from telltale_export.packaging import Scorer
+    from telltale_export.served.media import Viewer
 
 TRITON_VARIABLE, TFSERVING_VARIABLE = "TELLTALE_TRITON_URL", "TELLTALE_TFSERVING_TARGET"
 
