@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.integration.stack import RunningStack
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -25,3 +31,15 @@ def toy_versions(toy_repository: Path, tmp_path_factory: pytest.TempPathFactory)
     command = [ROOT / ".venvs/models/bin/python", ROOT / "tests/versions.py", toy_repository, folder]
     subprocess.run(command, check=True, timeout=120)
     return folder
+
+
+@pytest.fixture(scope="session")
+def toy_stack(toy_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """The whole stack over a copy of the toys, for all tests that leave it as they found it."""
+    # Only here: the environment of the models, which these fixtures serve too, has no stack.
+    from tests.integration.stack import running_stack  # noqa: PLC0415
+
+    # A copy: of several stacks over one repository only one changes what is loaded, and others' servers stay empty.
+    repository = shutil.copytree(toy_repository, tmp_path_factory.mktemp("copy") / "model-repository")
+    with running_stack(repository, tmp_path_factory.mktemp("stack")) as running:
+        yield running

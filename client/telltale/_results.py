@@ -161,8 +161,8 @@ class MultimodalDetection:
     individual_scores: Mapping[str, PartialScore]
     fusion_method: str
     processing_time: float
+    explanation: tuple[str, ...]
     raw: Mapping[str, Any] = field(repr=False, compare=False)
-    explanation: Any = None
 
 
 def read(kind: type[T], answer: Any) -> T:

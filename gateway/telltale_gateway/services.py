@@ -57,6 +57,7 @@ class Services:
     fetcher: UrlFetcher | None
     judge: Judge
     artifacts: Artifacts
+    backends: Mapping[Server, Backend]
 
 
 @asynccontextmanager
@@ -107,6 +108,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             fetcher,
             judge=judge,
             artifacts=artifacts,
+            backends=backends,
         )
 
 

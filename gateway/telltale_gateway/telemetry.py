@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from telltale_contracts import Server
@@ -32,6 +34,12 @@ class Telemetry:
         )
         self._analyses_running = Gauge(
             "telltale_analyses_running", "Analyses under way, of as many as are allowed.", registry=self._registry
+        )
+        self._batches_waiting = Gauge(
+            "telltale_batches_waiting",
+            "Batches that wait because their model server has as many as it is given at once.",
+            ["server"],
+            registry=self._registry,
         )
         self._stage_seconds = Histogram(
             "telltale_stage_seconds",
@@ -108,9 +116,11 @@ class Telemetry:
                         totals[sample.labels[label]] = totals.get(sample.labels[label], 0) + int(sample.value)
         return totals
 
-    def exposition(self, fleet: Fleet, analyses_running: int) -> bytes:
+    def exposition(self, fleet: Fleet, analyses_running: int, batches_waiting: Mapping[Server, int]) -> bytes:
         """Everything in Prometheus' text format."""
         self._analyses_running.set(analyses_running)
+        for server, waiting in batches_waiting.items():
+            self._batches_waiting.labels(server).set(waiting)
         self._detector_ready.clear()
         for deployed in fleet.detectors.values():
             self._detector_ready.labels(deployed.name, str(deployed.version)).set(deployed.readiness.ready)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
 from tests import clips
-from tests.integration.stack import RunningStack, running_stack
+from tests.integration.stack import RunningStack
 
 README = Path(__file__).resolve().parents[2] / "client/README.md"
 URL = "http://127.0.0.1:8000"
@@ -22,13 +20,6 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 BLOCKS = BLOCK.findall(README.read_text())
 PROGRAMS = [text for language, text in BLOCKS if language == "python"]
 COMMANDS = [line for language, text in BLOCKS if language == "sh" for line in text.splitlines()]
-
-
-@pytest.fixture(scope="module")
-def stack(toy_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    repository = shutil.copytree(toy_repository, tmp_path_factory.mktemp("readme-repository") / "model-repository")
-    with running_stack(repository, tmp_path_factory.mktemp("readme-stack")) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -58,15 +49,15 @@ def run(arguments: list[str], folder: Path, url: str) -> subprocess.CompletedPro
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=range(len(PROGRAMS)))
-def test_the_programs_run(program: str, stack: RunningStack, folder: Path) -> None:
-    url = str(stack.client.base_url).rstrip("/")
+def test_the_programs_run(program: str, toy_stack: RunningStack, folder: Path) -> None:
+    url = str(toy_stack.client.base_url).rstrip("/")
     done = run(["-c", program.replace(URL, url)], folder, url)
     assert done.returncode == 0, done.stderr
     assert re.search(r"\b(fake|real|uncertain|not_media)\b", done.stdout)
 
 
-def test_the_commands_run_one_after_the_other(stack: RunningStack, folder: Path) -> None:
-    url = str(stack.client.base_url).rstrip("/")
+def test_the_commands_run_one_after_the_other(toy_stack: RunningStack, folder: Path) -> None:
+    url = str(toy_stack.client.base_url).rstrip("/")
     for line in COMMANDS:
         name, *arguments = line.split()
         assert name == "telltale"

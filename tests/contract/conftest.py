@@ -1,9 +1,7 @@
-"""One stack of toys and media for all views."""
+"""The stack of toys, and media for all views."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -11,16 +9,12 @@ import numpy as np
 import pytest
 
 from tests import clips, speech
-from tests.integration.stack import RunningStack, running_stack
+from tests.integration.stack import RunningStack
 
 
-@pytest.fixture(scope="package")
-def stack(toy_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    # A copy: of several stacks over one repository only one changes what is loaded, and others' servers stay empty.
-    repository = tmp_path_factory.mktemp("copy") / "model-repository"
-    shutil.copytree(toy_repository, repository)
-    with running_stack(repository, tmp_path_factory.mktemp("stack")) as running:
-        yield running
+@pytest.fixture(scope="session")
+def stack(toy_stack: RunningStack) -> RunningStack:
+    return toy_stack
 
 
 @pytest.fixture(scope="package")

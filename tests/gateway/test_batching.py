@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from typing import cast
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from telltale_contracts import TensorNames
 from telltale_gateway.serving import Backend, BackendRefused, BackendUnavailable, ModelCall, infer_in_batches
 from telltale_gateway.serving.backend import as_probabilities
+from telltale_gateway.serving.slots import Slots
 
 pytestmark = pytest.mark.anyio
 
@@ -40,6 +42,24 @@ async def test_batches_fit_the_model_and_are_nearly_equal(items: int, sizes: lis
 async def test_one_failed_batch_fails_the_whole_and_keeps_its_name() -> None:
     with pytest.raises(BackendUnavailable, match="toy went away"):
         await infer_in_batches(cast("Backend", Recorder(fails_at=1)), CALL, np.zeros(12), max_batch=4)
+
+
+async def test_batches_without_a_slot_are_counted_until_they_have_one_or_give_up() -> None:
+    slots, done = Slots(2), asyncio.Event()
+
+    async def batch() -> None:
+        async with slots:
+            await done.wait()
+
+    batches = [asyncio.create_task(batch()) for _ in range(5)]
+    await asyncio.sleep(0)
+    assert slots.waiting == 3
+    batches[-1].cancel()
+    await asyncio.wait([batches[-1]])
+    assert slots.waiting == 2
+    done.set()
+    await asyncio.wait(batches)
+    assert slots.waiting == 0
 
 
 @pytest.mark.parametrize("shape", [(3,), (3, 1)])

@@ -210,6 +210,7 @@ def test_metrics_count_by_route_and_never_by_path(gateway: httpx.Client) -> None
     assert 'telltale_requests_total{method="GET",route="unmatched",status="404"}' in text
     assert "nowhere" not in text
     assert 'telltale_detector_ready{detector="toy-face",version="1"} 0.0' in text
+    assert 'telltale_batches_waiting{server="triton"} 0.0' in text
 
 
 def test_the_interface_describes_itself(gateway: httpx.Client) -> None:

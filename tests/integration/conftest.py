@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests import clips, speech
-from tests.integration.stack import RunningStack, running_stack
+from tests.integration.stack import RunningStack
 
 
-@pytest.fixture(scope="package")
-def stack(toy_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    with running_stack(toy_repository, tmp_path_factory.mktemp("stack")) as running:
-        yield running
+@pytest.fixture(scope="session")
+def stack(toy_stack: RunningStack) -> RunningStack:
+    return toy_stack
 
 
 @pytest.fixture(scope="session")

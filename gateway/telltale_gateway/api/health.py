@@ -78,6 +78,10 @@ async def health(services: ServicesDep, settings: SettingsDep, response: Respons
 async def metrics(services: ServicesDep) -> Response:
     """Metrics in Prometheus' text format."""
     return Response(
-        services.telemetry.exposition(services.reconciler.fleet, services.analyzer.running),
+        services.telemetry.exposition(
+            services.reconciler.fleet,
+            services.analyzer.running,
+            {server: backend.waiting for server, backend in services.backends.items()},
+        ),
         media_type=CONTENT_TYPE_LATEST,
     )

@@ -91,6 +91,11 @@ class Backend(Protocol):
         """The servers behind it, each by itself: more than one where there are replicas."""
         ...
 
+    @property
+    def waiting(self) -> int:
+        """Batches that wait here, because the server has as many as it is given at once."""
+        ...
+
     async def alive(self) -> bool:
         """Whether the server answers at all; never raises."""
         ...

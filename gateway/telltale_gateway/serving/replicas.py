@@ -57,6 +57,11 @@ class Replicas:
         """The servers, each by itself."""
         return self._backends
 
+    @property
+    def waiting(self) -> int:
+        """Batches that wait for any of them."""
+        return sum(backend.waiting for backend in self._backends)
+
     async def alive(self) -> bool:
         """Whether any of them answers."""
         return any(await asyncio.gather(*(backend.alive() for backend in self._backends)))

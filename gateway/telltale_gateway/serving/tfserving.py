@@ -46,6 +46,7 @@ from telltale_gateway.serving.backend import (
     heatmap_output,
 )
 from telltale_gateway.serving.channels import FIND_AGAIN
+from telltale_gateway.serving.slots import Slots
 
 _POLL_S = 0.1
 _STATUS_TIMEOUT_S = 5.0
@@ -68,13 +69,18 @@ class TensorFlowServing:
         self._models = ModelStub(self._channel)
         self._model_root = model_root
         self._load_timeout_s = load_timeout_s
-        self._slots = asyncio.Semaphore(slots)
+        self._slots = Slots(slots)
         self._told: dict[str, Wanted] = {}
         self._missed = 0
 
     def members(self) -> Sequence[Backend]:
         """This one server."""
         return (self,)
+
+    @property
+    def waiting(self) -> int:
+        """Batches that wait for a slot."""
+        return self._slots.waiting
 
     async def alive(self) -> bool:
         """Whether the server answers; it has no liveness call, so any status code but a broken connection counts."""

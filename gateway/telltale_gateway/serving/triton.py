@@ -40,6 +40,7 @@ from telltale_gateway.serving.backend import (
     as_probabilities,
     heatmap_output,
 )
+from telltale_gateway.serving.slots import Slots
 from telltale_gateway.serving.triton_control import CONTROL_HEADER, GrpcControl, HttpControl, TritonControl
 from telltale_gateway.tracing import carried
 
@@ -81,7 +82,7 @@ class Triton:
         self._instances = instances
         self._repository = repository
         self._load_timeout_s = load_timeout_s
-        self._slots = asyncio.Semaphore(slots)
+        self._slots = Slots(slots)
         self._told: dict[str, Versions] = {}
         self._refused: dict[str, tuple[Versions, str, float]] = {}
         self._unsettled: set[str] = set()
@@ -90,6 +91,11 @@ class Triton:
     def members(self) -> Sequence[Backend]:
         """This one server."""
         return (self,)
+
+    @property
+    def waiting(self) -> int:
+        """Batches that wait for a slot."""
+        return self._slots.waiting
 
     async def alive(self) -> bool:
         """Whether the server answers its liveness probe."""
