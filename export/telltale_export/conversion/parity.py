@@ -28,7 +28,7 @@ class Difference:
         return self.largest <= self.limit
 
 
-def difference(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+def difference(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
     """The largest |difference|; infinite where one of them is no number."""
     apart = np.abs(one.astype(np.float64) - other.astype(np.float64))
     return float(apart.max()) if np.isfinite(apart).all() else float("inf")

@@ -42,13 +42,18 @@ def torch_to_onnx(
         outputs: the names of the answers, "probability" and perhaps "heatmap".
         probe: two items or more, to trace the graph with.
     """
+    return write_onnx(_Tuple(detector, outputs), folder, entry, outputs, probe)
+
+
+def write_onnx(module: nn.Module, folder: Path, entry: str, outputs: Sequence[str], probe: NDArray[np.generic]) -> Path:
+    """Write any module whose forward takes one tensor and answers ``outputs`` in their order, batch first."""
     path = folder / ONNX_FILE
     with warnings.catch_warnings():
         # The newer exporter needs onnxscript and writes opset 18; this one writes what older servers read. What it
         # warns of beside (shapes that it takes for constant, the batch of an LSTM) is checked on the finished file.
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            _Tuple(detector, outputs).eval(),
+            module.eval(),
             (torch.from_numpy(np.array(probe[:2])),),
             str(path),
             input_names=[entry],

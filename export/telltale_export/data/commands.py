@@ -11,7 +11,7 @@ from telltale_export.cli import Commands
 from telltale_export.data.items import SPLITS, Modality
 from telltale_export.data.layouts import write_labels
 from telltale_export.data.options import add_dataset_options, dataset_of
-from telltale_export.data.splits import split_by_group
+from telltale_export.data.splits import Shares, split_by_group
 
 
 def register(commands: Commands) -> None:
@@ -20,6 +20,9 @@ def register(commands: Commands) -> None:
     add_dataset_options(parser)
     parser.add_argument("--to", type=Path, metavar="LIST", help="write it as such a list (.csv), divided by groups")
     parser.add_argument("--modality", choices=get_args(Modality), help="only media of this kind")
+    parser.add_argument(
+        "--shares", type=_shares, default=Shares(), metavar="X,Y,Z", help="of training, calibration and test"
+    )
     parser.add_argument("--seed", type=int, default=0, help="decides between groups that are equally good")
 
 
@@ -29,7 +32,15 @@ def _data(options: argparse.Namespace) -> None:
         dataset = replace(dataset, items=tuple(dataset.of(options.modality)))
     print(dataset.summary())
     if options.to is not None:
-        split = split_by_group(dataset.items, seed=options.seed)
+        split = split_by_group(dataset.items, options.shares, options.seed)
         named = {item: name for name in SPLITS for item in getattr(split, name)}
         write_labels((replace(item, split=named[item]) for item in dataset.items), options.to)
         print(f"written as {options.to}; {split.description}")
+
+
+def _shares(text: str) -> Shares:
+    try:
+        training, calibration, test = (float(part) for part in text.split(","))
+        return Shares(training, calibration, test)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not three shares that add up to 1") from error

@@ -59,7 +59,13 @@ def _evaluate(options: argparse.Namespace) -> None:
             looks = " and ".join(scores.modalities)
             raise DataError(f"{scores.subject.name} looks at {looks}; {options.data} has none.", "Give other data.")
         files = score_all(scores, items, workers=options.workers, robustness=options.robustness)
-        sheet = Sheet(subject=scores.subject, data=dataset.name, left_out=dataset.reasons(), files=files)
+        sheet = Sheet(
+            subject=scores.subject,
+            data=dataset.name,
+            left_out=dataset.reasons(),
+            warnings=warnings_about(dataset, items),
+            files=files,
+        )
         sheet.write(options.to / "scores.json")
         report = report_of(sheet, asv, rounds=options.rounds, seed=options.seed)
         write_report(report, sheet, options.to)
@@ -77,6 +83,23 @@ def chosen_items(dataset: Dataset, only: str | None) -> list[MediaItem]:
     if not items:
         raise DataError(f"{dataset.place} has no media for {wanted}.", "Give --only another split, or all.")
     return items
+
+
+def warnings_about(dataset: Dataset, items: list[MediaItem]) -> tuple[str, ...]:
+    """What a reader of the figures must know of the media that are measured."""
+    from telltale_export.data import groups_in_several_splits  # noqa: PLC0415
+
+    said = []
+    measured = {item.group for item in items}
+    leaks = [group for group in groups_in_several_splits(dataset.items) if group in measured]
+    if leaks:
+        said.append(
+            f"{len(leaks)} of {len(measured)} groups are in another split of the data set, too ({leaks[0]} is one): a "
+            "version that was trained on that split has seen them."
+        )
+    if len({item.label for item in items}) == 1:
+        said.append(f"All media are {items[0].label}: figures that need both classes are missing.")
+    return tuple(said)
 
 
 def _scores(options: argparse.Namespace) -> Iterator[Scores]:
@@ -117,6 +140,8 @@ def _say(report: Report, folder: Path) -> None:
     from telltale_export.evaluation.report import interval_text  # noqa: PLC0415
 
     print(f"{report.subject.name} on {report.data}: {report.scored} files scored, {report.missing} missing")
+    for warning in report.warnings:
+        print(f"  note: {warning}")
     for each in report.reasons:
         print(f"  missing: {each.n_real + each.n_fake} x {each.code}, such as: {each.example}")
     for figure in report.figures:

@@ -71,6 +71,7 @@ class Report(BaseModel):
     scored: int
     missing: int
     left_out: dict[str, int]
+    warnings: tuple[str, ...]
     reasons: tuple[Missing, ...]
     figures: tuple[Figure, ...]
     media: tuple[Row, ...]
@@ -111,6 +112,7 @@ def report_of(sheet: Sheet, asv: Verification, *, rounds: int = 1000, seed: int 
         scored=sum(each.score is not None for each in files),
         missing=sum(each.score is None for each in files),
         left_out=sheet.left_out,
+        warnings=sheet.warnings,
         reasons=_reasons(files),
         figures=_figures(files, sheet.subject, asv, draws),
         media=medium_rows(files, draws),

@@ -80,11 +80,12 @@ class Subject(_Kept):
 
 
 class Sheet(_Kept):
-    """All scores of one evaluation."""
+    """All scores of one evaluation; ``warnings`` are what a reader must know of the data before the figures."""
 
     subject: Subject
     data: str
     left_out: dict[str, int]
+    warnings: tuple[str, ...] = ()
     files: tuple[FileScore, ...]
 
     def of(self, treatment: str = UNTOUCHED) -> tuple[FileScore, ...]:

@@ -13,7 +13,9 @@ from telltale_export.errors import DataError, ExportError
 from telltale_export.preprocessing import SERVICE_VARIABLE
 
 if TYPE_CHECKING:
-    from telltale_contracts import Recipe
+    from collections.abc import Iterable
+
+    from telltale_contracts import Recipe, Sampling
 
 
 def register(commands: Commands) -> None:
@@ -24,6 +26,7 @@ def register(commands: Commands) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--recipe", type=Path, help="what is wanted: a Recipe as JSON")
     what.add_argument("--for", dest="detectors", metavar="NAMES", help="what these detectors look at, comma-separated")
+    what.add_argument("--architecture", metavar="NAMES", help="what these architectures look at, comma-separated")
     parser.add_argument(
         "--repository", type=Path, default=Path("model-repository"), help="where the detectors are (%(default)s)"
     )
@@ -55,18 +58,28 @@ def _extract(options: argparse.Namespace) -> None:
 
 def _recipe(options: argparse.Namespace) -> Recipe:
     from pydantic import ValidationError  # noqa: PLC0415
-    from telltale_contracts import DetectorManifest, Recipe, Sampling  # noqa: PLC0415
+    from telltale_contracts import DetectorManifest, Recipe  # noqa: PLC0415
 
     if options.recipe is not None:
         try:
             return Recipe.model_validate_json(options.recipe.read_bytes())
         except (OSError, ValidationError) as error:
             raise DataError(f"{options.recipe} is no recipe: {error}.", "See docs/inputs.md for the specs.") from error
+    if options.architecture is not None:
+        from telltale_export.architectures import find_architecture  # noqa: PLC0415
+
+        found = [find_architecture(name) for name in options.architecture.split(",")]
+        return Recipe.union((each.input for each in found), _densest(each.sampling for each in found))
     manifests = []
     for name in options.detectors.split(","):
         path = options.repository / name / "detector.yaml"
         if not path.is_file():
             raise DataError(f"{options.repository} holds no detector {name!r}.", "Give --repository, or other names.")
         manifests.append(DetectorManifest.from_yaml(path))
-    densest = Sampling.densest(manifest.sampling or Sampling() for manifest in manifests)
-    return Recipe.union((manifest.input for manifest in manifests), densest)
+    return Recipe.union((each.input for each in manifests), _densest(each.sampling for each in manifests))
+
+
+def _densest(wanted: Iterable[Sampling | None]) -> Sampling:
+    from telltale_contracts import Sampling  # noqa: PLC0415
+
+    return Sampling.densest(sampling or Sampling() for sampling in wanted)

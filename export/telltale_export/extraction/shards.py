@@ -47,6 +47,10 @@ class Medium(_Kept):
         """The row of a labelled medium."""
         return cls.model_validate({**vars(item), "path": str(item.path)})
 
+    def item(self) -> MediaItem:
+        """The labelled medium of the row."""
+        return MediaItem(**{**self.model_dump(), "path": Path(self.path)})
+
 
 class Skipped(_Kept):
     """A medium, or of a medium what one spec wants, that is not in the shard; ``key`` is none where nothing is."""

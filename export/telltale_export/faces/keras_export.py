@@ -12,8 +12,8 @@ from keras import layers
 from numpy.typing import NDArray
 from telltale_contracts import TensorNames
 
+from telltale_export.conversion.parity import Difference, difference, require_parity
 from telltale_export.faces.network import STEM, TOP, FaceNet, block_shapes, convolutions, folded
-from telltale_export.faces.onnx_export import require_parity
 from telltale_export.faces.training import score
 from telltale_export.packaging import score_artifact
 
@@ -43,7 +43,8 @@ def export_saved_model(net: FaceNet, folder: Path, tensors: TensorNames, probe: 
     )
     served.serve = serve
     tf.saved_model.save(served, str(folder), signatures={tensors.signature: serve.get_concrete_function()})
-    require_parity(score_artifact(folder, tensors, probe), score(net, probe), "TensorFlow")
+    apart = difference(score_artifact(folder, tensors, probe), score(net, probe))
+    require_parity(Difference("TensorFlow", "torch", "golden", apart))
     return folder
 
 

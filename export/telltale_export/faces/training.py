@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from telltale_export.faces.network import FaceNet
+from telltale_export.training.averaging import follow
 
 Report = Callable[[str], None]
 Snapshot = Callable[[FaceNet, int], None]
@@ -99,7 +100,7 @@ def fit(
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(net.parameters(), 2.0)
         optimiser.step()
-        _follow(average, net, min(options.decay, (1 + step) / (10 + step)))
+        follow(average, net, min(options.decay, (1 + step) / (10 + step)))
         seen = step * options.batch
         losses, ranks, since = losses + float(loss.detach()), ranks + ranked, since + 1
         if since == options.report_every:
@@ -145,12 +146,3 @@ def _loss(logits: torch.Tensor, batch: Batch, pair_weight: float) -> tuple[torch
         loss = loss + pair_weight * functional.softplus(genuine - forged).mean()
         right = float((forged > genuine).float().mean())
     return loss, right
-
-
-@torch.no_grad()
-def _follow(average: FaceNet, net: FaceNet, decay: float) -> None:
-    own, other = average.state_dict(), net.state_dict()
-    floats = [name for name, value in own.items() if value.is_floating_point()]
-    torch._foreach_lerp_([own[n] for n in floats], [other[n] for n in floats], 1 - decay)
-    for name in own.keys() - set(floats):
-        own[name].copy_(other[name])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,6 +42,8 @@ class ServedByTensorFlow:
         self._manifest = manifest
         self._home = version_dir.resolve().parent
         self._version = int(version_dir.name)
+        # Event loops of several threads would share one poller of gRPC's, which belongs to one of them.
+        self._one_at_a_time = threading.Lock()
 
     @classmethod
     @contextmanager
@@ -131,7 +134,8 @@ class ServedByTensorFlow:
                     return await call(channel)
 
         try:
-            return asyncio.run(speak())
+            with self._one_at_a_time:
+                return asyncio.run(speak())
         except grpc.aio.AioRpcError as error:
             raise self._refusal(error.details() or error.code().name) from error
         except TimeoutError as error:

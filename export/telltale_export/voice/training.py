@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from telltale_export.training.averaging import follow
 from telltale_export.voice.bank import SoundBank
 from telltale_export.voice.batches import PairSampler, draw_batch
 from telltale_export.voice.network import VoiceNetwork
@@ -62,7 +63,7 @@ def train_network(bank: SoundBank, chosen: list[int], plan: TrainingPlan, progre
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), 2.0)
         optimiser.step()
-        _average(averaged, network, min(plan.average, (step + 1) / (step + 10)))
+        follow(averaged, network, min(plan.average, (step + 1) / (step + 10)))
         losses.append(float(loss.detach()))
         if (step + 1) % _REPORT_EVERY == 0:
             progress(f"step {step + 1}/{plan.steps}  loss {np.mean(losses[-_REPORT_EVERY:]):.3f}")
@@ -104,12 +105,3 @@ def _loss(logits: Tensor, siblings: Tensor, plan: TrainingPlan) -> Tensor:
     if siblings.any():
         loss = loss + plan.ranking * nn.functional.softplus(real - fake)[siblings].mean()
     return loss
-
-
-def _average(averaged: nn.Module, network: nn.Module, keep: float) -> None:
-    with torch.no_grad():
-        for old, new in zip(averaged.state_dict().values(), network.state_dict().values(), strict=True):
-            if old.dtype.is_floating_point:
-                old.lerp_(new, 1.0 - keep)
-            else:
-                old.copy_(new)

@@ -43,7 +43,9 @@ def made_sheet(groups: int = 20) -> Sheet:
             item = made_item(groups, "real" if family == "bonafide" else "fake", family, source="elsewhere")
             files.append(missing_file(item, treatment, "no_speech", "Nobody speaks in <it>."))
     subject = Subject(name="loudness 3", asked="made up", threshold=0.5, detectors={"loudness": made_detector("voice")})
-    return Sheet(subject=subject, data="made up", left_out={"the file is empty": 2}, files=tuple(files))
+    return Sheet(
+        subject=subject, data="made up", left_out={"the file is empty": 2}, warnings=("Beware.",), files=tuple(files)
+    )
 
 
 def fused_sheet(groups: int = 60) -> Sheet:

@@ -63,6 +63,7 @@ def test_the_page_needs_nothing_beside_it(report: Report, tmp_path: Path) -> Non
     assert page.count("data:image/svg+xml;base64,") == 4
     assert "Nobody speaks in &lt;it&gt;." in page
     assert "2 x the file is empty" in page
+    assert '<p class="warning">Beware.</p>' in page
     assert Report.model_validate_json((tmp_path / "report.json").read_bytes()) == report
     assert read_sheet(tmp_path / "scores.json") == sheet
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "report.json", "scores.json"]

@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 from telltale_contracts import DetectorManifest, VersionCard
+from telltale_export.conversion.parity import Difference, difference, require_parity
 from telltale_export.errors import DataError, PackagingError
 from telltale_export.faces import face_blend, face_synthesis
 from telltale_export.faces.chips import FaceSet
@@ -18,7 +19,7 @@ from telltale_export.faces.golden import SOURCE, golden_pictures
 from telltale_export.faces.keras_export import export_saved_model
 from telltale_export.faces.measuring import Collection
 from telltale_export.faces.network import FaceNet
-from telltale_export.faces.onnx_export import export_onnx, require_parity
+from telltale_export.faces.onnx_export import export_onnx
 from telltale_export.faces.pairs import BlendPairs
 from telltale_export.faces.recipe import keep_weights, saved_network
 from telltale_export.faces.training import Trained, TrainingOptions, fit, score
@@ -106,7 +107,7 @@ def test_a_trained_network_becomes_a_version(kind: str, trained: Trained, draft:
 
 def test_an_export_that_answers_otherwise_is_refused() -> None:
     with pytest.raises(PackagingError, match="differ by"):
-        require_parity(np.float32([0.5]), np.float64([0.6]), "onnxruntime")
+        require_parity(Difference("onnxruntime", "torch", "golden", difference(np.float32([0.5]), np.float64([0.6]))))
 
 
 def test_a_track_scores_the_mean_log_odds_of_its_crops(trained: Trained, draft: VersionDraft) -> None:
