@@ -68,8 +68,9 @@ lint: environments  ## ruff
 types: torch  ## mypy --strict
 	@$(SERVICES) scripts/check.py --only mypy
 
-bench: environments assets today  ## what preprocessing takes, beside the least it can; ten minutes on an idle machine
+bench: setup today  ## what preprocessing takes, beside the least it can, and the gateway itself; ten minutes on an idle machine
 	@$(SERVICES) bench/preprocess.py
+	@$(SERVICES) -m telltale_local run -- $(SERVICES) bench/gateway.py
 
 bench-rollout: environments assets  ## swaps, kills and restarts under load: every request counted; quarter of an hour
 	@$(SERVICES) bench/rollout.py

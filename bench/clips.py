@@ -43,6 +43,11 @@ def ten_seconds() -> Path:
     return _made("10s.mp4", lambda path: _encode(path, bit_rate=5_000_000))
 
 
+def five_megabytes() -> Path:
+    """The same pictures without the sound, in 5 MB: what is uploaded to a gateway."""
+    return _made("5mb.mp4", lambda path: _encode(path, bit_rate=4_000_000, spoken=False))
+
+
 def ten_minutes() -> Path:
     """The same, 60 times in a row."""
     return _made("10min.mp4", lambda path: _repeat(ten_seconds(), path, 60))
@@ -65,16 +70,17 @@ def _made(name: str, make: Callable[[Path], None]) -> Path:
     return path
 
 
-def _encode(path: Path, *, bit_rate: int) -> None:
+def _encode(path: Path, *, bit_rate: int, spoken: bool = True) -> None:
     scene = _Scene()
     with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
         video = container.add_stream("libx264", rate=FPS, options={"preset": "veryfast", "g": str(GOP)})
         video.width, video.height, video.pix_fmt, video.bit_rate = WIDTH, HEIGHT, "yuv420p", bit_rate
-        audio = container.add_stream("aac", rate=SOUND_RATE, layout="stereo")
-        audio.bit_rate = 128_000
+        audio = container.add_stream("aac", rate=SOUND_RATE, layout="stereo", bit_rate=128_000) if spoken else None
         for number in range(SECONDS * FPS):
             container.mux(video.encode(av.VideoFrame.from_ndarray(scene.picture(number), "rgb24")))
         container.mux(video.encode())
+        if audio is None:
+            return
         speech = av.AudioFrame.from_ndarray(_speech(), format="fltp", layout="stereo")
         speech.sample_rate, speech.pts, speech.time_base = SOUND_RATE, 0, Fraction(1, SOUND_RATE)
         container.mux(audio.encode(speech))

@@ -9,21 +9,19 @@ with the middle half of the values. Nothing else should run meanwhile: the floor
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 import statistics
 import sys
 import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import av
 import clips
 from driving import Helper, Service, helper, service
+from table import Row, Samples, milliseconds, report, say
 from telltale_contracts import FaceCrop, Recipe, Sampling, Waveform
 
 TODAY = clips.HOUSE / ".venvs/bench/bin/python"
@@ -31,18 +29,6 @@ RECIPE = Recipe(inputs=(FaceCrop(size=224), Waveform(samples=64_600)), sampling=
 CLIENTS = 4
 _BATCH = 16
 _MB = 1e6
-
-Samples = dict[str, list[float]]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table; ``holds`` is None where there is no goal."""
-
-    what: str
-    value: str
-    goal: str = ""
-    holds: bool | None = None
 
 
 def main() -> None:
@@ -63,7 +49,8 @@ def main() -> None:
         memory = {**peaks(), **growth(cores, options.requests)}
         samples.update({name: [value] for name, value in memory.items()})
         rows += memory_rows(memory, options.requests)
-    report(rows, samples, cores)
+    about = {"av": av.__version__, "recipe": RECIPE.model_dump(mode="json")}
+    report("preprocess", rows, samples, about)
 
 
 def in_turns(cores: int, rounds: int, today_python: Path, today_rounds: int) -> Samples:
@@ -134,15 +121,16 @@ def speed_rows(samples: Samples, cores: int) -> list[Row]:
     videos = [1 / seconds for seconds in samples["batch"]]
     through = statistics.median(videos) / rate
     rows = [
-        Row("floor, one core", f"{_ms(floor)} ({parts})"),
-        Row("service, 10 s clip over HTTP", _ms(samples["service"])),
+        Row("floor, one core", f"{milliseconds(floor)} ({parts})"),
+        Row("service, 10 s clip over HTTP", milliseconds(samples["service"])),
         Row("  / floor", f"{one:.2f}", "<= 1.15", one <= 1.15),
         Row(
-            "  CPU time of worker, of service", ", ".join(_ms(samples[name]) for name in ("worker_cpu", "service_cpu"))
+            "  CPU time of worker, of service",
+            ", ".join(milliseconds(samples[name]) for name in ("worker_cpu", "service_cpu")),
         ),
         Row(f"{CLIENTS} clients at once, {cores} cores", f"{statistics.median(videos):.2f} videos/s"),
         Row("  / (cores / floor)", f"{through:.2f}", ">= 0.85", through >= 0.85),
-        Row("10 min file", _ms(samples["long"])),
+        Row("10 min file", milliseconds(samples["long"])),
         Row("  / 10 s file", f"{long:.2f}", "<= 2", long <= 2.0),
     ]
     for name, called in (("haar", "Haar cascade"), ("mtcnn", "MTCNN")):
@@ -155,7 +143,7 @@ def speed_rows(samples: Samples, cores: int) -> list[Row]:
                 f"{part} {statistics.median(samples[f'{name}_{part}']) * 1000:.0f}" for part in ("decode", "detect")
             ),
         )
-        rows.append(Row(f"OpenCV 4 grab/retrieve + {called}", f"{_ms(total)} ({parts})"))
+        rows.append(Row(f"OpenCV 4 grab/retrieve + {called}", f"{milliseconds(total)} ({parts})"))
         rows.append(Row("  / floor; / service", f"{_ratio(total, floor):.1f}; {_ratio(total, samples['service']):.1f}"))
     return rows
 
@@ -173,43 +161,13 @@ def memory_rows(memory: dict[str, float], requests: int) -> list[Row]:
     ]
 
 
-def report(rows: list[Row], samples: Samples, cores: int) -> None:
-    """Print the table and write it, with every value measured, to .cache/bench/preprocess.json."""
-    widths = [max(len(getattr(row, name)) for row in rows) for name in ("what", "value", "goal")]
-    for row in rows:
-        verdict = {None: "", True: "holds", False: "MISSED"}[row.holds]
-        cells = (f"{cell:<{width}}" for cell, width in zip((row.what, row.value, row.goal), widths, strict=True))
-        print("  ".join((*cells, verdict)).rstrip())
-    machine = {
-        "cores": cores,
-        "processor": platform.processor() or platform.machine(),
-        "python": platform.python_version(),
-        "av": av.__version__,
-        "recipe": RECIPE.model_dump(mode="json"),
-    }
-    path = clips.PLACE / "preprocess.json"
-    document = {"machine": machine, "rows": [asdict(row) for row in rows], "samples": samples}
-    path.write_text(json.dumps(document, indent=1))
-    print(f"every value: {path.relative_to(clips.HOUSE)}")
-
-
 def recipe() -> str:
     """The recipe, as the form carries it."""
     return RECIPE.model_dump_json()
 
 
-def say(what: str) -> None:
-    """Tell what is being done, apart from the table."""
-    print(what, file=sys.stderr, flush=True)
-
-
 def _ratio(above: list[float], below: list[float]) -> float:
     return statistics.median(above) / statistics.median(below)
-
-
-def _ms(seconds: list[float]) -> str:
-    low, middle, high = statistics.quantiles(seconds, n=4) if len(seconds) > 1 else seconds * 3
-    return f"{middle * 1000:.0f} ms [{low * 1000:.0f}, {high * 1000:.0f}]"
 
 
 if __name__ == "__main__":

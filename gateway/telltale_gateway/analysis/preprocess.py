@@ -7,9 +7,10 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import BinaryIO
 
-import httpx
+import aiohttp
 from pydantic import ValidationError
 from telltale_contracts import Drawing, MalformedBundle, Problem, Recipe, TensorBundle
 
@@ -19,20 +20,24 @@ from telltale_gateway.tracing import call_span, carried
 
 _HINT = "Send the same request again in a few seconds."
 _RETRY_AFTER_S = 2
-# httpx's own forms go out in pieces of 64 kB, each of which costs more than its bytes do.
+_CONNECT_S = 5.0
+_HEALTH_S = 2.0
+# Below the five seconds for which the service keeps a connection that nobody uses.
+_KEEP_S = 4.0
+# Both ways go megabytes, so that few large pieces cost less than many small ones.
 _PIECE = 1 << 20
 
 
 class Rendered:
     """A drawing as it arrives; closing it early ends the process that draws."""
 
-    def __init__(self, response: httpx.Response) -> None:
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
-        self.media_type: str = response.headers.get("content-type", "application/octet-stream")
+        self.media_type: str = response.headers.get("Content-Type", "application/octet-stream")
 
     def chunks(self) -> AsyncIterator[bytes]:
         """Its bytes, as they come."""
-        return self._response.aiter_bytes()
+        return self._response.content.iter_any()
 
     async def read(self) -> bytes:
         """All of it, and the end of it.
@@ -41,25 +46,27 @@ class Rendered:
             PreprocessUnavailable: it broke off.
         """
         try:
-            return await self._response.aread()
-        except httpx.TransportError as error:
+            return await self._response.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
             raise PreprocessUnavailable("The drawing broke off.", _HINT, retry_after_s=_RETRY_AFTER_S) from error
         finally:
             await self.close()
 
     async def close(self) -> None:
         """Take no more of it."""
-        await self._response.aclose()
+        self._response.close()
 
 
 class PreprocessClient:
-    """Speaks to one preprocess-service, or to several behind one address."""
+    """Speaks to one preprocess-service, or to several behind one address. Made inside a running event loop."""
 
     def __init__(self, url: str, *, timeout_s: float) -> None:
-        self._client = httpx.AsyncClient(
-            base_url=url,
-            timeout=httpx.Timeout(timeout_s, connect=5.0),
-            limits=httpx.Limits(max_keepalive_connections=16),
+        self._session = aiohttp.ClientSession(
+            url,
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_S),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=timeout_s),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            read_bufsize=_PIECE,
         )
         self._timeout_s = timeout_s
 
@@ -72,13 +79,13 @@ class PreprocessClient:
             AnalysisTimeout: it took too long.
         """
         with self._translated(), call_span("preprocess"):
-            response = await self._client.send(
-                self._asking("/bundle", media.stream, "recipe", recipe.model_dump_json(), request_id)
-            )
-        if response.status_code != httpx.codes.OK:
-            raise _refusal(response)
+            response = await self._asked("/bundle", media.stream, "recipe", recipe.model_dump_json(), request_id)
+            async with response:
+                body = await response.read()
+        if response.status != HTTPStatus.OK:
+            raise _refusal(response, body)
         try:
-            return await asyncio.to_thread(TensorBundle.from_bytes, response.content)
+            return await asyncio.to_thread(TensorBundle.from_bytes, body)
         except MalformedBundle as error:
             raise PreprocessUnavailable(
                 "Preprocessing answered something that is not a tensor bundle.", _HINT, retry_after_s=_RETRY_AFTER_S
@@ -93,18 +100,16 @@ class PreprocessClient:
             AnalysisTimeout: it took too long to begin.
         """
         with self._translated(), call_span("render"):
-            request = self._asking("/render", source, "drawing", drawing.model_dump_json(), request_id)
-            response = await self._client.send(request, stream=True)
-            if response.status_code != httpx.codes.OK:
-                try:
-                    await response.aread()
-                finally:
-                    await response.aclose()
-                raise _refusal(response)
-        return Rendered(response)
+            response = await self._asked("/render", source, "drawing", drawing.model_dump_json(), request_id)
+            if response.status == HTTPStatus.OK:
+                return Rendered(response)
+            async with response:
+                raise _refusal(response, await response.read())
 
-    def _asking(self, path: str, media: BinaryIO, field: str, text: str, request_id: str) -> httpx.Request:
-        """A form of the media, from its start to its end, and a field that says what is wanted of it."""
+    async def _asked(
+        self, path: str, media: BinaryIO, field: str, text: str, request_id: str
+    ) -> aiohttp.ClientResponse:
+        """Post a form of the media, from its start to its end, and a field that says what is wanted of it."""
         boundary = secrets.token_hex(16)
         part = f"--{boundary}\r\nContent-Disposition: form-data; name="
         head = f'{part}"{field}"\r\n\r\n{text}\r\n{part}"media"; filename="upload"\r\n\r\n'.encode()
@@ -117,37 +122,35 @@ class PreprocessClient:
             "X-Request-ID": request_id,
             **carried(),
         }
-        return self._client.build_request("POST", path, content=_pieces(head, media, tail), headers=headers)
+        pieces = _pieces(head, media, tail)
+        return await self._session.post(path, data=pieces, headers=headers, allow_redirects=False)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
         """What goes wrong on the way, in the words of our own errors."""
         try:
             yield
-        except (httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise PreprocessUnavailable(
-                "Preprocessing cannot be reached.", _HINT, retry_after_s=_RETRY_AFTER_S
-            ) from error
-        except httpx.TimeoutException as error:
+        except TimeoutError as error:
+            if isinstance(error, aiohttp.ConnectionTimeoutError):
+                raise _away() from error
             raise AnalysisTimeout(
                 f"Preprocessing took longer than {self._timeout_s:g} s.",
                 "Send a shorter clip, or ask for fewer frames.",
             ) from error
-        except httpx.TransportError as error:
-            raise PreprocessUnavailable(
-                "Preprocessing cannot be reached.", _HINT, retry_after_s=_RETRY_AFTER_S
-            ) from error
+        except aiohttp.ClientError as error:
+            raise _away() from error
 
     async def alive(self) -> bool:
         """Whether the service says that it is healthy; never raises."""
         try:
-            return (await self._client.get("/health", timeout=2.0)).status_code == httpx.codes.OK
-        except httpx.TransportError:
+            async with self._session.get("/health", timeout=aiohttp.ClientTimeout(_HEALTH_S)) as response:
+                return response.status == HTTPStatus.OK
+        except (aiohttp.ClientError, TimeoutError):
             return False
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._session.close()
 
 
 async def _pieces(head: bytes, media: BinaryIO, tail: bytes) -> AsyncIterator[bytes]:
@@ -158,12 +161,16 @@ async def _pieces(head: bytes, media: BinaryIO, tail: bytes) -> AsyncIterator[by
     yield tail
 
 
-def _refusal(response: httpx.Response) -> UpstreamProblem | PreprocessUnavailable:
+def _away() -> PreprocessUnavailable:
+    return PreprocessUnavailable("Preprocessing cannot be reached.", _HINT, retry_after_s=_RETRY_AFTER_S)
+
+
+def _refusal(response: aiohttp.ClientResponse, body: bytes) -> UpstreamProblem | PreprocessUnavailable:
     try:
-        problem = Problem.model_validate_json(response.content)
+        problem = Problem.model_validate_json(body)
     except ValidationError:
         return PreprocessUnavailable(
-            f"Preprocessing answered {response.status_code} without saying why.", _HINT, retry_after_s=_RETRY_AFTER_S
+            f"Preprocessing answered {response.status} without saying why.", _HINT, retry_after_s=_RETRY_AFTER_S
         )
     retry_after = response.headers.get("Retry-After", "")
-    return UpstreamProblem(problem, retry_after_s=int(retry_after) if retry_after.isdigit() else None)
+    return UpstreamProblem(problem, retry_after_s=int(retry_after) if retry_after.isdecimal() else None)
