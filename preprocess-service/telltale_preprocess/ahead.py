@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from concurrent.futures import Executor, wait
+from itertools import islice
 from typing import TypeVar
 
 _T = TypeVar("_T")
@@ -21,3 +22,9 @@ def ahead(items: Iterator[_T], executor: Executor) -> Generator[_T, None, None]:
             yield item
     finally:
         wait([following])
+
+
+def in_batches(items: Iterator[_T], count: int) -> Iterator[list[_T]]:
+    """The same items, so many at a time; fewer in the last batch."""
+    while batch := list(islice(items, count)):
+        yield batch

@@ -29,7 +29,7 @@ from telltale_contracts import (
     Waveform,
 )
 
-from telltale_preprocess.ahead import ahead
+from telltale_preprocess.ahead import ahead, in_batches
 from telltale_preprocess.errors import RecipeTooLarge
 from telltale_preprocess.faces.detector import Face, FaceDetector
 from telltale_preprocess.faces.mesh import FaceMesh
@@ -46,6 +46,10 @@ from telltale_preprocess.stopwatch import Stopwatch
 from telltale_preprocess.visual import VisualCollector
 
 _FIRST_FRAME = np.zeros(1, dtype=np.int64)
+# The face model and decoder drive each other out of the processor's caches: they take turns for some frames at a time,
+# as many as take no more memory than four of 1080p.
+_MOST_TOGETHER = 4
+_PIXELS_TOGETHER = _MOST_TOGETHER * 1920 * 1080
 _SOUND = (Waveform, LogSpectrogram, LogMel, Lfcc)
 
 
@@ -182,14 +186,17 @@ class Preprocessor:
         facts = source.facts
         last: tuple[tuple[int, ...], int] | None = None
         targets = target_frames(source.timeline, sampling)
-        with closing(ahead(self._pictures(file, source, source.timeline, targets), self._ahead)) as pictures:
+        together = _together((facts.width or 1) * (facts.height or 1))
+        pictures = in_batches(self._pictures(file, source, source.timeline, targets), together)
+        with closing(ahead(pictures, self._ahead)) as batches:
             while True:
                 with watch.measure("decode"):
-                    picture = next(pictures, None)
-                if picture is None:
+                    batch = next(batches, None)
+                if batch is None:
                     return facts if last is None else _with_picture(facts, *last)
-                collector.look(picture.index, picture.t, picture.rgb)
-                last = picture.rgb.shape, picture.rotation
+                for picture in batch:
+                    collector.look(picture.index, picture.t, picture.rgb)
+                    last = picture.rgb.shape, picture.rotation
 
     def _pictures(
         self, file: BinaryIO, source: Recording, timeline: Timeline, targets: NDArray[np.int64]
@@ -233,6 +240,11 @@ def _another(file: BinaryIO) -> BinaryIO:
         return Path(f"/proc/self/fd/{file.fileno()}").open("rb")
     except io.UnsupportedOperation:
         return io.BytesIO(file.read() if not file.seek(0) else b"")
+
+
+def _together(pixels: int) -> int:
+    """How many pictures of so many pixels are decoded, and then looked at, in one go."""
+    return max(1, min(_MOST_TOGETHER, _PIXELS_TOGETHER // pixels))
 
 
 def _with_picture(facts: MediaFacts, shape: tuple[int, ...], rotation: int) -> MediaFacts:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
-from telltale_preprocess.ahead import ahead
+from telltale_preprocess.ahead import ahead, in_batches
 
 
 @pytest.fixture
@@ -61,3 +61,12 @@ def test_after_closing_nothing_is_fetched(executor: ThreadPoolExecutor) -> None:
     seen = len(fetched)
     executor.submit(int).result()
     assert len(fetched) == seen <= 2
+
+
+def test_batches_hold_everything_once_and_fetch_no_more_than_they_hold() -> None:
+    numbers = iter(range(7))
+    batches = in_batches(numbers, 3)
+    assert next(batches) == [0, 1, 2]
+    assert next(numbers) == 3
+    assert list(batches) == [[4, 5, 6]]
+    assert list(in_batches(iter(range(4)), 3)) == [[0, 1, 2], [3]]

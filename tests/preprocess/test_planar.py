@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 
+import cv2
 import numpy as np
 import pytest
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace
+from telltale_preprocess.faces.crops import cut_square
 from telltale_preprocess.media.colour import Turn, to_rgb
 from telltale_preprocess.media.planar import PlanarPicture, can_stay_planar, reduced, shrink, whole
+from telltale_preprocess.media.scaling import area_average
 
 from tests import clips
 from tests.clips import Picture
@@ -52,6 +55,36 @@ def test_a_reduced_copy_shows_what_a_reduced_array_shows(side: int) -> None:
     assert small.shape == expected.shape
     assert max(small.shape) == side
     assert np.abs(small.astype(int) - expected).mean() < (6.0 if side % 2 else 3.0)
+
+
+@pytest.mark.parametrize("side", [60.0, 83.4, 120.0, 127.9, 190.2, 233.0])
+def test_a_glimpse_shows_what_a_crop_shows(side: float) -> None:
+    source, centre = frame(320, 240), (151.3, 118.8)
+    glimpse = PlanarPicture(source, Colorspace.ITU709).glimpse(centre, side, 60)
+    assert glimpse is not None
+    assert glimpse.shape == (60, 60, 3)
+    crop = cut_square(converted(source), centre, side, 60)
+    # Two pixels beside it is another picture: so far apart are a crop and the one next to it.
+    beside = cut_square(converted(source), (centre[0] + 4.0, centre[1] + 4.0), side, 60)
+    apart = np.abs(beside.astype(int) - crop).mean()
+    assert np.abs(glimpse.astype(int) - crop).mean() < apart / 1.5
+
+
+@pytest.mark.parametrize(("centre", "side"), [((20.0, 120.0), 64.0), ((160.0, 230.0), 64.0), ((160.0, 120.0), 59.0)])
+def test_there_is_no_glimpse_beyond_the_picture_nor_of_less_than_asked(
+    centre: tuple[float, float], side: float
+) -> None:
+    assert PlanarPicture(frame(320, 240), Colorspace.ITU709).glimpse(centre, side, 60) is None
+
+
+@pytest.mark.parametrize("size", [(378, 379), (225, 224), (301, 250), (448, 448), (700, 900), (1400, 225)])
+def test_areas_are_averaged_as_opencv_averages_them(size: tuple[int, int]) -> None:
+    draw = np.random.default_rng(3)
+    picture = draw.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    expected = cv2.resize(picture, (224, 224), interpolation=cv2.INTER_AREA)
+    difference = np.abs(area_average(picture, 224, 224).astype(int) - expected)
+    assert difference.max() <= 1
+    assert difference.mean() < 0.2
 
 
 def test_a_copy_is_not_larger_than_the_picture() -> None:

@@ -7,12 +7,14 @@ import io
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import psutil
 import pytest
 from av.container import InputContainer
+from av.packet import Packet
 from av.video.stream import VideoStream
 from PIL import Image as Pillow
 from telltale_contracts import Sampling
@@ -21,10 +23,19 @@ from telltale_preprocess.media.container import open_container
 from telltale_preprocess.media.planar import whole
 from telltale_preprocess.media.sampling import target_frames
 from telltale_preprocess.media.timeline import Timeline, read_times
-from telltale_preprocess.media.video import Picture, decode_frames
+from telltale_preprocess.media.video import Picture, _Gate, decode_frames
 
 from tests.clips import Picture as Pixels
 from tests.preprocess.coded import coded_picture, read_code, steady, write_coded
+
+_holds_back = _Gate.holds_back
+
+
+def _noted(gate: _Gate, packet: Packet[Any], passed: list[float]) -> bool:
+    held = _holds_back(gate, packet)
+    if not held and packet.pts is not None and packet.time_base is not None:
+        passed.append(float(packet.pts * packet.time_base))
+    return held
 
 
 def decode(path: Path, sampling: Sampling | None = None, **limits: int) -> tuple[Timeline, list[Picture]]:
@@ -113,6 +124,25 @@ def test_leaving_out_what_no_target_needs_changes_no_pixel(
     for picture in some:
         assert read_code(picture.rgb) == picture.index
         np.testing.assert_array_equal(picture.rgb, known[picture.index])
+
+
+@pytest.mark.parametrize("last", [10, 12, 22, 30])
+def test_a_group_is_decoded_no_further_than_its_last_target(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: int
+) -> None:
+    path = write_coded(tmp_path / "clip.mp4", steady(96), options={"g": "48", "bf": "3"})
+    shown: list[float] = []
+    monkeypatch.setattr(_Gate, "holds_back", lambda gate, packet: _noted(gate, packet, shown))
+    with path.open("rb") as file:
+        with open_container(file) as container:
+            timeline = read_times(container, 600.0).timeline
+        assert timeline is not None
+        targets = np.array([last, 60, 80])
+        pictures = list(decode_frames(file, timeline, targets, max_pixels=10**8))
+    assert [read_code(whole(picture.rgb)) for picture in pictures] == [picture.index for picture in pictures]
+    assert max(abs(picture.index - target) for picture, target in zip(pictures, targets, strict=True)) <= 1
+    # Frames are decoded before those that they are shown after: three at most, as the encoder was told.
+    assert max(moment for moment in shown if moment < timeline.times[48]) <= timeline.times[last + 3] + 1e-6
 
 
 def test_leaving_out_unreferenced_frames_changes_no_pixel(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 import av
@@ -59,8 +59,9 @@ def decode_frames(
         if stream is None:
             raise DamagedMedia("The video stream cannot be opened a second time.")
         reader = _Reader(container, stream, timeline, spacing=len(timeline.times) / max(1, len(targets)))
-        for target in targets:
-            chosen = reader.nearest(int(target))
+        following = [*(int(target) for target in targets[1:]), None]
+        for target, after in zip(targets, following, strict=True):
+            chosen = reader.nearest(int(target), after)
             if chosen is None or chosen.index in found:
                 continue
             found.add(chosen.index)
@@ -99,8 +100,11 @@ class _Reader:
         self._here: _Decoded | None = None
         self._drained = False
 
-    def nearest(self, target: int) -> _Decoded | None:
-        """The clean frame nearest to ``target``; targets must not decrease. None when there is none at all."""
+    def nearest(self, target: int, following: int | None) -> _Decoded | None:
+        """The clean frame nearest to ``target``; targets must not decrease. None when there is none at all.
+
+        ``following``: the target after it, None after the last.
+        """
         key = self._timeline.key_before(target)
         position = self._here.index if self._here is not None else 0
         if self._indexed and (self._drained or key - position > LONG_STRETCH):
@@ -110,6 +114,8 @@ class _Reader:
             self._seek(key)
         elif self._indexed and key > position:
             self._leave_out_until(key)
+        if self._indexed and (following is None or self._timeline.key_before(following) > target):
+            self._gate.stop_after(self._moment(key), self._moment(target), target - key + 1)
         chosen = self._walk_to(target)
         if self._sparse and (chosen is None or abs(chosen.index - target) > self._spacing / 2):
             # The stream leaves most of its frames without reference: then every frame has to be decoded.
@@ -134,12 +140,9 @@ class _Reader:
         self._drained = True
         try:
             packet = next(packets_of(self._container, self._stream))
-            frames = [*self._stream.decode(packet), *self._stream.decode(None)]
+            frames = [*self._stream.decode(packet), *_held(self._stream)]
         except (StopIteration, av.FFmpegError):
             return None
-        for frame in frames:
-            # What is drained without a packet has lost the clock that its time stamp counts by.
-            frame.time_base = packet.time_base
         self._here = next((each for each in _named(frames, self._timeline) if each.index == key), None)
         return self._here
 
@@ -147,8 +150,7 @@ class _Reader:
         base = self._stream.time_base
         if base is None:
             return
-        moment = self._timeline.origin + float(self._timeline.times[key])
-        self._container.seek(round(moment / base), stream=self._stream)
+        self._container.seek(round(self._moment(key) / base), stream=self._stream)
         self._before = self._here = None
         self._drained = False
         self._gate = _Gate()
@@ -156,10 +158,12 @@ class _Reader:
 
     def _leave_out_until(self, key: int) -> None:
         # What follows the last target of a group of pictures is of no use to the next group.
-        moment = self._timeline.origin + float(self._timeline.times[key])
-        if self._gate.close_until(moment):
+        if self._gate.close_until(self._moment(key)):
             self._stream.codec_context.flush_buffers()
             self._before = self._here = None
+
+    def _moment(self, index: int) -> float:
+        return self._timeline.origin + float(self._timeline.times[index])
 
     def _decode(self) -> Iterator[_Decoded]:
         return _named(_all_frames(self._container, self._stream, self._gate), self._timeline)
@@ -167,10 +171,13 @@ class _Reader:
 
 @dataclass
 class _Gate:
-    """Holds back packets that come before a key frame, which is known by when it is shown, in seconds."""
+    """Holds back packets that nobody needs: those before a key frame, and those after the last frame that is wanted of
+    a group of pictures. Frames are known by when they are shown, in seconds."""
 
     passed: float = -math.inf
     opens_at: float | None = None
+    _shown: set[float] = field(default_factory=set)
+    _last: tuple[float, float, int] | None = None
 
     def close_until(self, moment: float) -> bool:
         """Close until a key frame; not when its packet has passed already, ahead of the frames before it."""
@@ -179,14 +186,31 @@ class _Gate:
         self.opens_at = moment
         return True
 
+    def stop_after(self, first: float, last: float, frames: int) -> None:
+        """Close once so many frames have passed that are shown from the key frame at ``first`` until ``last``."""
+        self._last = (first, last, frames)
+
+    def stops(self) -> bool:
+        """Whether it closes now, since all frames that were wanted have passed."""
+        if self._last is None:
+            return False
+        first, last, frames = self._last
+        if sum(first - _SAME_MOMENT_S < moment < last + _SAME_MOMENT_S for moment in self._shown) < frames:
+            return False
+        self._last, self.opens_at = None, last
+        return True
+
     def holds_back(self, packet: Packet[Any]) -> bool:
         """Whether a packet is to be left out; opens at the key frame, and at the end of the stream."""
-        if packet.is_keyframe and packet.pts is not None and packet.time_base is not None:
-            moment = float(packet.pts * packet.time_base)
-            if self.opens_at is None or moment > self.opens_at - _SAME_MOMENT_S:
-                self.passed, self.opens_at = moment, None
+        moment = None if packet.pts is None or packet.time_base is None else float(packet.pts * packet.time_base)
+        opens_at = -math.inf if self.opens_at is None else self.opens_at
+        if packet.is_keyframe and moment is not None and moment > opens_at - _SAME_MOMENT_S:
+            self.passed, self.opens_at = moment, None
+            self._shown.clear()
         if not packet.size:
             self.opens_at = None
+        if self.opens_at is None and moment is not None:
+            self._shown.add(moment)
         return self.opens_at is not None
 
 
@@ -207,6 +231,8 @@ def _all_frames(container: InputContainer, stream: VideoStream, gate: _Gate) -> 
     # A packet that cannot be decoded spoils its own frames, not the rest of the video.
     packets = packets_of(container, stream)
     while True:
+        if gate.stops():
+            yield from _held(stream)
         try:
             packet = next(packets)
         except (StopIteration, av.FFmpegError):
@@ -220,3 +246,17 @@ def _all_frames(container: InputContainer, stream: VideoStream, gate: _Gate) -> 
         except av.FFmpegError:
             continue
         yield from decoded
+
+
+def _held(stream: VideoStream) -> list[VideoFrame]:
+    """What the decoder holds to bring frames into order: without the packets that it waits for, two frames less to
+    decode for each group of pictures. It begins anew at a key frame then."""
+    try:
+        frames = stream.decode(None)
+    except av.FFmpegError:
+        frames = []
+    stream.codec_context.flush_buffers()
+    for frame in frames:
+        # What is drained without a packet has lost the clock that its time stamp counts by.
+        frame.time_base = stream.time_base
+    return frames
