@@ -146,10 +146,11 @@ def _say(report: Report, folder: Path) -> None:
         print(f"  missing: {each.n_real + each.n_fake} x {each.code}, such as: {each.example}")
     for figure in report.figures:
         print(f"  {figure.name:18} {interval_text(figure.interval)}")
-    for what, mean, worst in (
-        ("families", report.mean_family_auc, report.worst_family),
-        ("sources", report.mean_source_auc, report.worst_source),
+    for what, mean, rows, worst in (
+        ("families", report.mean_family_auc, report.families, report.worst_family),
+        ("sources", report.mean_source_auc, report.sources, report.worst_source),
     ):
-        if worst is not None:
-            print(f"  mean AUC over {what} {mean:.3f}, the worst is {worst}")
+        for row in rows:
+            if row.name == worst:
+                print(f"  mean AUC over {what} {mean:.3f}, the worst is {worst} with {interval_text(row.auc)}")
     print(f"written into {folder}: report.html, report.json, scores.json")

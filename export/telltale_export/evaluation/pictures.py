@@ -18,7 +18,7 @@ from telltale_export.evaluation.metrics import Floats, roc
 from telltale_export.evaluation.sheet import Sheet, scored_set
 
 _REAL, _FAKE, _GUIDE = "#2f6f9f", "#b5482f", "#999999"
-_DET_TICKS = (0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
+_DET_TICKS = (0.01, 0.05, 0.2, 0.5, 0.8)
 _STYLE: Any = {"svg.hashsalt": "telltale", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 
 

@@ -138,7 +138,6 @@ def write_report(report: Report, sheet: Sheet, folder: Path) -> None:
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters |= {"interval": interval_text, "short": lambda value: interval_text(value, 2)}
-    environment.filters |= {"share": lambda value: "-" if value is None else f"{value:.3f}"}
     missing = [each for each in sheet.of() if each.score is None]
     page = environment.get_template(TEMPLATE).render(report=report, pictures=pictures_of(sheet), missing=missing)
     write_whole(folder / "report.json", report.model_dump_json(indent=1).encode())
