@@ -1,9 +1,11 @@
-"""What client/README.md shows, done as it says, against a running stack."""
+"""What client/README.md and the front page show, done as they say, against a running stack."""
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,11 +16,13 @@ import pytest
 from tests import clips
 from tests.integration.stack import RunningStack
 
-README = Path(__file__).resolve().parents[2] / "client/README.md"
+ROOT = Path(__file__).resolve().parents[2]
+README = ROOT / "client/README.md"
 URL = "http://127.0.0.1:8000"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 BLOCKS = BLOCK.findall(README.read_text())
 PROGRAMS = [text for language, text in BLOCKS if language == "python"]
+ASKED = re.findall(r"^    (curl .*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
 COMMANDS = [line for language, text in BLOCKS if language == "sh" for line in text.splitlines()]
 
 
@@ -67,6 +71,17 @@ def test_the_commands_run_one_after_the_other(toy_stack: RunningStack, folder: P
     assert len(rows) == 3
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@pytest.mark.parametrize("line", ASKED)
+def test_what_the_front_page_asks_is_answered(line: str, toy_stack: RunningStack, folder: Path) -> None:
+    url = str(toy_stack.client.base_url).rstrip("/")
+    command = shlex.split(line.replace(URL, url).replace(".cache/samples/forged.mp4", "clip.mp4"))
+    done = subprocess.run([*command, "--fail", "--silent"], cwd=folder, capture_output=True, check=True, timeout=100)
+    answer = (folder / "drawn.mp4").read_bytes() if "-o" in command else done.stdout
+    assert b'"label"' in answer or b"ftyp" in answer[:16]
+
+
 def test_the_page_has_examples() -> None:
+    assert len(ASKED) >= 2
     assert len(PROGRAMS) >= 4
     assert len(COMMANDS) >= 5

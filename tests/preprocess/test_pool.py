@@ -18,7 +18,6 @@ from telltale_contracts import Recipe, Sampling, TensorBundle
 from telltale_preprocess.errors import (
     Busy,
     DecodeTimeout,
-    MediaCrashedDecoder,
     MediaTooDemanding,
     PreprocessError,
     WorkersLost,
@@ -85,24 +84,25 @@ def test_a_hanging_job_ends_and_the_next_is_served(endless: Job) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "expected"),
+    ("number", "status", "code"),
     [
-        (signal.SIGKILL, WorkersLost),
-        (signal.SIGTERM, WorkersLost),
-        (signal.SIGSEGV, MediaCrashedDecoder),
-        (signal.SIGABRT, MediaCrashedDecoder),
-        (signal.SIGXCPU, MediaCrashedDecoder),
+        (signal.SIGKILL, 503, "workers_lost"),
+        (signal.SIGTERM, 503, "workers_lost"),
+        (signal.SIGSEGV, 422, "media_crashed_decoder"),
+        (signal.SIGABRT, 422, "media_crashed_decoder"),
+        (signal.SIGXCPU, 422, "media_crashed_decoder"),
     ],
 )
 def test_a_job_whose_workers_keep_dying_is_given_up(
-    endless: Job, number: signal.Signals, expected: type[PreprocessError]
+    endless: Job, number: signal.Signals, status: int, code: str
 ) -> None:
     async def scenario() -> None:
         lost: list[str] = []
         async with running_pool(lost) as pool:
             killer = asyncio.create_task(kill_each_worker(pool, 2, number))
-            with pytest.raises(expected):
+            with pytest.raises(PreprocessError) as raised:
                 await pool.run(endless)
+            assert (raised.value.status, raised.value.code) == (status, code)
             await killer
             await pool.run(portrait_job())
             assert lost == ["died", "died"]

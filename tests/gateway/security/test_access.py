@@ -46,6 +46,7 @@ def guarded(toy_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> I
         "TELLTALE_AUTH__JWT_SECRET": SECRET,
         "TELLTALE_AUTH__ISSUER": ISSUER,
         "TELLTALE_CORS_ORIGINS": json.dumps([ORIGIN]),
+        "TELLTALE_URLS__ENABLED": "true",
     }
     with running_gateway(toy_repository, folder, settings) as gateway:
         yield Guarded(gateway, keys, analyst, operator)
@@ -165,6 +166,21 @@ def test_the_log_is_one_json_line_a_request_without_any_secret(guarded: Guarded)
     for secret in (guarded.analyst, guarded.operator, SECRET, "wrong-key-that-must-not-show", "private-name"):
         assert secret not in text
     assert str(guarded.gateway.log.parent) not in text
+
+
+@pytest.mark.parametrize("path", ["/predict", "/predict_video", "/detect/video", "/analyze/visualize"])
+@pytest.mark.parametrize(
+    ("url", "status", "code"),
+    [
+        ("http://127.0.0.1/clip.mp4", 422, "url_unreachable"),
+        ("http://[::ffff:169.254.169.254]/latest", 422, "url_unreachable"),
+        ("file:///etc/hostname", 400, "url_refused"),
+    ],
+)
+def test_a_url_is_taken_wherever_a_file_is_and_leads_nowhere_private(
+    guarded: Guarded, path: str, url: str, status: int, code: str
+) -> None:
+    problem_of(guarded.ask("POST", path, guarded.analyst, data={"url": url}), status, code)
 
 
 def test_refusals_are_counted_by_code(guarded: Guarded) -> None:
