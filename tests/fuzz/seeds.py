@@ -77,6 +77,7 @@ def seeds() -> dict[str, bytes]:
     voice = speech.say("One, two, three.")[: _RATE * 3 // 5]
     made = {film.name: _film(face, voice, film) for film in _FILMS}
     made |= {name: _sound(voice, *rest) for name, *rest in _SOUNDS}
+    made["mov-exif"] = _film_of_photographs(face)
     return made | {name: save(Pillow.fromarray(face)) for name, save in _stills().items()}
 
 
@@ -101,6 +102,23 @@ def _film(face: clips.Picture, voice: clips.Sound, film: _Film) -> bytes:
         for part in _resampled(voice, sound, rate):
             output.mux(sound.encode(part))
         output.mux(sound.encode())
+    return body.getvalue()
+
+
+def _film_of_photographs(face: clips.Picture) -> bytes:
+    """As some cameras film: JPEG after JPEG, each of which says in EXIF which way it is to be turned."""
+    exif = Pillow.Exif()
+    exif[0x0112] = 6
+    photograph, body = io.BytesIO(), io.BytesIO()
+    Pillow.fromarray(face).save(photograph, "JPEG", exif=exif)
+    with av.open(body, "w", format="mov", options=_EXACT) as output:
+        stream = output.add_stream("mjpeg", rate=10)
+        stream.height, stream.width, stream.pix_fmt = *face.shape[:2], "yuvj420p"
+        for number in range(_FRAMES):
+            packet = av.Packet(photograph.getvalue())
+            packet.stream, packet.pts, packet.dts, packet.time_base = stream, number, number, Fraction(1, 10)
+            packet.is_keyframe = True
+            output.mux(packet)
     return body.getvalue()
 
 

@@ -303,6 +303,25 @@ def test_odd_sizes_are_kept(tmp_path: Path, width: int, height: int) -> None:
     assert pictures[0].rgb.shape == (height, width, 3)
 
 
+@pytest.mark.parametrize(
+    ("aspect", "width"), [(Fraction(2), 320), (Fraction(64, 45), 228), (Fraction(8, 9), 142), (Fraction(50), 160)]
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_pixels_that_are_not_square_are_made_so(tmp_path: Path, aspect: Fraction, width: int, turned: bool) -> None:
+    def prepare(stream: VideoStream) -> None:
+        stream.codec_context.sample_aspect_ratio = aspect
+        stream.set_display_rotation(90.0 if turned else 0.0)
+
+    path = write_coded(tmp_path / "clip.mp4", steady(8), prepare=prepare)
+    _, pictures = decode(path)
+    for picture in pictures:
+        rgb = np.rot90(picture.rgb, picture.rotation // 90)
+        assert rgb.shape == (48, width, 3)
+        half = width / 20
+        cells = [rgb[8, round(half * (2 * bit + 1))].mean() > 128 for bit in range(10)]
+        assert sum(int(cell) << bit for bit, cell in enumerate(cells)) == picture.index
+
+
 def test_a_clip_cut_off_names_both_durations(tmp_path: Path) -> None:
     path = write_coded(tmp_path / "clip.mkv", steady(200))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])

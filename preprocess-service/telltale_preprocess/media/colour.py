@@ -26,6 +26,8 @@ _MATRICES = {
     10: Colorspace.BT2020,
 }
 _HD_HEIGHT = 720
+_FLATTEST = Fraction(1, 4)
+_SQUARE = 0.01
 _MAX_SIDE_DATA = 64
 _ROWS = 64
 
@@ -86,6 +88,22 @@ def _whole_rgb(frame: VideoFrame, matrix: Colorspace | None, turn: Turn) -> NDAr
     if turn.exchanged:
         picture = picture.transpose(1, 0, 2)
     return np.ascontiguousarray(picture[:: turn.down, :: turn.across])
+
+
+def display_width(width: int, aspect: Fraction | None) -> int:
+    """How wide a picture of ``width`` pixels is shown, each of them ``aspect`` times as wide as high; an aspect that no
+    camera has is taken for an error of the file."""
+    if aspect is None or not _FLATTEST <= aspect <= 1 / _FLATTEST or abs(aspect - 1) < _SQUARE:
+        return width
+    return max(2, 2 * round(width * aspect / 2))
+
+
+def to_square_pixels(frame: VideoFrame, aspect: Fraction | None) -> VideoFrame:
+    """The frame as wide as it is shown. Only lines are stretched: those of one field stay with their field."""
+    width = display_width(frame.width, aspect)
+    if width == frame.width:
+        return frame
+    return frame.reformat(width=width, interpolation=Interpolation.BICUBIC, threads=1)
 
 
 def clockwise_rotation(frame: VideoFrame) -> int:

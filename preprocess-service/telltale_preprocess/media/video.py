@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from telltale_preprocess.errors import DamagedMedia
-from telltale_preprocess.media.colour import Turns, clockwise_rotation, to_rgb
+from telltale_preprocess.media.colour import Turns, clockwise_rotation, display_width, to_rgb, to_square_pixels
 from telltale_preprocess.media.container import INDEXED, packets_of, reopen_container
 from telltale_preprocess.media.planar import Rgb
 from telltale_preprocess.media.sampling import LONG_STRETCH
@@ -32,7 +32,7 @@ _SAME_MOMENT_S = 1e-4
 
 @dataclass(frozen=True)
 class Picture:
-    """One decoded frame: RGB, upright; ``t`` in seconds from the first frame;
+    """One decoded frame: RGB, upright, of square pixels; ``t`` in seconds from the first frame;
     ``rotation`` in degrees clockwise that were applied."""
 
     index: int
@@ -58,6 +58,7 @@ def decode_frames(
         stream = video_stream(container)
         if stream is None:
             raise DamagedMedia("The video stream cannot be opened a second time.")
+        aspect = stream.sample_aspect_ratio
         reader = _Reader(container, stream, timeline, spacing=len(timeline.times) / max(1, len(targets)))
         following = [*(int(target) for target in targets[1:]), None]
         for target, after in zip(targets, following, strict=True):
@@ -66,8 +67,9 @@ def decode_frames(
                 continue
             found.add(chosen.index)
             frame = chosen.frame
-            refuse_size(frame.width, frame.height, max_pixels=max_pixels, min_side=min_side)
-            rgb = to_rgb(frame, turns.of(frame))
+            width = display_width(frame.width, aspect)
+            refuse_size(max(width, frame.width), frame.height, max_pixels=max_pixels, min_side=min_side)
+            rgb = to_rgb(to_square_pixels(frame, aspect), turns.of(frame))
             yield Picture(chosen.index, float(timeline.times[chosen.index]), rgb, clockwise_rotation(frame))
     if len(found) < _MIN_FOUND_SHARE * len(targets) or not found:
         raise DamagedMedia(
