@@ -36,17 +36,10 @@ class Telemetry:
             "telltale_analyses_running", "Analyses under way, of as many as are allowed.", registry=self._registry
         )
         self._batches_waiting = Gauge(
-            "telltale_batches_waiting",
-            "Batches that wait because their model server has as many as it is given at once.",
-            ["server"],
-            registry=self._registry,
+            "telltale_batches_waiting", "Batches that no slot is free for.", ["server"], registry=self._registry
         )
         self._stage_seconds = Histogram(
-            "telltale_stage_seconds",
-            "Time of each stage of an analysis.",
-            ["stage"],
-            buckets=_SECONDS,
-            registry=self._registry,
+            "telltale_stage_seconds", "Time of each stage.", ["stage"], buckets=_SECONDS, registry=self._registry
         )
         self._verdicts = Counter(
             "telltale_verdicts", "Verdicts by label and modality.", ["label", "modality"], registry=self._registry
