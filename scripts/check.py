@@ -25,7 +25,7 @@ ROOMS = (
     "gateway/telltale_gateway",
     "preprocess-service/telltale_preprocess",
     "local-serving/telltale_local",
-    "client/telltale_client",
+    "client/telltale",
     "scripts",
 )
 # What imports TensorFlow, torch or onnx is typed against the environment that has them.

@@ -101,6 +101,8 @@ def _written(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, Path):
         return value.as_posix()
+    if isinstance(value, frozenset):
+        value = sorted(value)
     return json.dumps(value) if isinstance(value, dict | list | tuple) else str(value)
 
 

@@ -32,6 +32,16 @@ from telltale_contracts._card import (
     VersionCard,
 )
 from telltale_contracts._digest import CARD_FILE, GOLDEN_FILE, artifact_digest, artifact_files
+from telltale_contracts._drawing import (
+    MAX_DRAWING_BYTES,
+    Drawing,
+    FaceMark,
+    Film,
+    Moment,
+    Overlay,
+    Spectrogram,
+    Stretch,
+)
 from telltale_contracts._inputs import (
     ChromaHistogram,
     ClipSpec,
@@ -64,6 +74,7 @@ from telltale_contracts._rollout import Action, Rollout, RolloutEvent, TrafficSh
 __all__ = [
     "CARD_FILE",
     "GOLDEN_FILE",
+    "MAX_DRAWING_BYTES",
     "Action",
     "Aggregation",
     "Artifact",
@@ -74,11 +85,14 @@ __all__ = [
     "ClipSpec",
     "Contract",
     "DetectorManifest",
+    "Drawing",
     "EyeClip",
     "FaceClip",
     "FaceCrop",
+    "FaceMark",
     "FaceObservation",
     "FaceSpec",
+    "Film",
     "Forgery",
     "FrameClip",
     "Golden",
@@ -96,6 +110,8 @@ __all__ = [
     "Medium",
     "Missing",
     "MissingReason",
+    "Moment",
+    "Overlay",
     "Precision",
     "Problem",
     "Provenance",
@@ -107,6 +123,8 @@ __all__ = [
     "Segment",
     "Server",
     "SoundSpec",
+    "Spectrogram",
+    "Stretch",
     "TensorBundle",
     "TensorNames",
     "Track",

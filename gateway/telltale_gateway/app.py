@@ -7,10 +7,16 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
 from telltale_gateway.api import health, models, predict
-from telltale_gateway.api.middleware import RequestContext
-from telltale_gateway.api.problems import install_problem_handlers
+from telltale_gateway.api.access import KEY_HEADER, Access
+from telltale_gateway.api.description import describe
+from telltale_gateway.api.headers import SecurityHeaders
+from telltale_gateway.api.middleware import REQUEST_ID_HEADER, RequestContext
+from telltale_gateway.api.problems import PROBLEMS, install_problem_handlers
+from telltale_gateway.api.views import analyze, detection, multimodal, prediction
+from telltale_gateway.api.views import status as views_status
 from telltale_gateway.services import Services, open_services
 from telltale_gateway.settings import Settings
 
@@ -32,12 +38,29 @@ def create_app(settings: Settings, services: OpenServices = open_services) -> Fa
         summary="Tells forged media from genuine media.",
         version="0.1.0",
         lifespan=lifespan,
+        # Whether spans are recorded is decided where the process starts, not by variables that others set.
+        telemetry={"auto_configure": False, "operation_spans": False},
+        responses=PROBLEMS,
     )
     app.state.settings = settings
     install_problem_handlers(app)
     app.include_router(predict.router)
     app.include_router(health.router)
+    for view in (prediction, detection, multimodal, analyze, views_status):
+        app.include_router(view.router)
     app.include_router(models.router)
+    describe(app)
+    # From the inside out.
+    app.add_middleware(Access)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", KEY_HEADER, REQUEST_ID_HEADER],
+            expose_headers=["Retry-After", REQUEST_ID_HEADER],
+        )
+    app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestContext)
     return app
 

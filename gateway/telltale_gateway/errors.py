@@ -4,19 +4,25 @@
       BadParameter             400  a query parameter is out of its range
       UnknownDetector          400  a detector was asked for that does not exist
       BadUpload                400  the body is not one multipart upload with a part named file
+      UrlRefused               400  a URL was sent that is not fetched
       BadOrder                 400  an order to the rollout lacks something, or names what is not there
-      OperateKeyRequired       401  the operator's key is missing or wrong
-      OperateForbidden         403  who asks may not change what is served
+      NotAuthenticated         401  the key or token is missing or wrong
+      NotAllowed               403  who asks may not do this
       UnknownModel             404  no detector of that name
+      UnknownFile              404  no file of that name is kept, or no longer
       UploadTimeout            408  the upload took too long to arrive
       OrderRefused             409  the order cannot be carried out as things stand
       UploadTooLarge           413  the upload is larger than the limit
+      WrongKind                415  the upload is media, but not of the kind that is asked about
       NothingToAnalyse         422  no detector found anything in the media that it could look at
       OrderFailed              422  what an order asked for turned out not to be possible
+      TooManyRequests          429  the caller's share of a minute is used up
+      UrlUnreachable           422  a URL leads to no public place that answers with media
       UpstreamProblem          any  preprocessing refused the media; its problem is passed on
       PreprocessUnavailable    503  preprocessing cannot be reached
       NoDetectorAvailable      503  every detector that could have answered is down
       Busy                     503  as many analyses run as are allowed
+      AuthenticationUnavailable  503  credentials cannot be checked
       AnalysisTimeout          504  the deadline passed
       OrderPending             504  an order is still going on
 
@@ -31,24 +37,30 @@ from telltale_contracts import Problem
 
 __all__ = [
     "AnalysisTimeout",
+    "AuthenticationUnavailable",
     "BadOrder",
     "BadParameter",
     "BadUpload",
     "Busy",
     "NoDetectorAvailable",
+    "NotAllowed",
+    "NotAuthenticated",
     "NothingToAnalyse",
-    "OperateForbidden",
-    "OperateKeyRequired",
     "OrderFailed",
     "OrderPending",
     "OrderRefused",
     "PreprocessUnavailable",
     "TelltaleError",
+    "TooManyRequests",
     "UnknownDetector",
+    "UnknownFile",
     "UnknownModel",
     "UploadTimeout",
     "UploadTooLarge",
     "UpstreamProblem",
+    "UrlRefused",
+    "UrlUnreachable",
+    "WrongKind",
 ]
 
 
@@ -96,10 +108,28 @@ class BadUpload(TelltaleError):
     status, code, title = 400, "bad_upload", "Bad upload"
 
 
+class UrlRefused(TelltaleError):
+    """A URL was sent that is not fetched, or none is."""
+
+    status, code, title = 400, "url_refused", "URL refused"
+
+
+class UrlUnreachable(TelltaleError):
+    """A URL leads to no public place that answers with media."""
+
+    status, code, title = 422, "url_unreachable", "URL unreachable"
+
+
 class UnknownModel(TelltaleError):
     """No detector of that name."""
 
     status, code, title = 404, "unknown_model", "Unknown model"
+
+
+class UnknownFile(TelltaleError):
+    """No file of that name is kept, or no longer."""
+
+    status, code, title = 404, "unknown_file", "Unknown file"
 
 
 class UploadTimeout(TelltaleError):
@@ -118,6 +148,12 @@ class UploadTooLarge(TelltaleError):
             f"The upload is larger than {limit_bytes / 1e6:.0f} MB.",
             "Send a shorter or more strongly compressed file, or a part of it.",
         )
+
+
+class WrongKind(TelltaleError):
+    """The upload is media, but not of the kind that is asked about."""
+
+    status, code, title = 415, "wrong_kind", "Wrong kind of media"
 
 
 class NothingToAnalyse(TelltaleError):
@@ -177,16 +213,28 @@ class BadOrder(TelltaleError):
     status, code, title = 400, "bad_order", "Bad order"
 
 
-class OperateKeyRequired(TelltaleError):
-    """The operator's key is missing or wrong."""
+class NotAuthenticated(TelltaleError):
+    """The key or token is missing or wrong."""
 
-    status, code, title = 401, "operate_key_required", "Operator's key required"
+    status, code, title = 401, "not_authenticated", "Not authenticated"
 
 
-class OperateForbidden(TelltaleError):
-    """Who asks may not change what is served."""
+class NotAllowed(TelltaleError):
+    """Who asks may not do this."""
 
-    status, code, title = 403, "operate_forbidden", "Not allowed to operate"
+    status, code, title = 403, "not_allowed", "Not allowed"
+
+
+class TooManyRequests(TelltaleError):
+    """The caller's share of a minute is used up."""
+
+    status, code, title = 429, "too_many_requests", "Too many requests"
+
+
+class AuthenticationUnavailable(TelltaleError):
+    """Credentials cannot be checked: the file of keys is damaged, or the issuer's keys cannot be fetched."""
+
+    status, code, title = 503, "authentication_unavailable", "Authentication unavailable"
 
 
 class OrderRefused(TelltaleError):

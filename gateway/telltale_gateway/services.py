@@ -15,6 +15,8 @@ from telltale_contracts import Server
 from telltale_gateway.analysis import Analyzer, PreprocessClient
 from telltale_gateway.analysis.fusion import RivalForgeries
 from telltale_gateway.analysis.judgement import Judge, LabelRules
+from telltale_gateway.artifacts import Artifacts
+from telltale_gateway.fetching import UrlFetcher
 from telltale_gateway.rollout import (
     CanaryRules,
     CatalogReader,
@@ -35,6 +37,7 @@ from telltale_gateway.rollout import (
     Waiting,
     Watches,
 )
+from telltale_gateway.security import Guard
 from telltale_gateway.serving import Backend, Replicas, TensorFlowServing, Triton
 from telltale_gateway.settings import Settings
 from telltale_gateway.telemetry import Telemetry
@@ -50,6 +53,10 @@ class Services:
     overview: Overview
     preprocess: PreprocessClient
     telemetry: Telemetry
+    guard: Guard | None
+    fetcher: UrlFetcher | None
+    judge: Judge
+    artifacts: Artifacts
 
 
 @asynccontextmanager
@@ -57,6 +64,12 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """Open the connections and start the reconcile loop; on leaving, stop and close them."""
     async with AsyncExitStack() as stack:
         telemetry = Telemetry()
+        guard = Guard.of(settings.auth)
+        if guard is not None:
+            stack.push_async_callback(guard.close)
+        fetcher = _fetcher(settings)
+        if fetcher is not None:
+            stack.push_async_callback(fetcher.close)
         backends: dict[Server, Backend] = {}
         for backend in server_backends(settings, telemetry):
             stack.push_async_callback(backend.close)
@@ -64,19 +77,37 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         preprocess = PreprocessClient(settings.preprocess_url, timeout_s=settings.deadlines.preprocess_s)
         stack.push_async_callback(preprocess.close)
         rollout = rollout_parts(settings, backends)
+        judge = _judge(settings)
+        artifacts = _artifacts(settings)
+        stack.callback(artifacts.close)
         analyzer = Analyzer(
             rollout.reconciler,
             rollout.dispatcher,
             preprocess,
-            _judge(settings),
+            judge,
             deadline_s=settings.deadlines.analysis_s,
             inference_timeout_s=settings.deadlines.inference_s,
             explain_timeout_s=settings.deadlines.explain_s,
             concurrent=settings.limits.concurrent_analyses,
         )
-        for name, work in (("reconcile", rollout.reconciler.run()), ("mirror", rollout.mirror.run())):
+        for name, work in (
+            ("reconcile", rollout.reconciler.run()),
+            ("mirror", rollout.mirror.run()),
+            ("artifacts", artifacts.run()),
+        ):
             stack.push_async_callback(_stop, asyncio.create_task(work, name=name))
-        yield Services(analyzer, rollout.reconciler, rollout.operations, rollout.overview, preprocess, telemetry)
+        yield Services(
+            analyzer,
+            rollout.reconciler,
+            rollout.operations,
+            rollout.overview,
+            preprocess,
+            telemetry,
+            guard,
+            fetcher,
+            judge=judge,
+            artifacts=artifacts,
+        )
 
 
 @dataclass(frozen=True)
@@ -155,6 +186,18 @@ def server_backends(settings: Settings, telemetry: Telemetry) -> list[Backend]:
     ]
     kinds = [kind for kind in (tritons, tfservings) if kind]
     return [kind[0] if len(kind) == 1 else Replicas(kind, telemetry.retried_on_replica) for kind in kinds]
+
+
+def _artifacts(settings: Settings) -> Artifacts:
+    kept = settings.visualizations
+    return Artifacts(keep_s=kept.keep_s, most_files=kept.files, most_bytes=kept.bytes)
+
+
+def _fetcher(settings: Settings) -> UrlFetcher | None:
+    urls = settings.urls
+    if not urls.enabled:
+        return None
+    return UrlFetcher(limit_bytes=settings.limits.upload_bytes, timeout_s=urls.timeout_s, ports=urls.ports)
 
 
 def _judge(settings: Settings) -> Judge:

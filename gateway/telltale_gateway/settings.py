@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from telltale_contracts import Forgery
+
+from telltale_gateway.loopback import is_loopback
 
 Share = Annotated[float, Field(gt=0.0)]
 Probability = Annotated[float, Field(gt=0.0, lt=1.0)]
@@ -96,10 +99,84 @@ class Rollouts(_Group):
     mirror_room: int = Field(default=8, ge=1, description="inputs that may wait to be asked of a second version")
 
 
+class Visualizations(_Group):
+    """Files that answers refer to, in nameless temporary files of the gateway that made them."""
+
+    keep_s: float = Field(default=600.0, gt=0.0)
+    files: int = Field(default=64, ge=1)
+    bytes: int = Field(default=1_000_000_000, ge=1, description="all together; the oldest give way")
+
+
+class Tracing(_Group):
+    """Whither spans are sent; nowhere by default."""
+
+    endpoint: str | None = Field(default=None, description="of OTLP over HTTP, e.g. http://collector:4318/v1/traces")
+    sample: float = Field(default=1.0, ge=0.0, le=1.0, description="share of the requests that nobody else traces")
+
+
+class Urls(_Group):
+    """Whether media is fetched for those who send a URL instead of it."""
+
+    enabled: bool = False
+    timeout_s: float = Field(default=60.0, gt=0.0)
+    ports: frozenset[Annotated[int, Field(ge=1, le=65535)]] = frozenset({80, 443})
+
+
+_SHORTEST_SECRET = 32
+_LEAST_VARIETY = 10
+_DEFAULT_WORDS = ("changeme", "change-me", "change_me", "secret-key", "your-secret", "password", "example", "default")
+
+
+class Auth(_Group):
+    """Who may ask: on as soon as there is a file of keys, a secret or an issuer whose tokens are known."""
+
+    keys_file: Path | None = Field(default=None, description="API keys; `telltale-gateway keys` writes it")
+    jwt_secret: SecretStr | None = Field(default=None, description="of HS256 tokens; at least 32 characters")
+    jwks_url: str | None = Field(default=None, description="where the issuer of RS256, ES256, ... tokens has its keys")
+    issuer: str | None = Field(default=None, min_length=1, description="iss that tokens must have")
+    audience: str = Field(default="telltale", min_length=1, description="aud that tokens must have")
+    requests_per_minute: int = Field(default=120, ge=1, description="of one token's subject; each key has its own")
+
+    @property
+    def on(self) -> bool:
+        """Whether anything is needed of a caller."""
+        return bool(self.keys_file or self.jwt_secret or self.jwks_url)
+
+    @field_validator("jwt_secret")
+    @classmethod
+    def _no_guessable_secret(cls, secret: SecretStr | None) -> SecretStr | None:
+        text = secret.get_secret_value() if secret else None
+        if text is None:
+            return None
+        if len(text) < _SHORTEST_SECRET or len(set(text)) < _LEAST_VARIETY:
+            raise ValueError(f"needs {_SHORTEST_SECRET} characters that nobody guesses: openssl rand -base64 48")
+        if any(word in text.lower() for word in _DEFAULT_WORDS):
+            raise ValueError("is a default that others know too; make one: openssl rand -base64 48")
+        return secret
+
+    @field_validator("jwks_url")
+    @classmethod
+    def _no_eavesdropping(cls, url: str | None) -> str | None:
+        parts = urlsplit(url or "https://")
+        if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
+            raise ValueError("must be https, or anyone on the way could let himself in")
+        return url
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.jwt_secret and self.jwks_url:
+            raise ValueError("jwt_secret and jwks_url are both set: tokens have one way to be signed")
+        if (self.jwt_secret or self.jwks_url) and self.issuer is None:
+            raise ValueError("issuer is needed with jwt_secret or jwks_url")
+        return self
+
+
 class Settings(BaseSettings):
     """The gateway's settings."""
 
-    model_config = SettingsConfigDict(env_prefix="TELLTALE_", env_nested_delimiter="__", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="TELLTALE_", env_nested_delimiter="__", env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     model_repository: Path
     preprocess_url: str
@@ -118,17 +195,19 @@ class Settings(BaseSettings):
         default=None, description="what Triton computes on, where not on what each config.pbtxt says"
     )
     staging_root: Path | None = Field(default=None, description="version folders below it can be staged over HTTP")
-    operator_key: SecretStr | None = Field(
-        default=None, min_length=16, description="whoever sends it may operate; without it only this machine may"
-    )
     allow_anonymous: bool = Field(default=False, description="serve addresses other than loopback without keys")
     device: str = Field(default="cpu", description="what the model servers compute on, told to those who ask")
+    cors_origins: tuple[str, ...] = Field(default=(), description="origins whose pages may ask; none by default")
+    auth: Auth = Auth()
+    urls: Urls = Urls()
+    tracing: Tracing = Tracing()
     limits: Limits = Limits()
     deadlines: Deadlines = Deadlines()
     fusion: Fusion = Fusion()
     reconcile: Reconcile = Reconcile()
     canary: Canary = Canary()
     rollout: Rollouts = Rollouts()
+    visualizations: Visualizations = Visualizations()
 
     @property
     def tritons(self) -> tuple[tuple[str, str | None], ...]:
@@ -140,6 +219,19 @@ class Settings(BaseSettings):
     def tfserving_targets(self) -> tuple[str, ...]:
         """The TensorFlow Servings; none where there is none."""
         return _listed(self.tfserving_target)
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            parts = urlsplit(origin)
+            if (
+                parts.scheme not in {"http", "https"}
+                or not parts.netloc
+                or origin != f"{parts.scheme}://{parts.netloc}"
+            ):
+                raise ValueError(f"{origin!r} is not an origin like https://example.com; there is no wildcard")
+        return origins
 
     @model_validator(mode="after")
     def _each_its_own(self) -> Self:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from telltale_contracts import Server
 
@@ -22,6 +23,15 @@ class Telemetry:
         )
         self.request_seconds = Histogram(
             "telltale_request_seconds", "Time to answer.", ["route"], buckets=_SECONDS, registry=self._registry
+        )
+        self.refusals = Counter(
+            "telltale_refusals", "Problems that were answered, by code.", ["code"], registry=self._registry
+        )
+        self.in_flight = Gauge(
+            "telltale_requests_in_flight", "Requests that are being answered or uploaded.", registry=self._registry
+        )
+        self._analyses_running = Gauge(
+            "telltale_analyses_running", "Analyses under way, of as many as are allowed.", registry=self._registry
         )
         self._stage_seconds = Histogram(
             "telltale_stage_seconds",
@@ -66,7 +76,14 @@ class Telemetry:
         )
 
     def observe(self, verdict: Verdict) -> None:
-        """Count one verdict and what led to it."""
+        """Count one verdict and what led to it; the request's line in the log tells of it too."""
+        structlog.contextvars.bind_contextvars(
+            label=verdict.label,
+            modality=verdict.modality,
+            version=verdict.version,
+            degraded=verdict.degraded,
+            stages_ms={stage: round(milliseconds, 1) for stage, milliseconds in verdict.timings_ms.items()},
+        )
         self._verdicts.labels(verdict.label, verdict.modality).inc()
         for stage, milliseconds in verdict.timings_ms.items():
             self._stage_seconds.labels(stage).observe(milliseconds / 1000.0)
@@ -81,8 +98,19 @@ class Telemetry:
         """A call was made again, on another server of its kind."""
         self._replica_retries.labels(server).inc()
 
-    def exposition(self, fleet: Fleet) -> bytes:
+    def totals(self, counter: str, label: str) -> dict[str, int]:
+        """What a counter has counted, by one of its labels."""
+        totals: dict[str, int] = {}
+        for metric in self._registry.collect():
+            if metric.name == counter:
+                for sample in metric.samples:
+                    if sample.name.endswith("_total"):
+                        totals[sample.labels[label]] = totals.get(sample.labels[label], 0) + int(sample.value)
+        return totals
+
+    def exposition(self, fleet: Fleet, analyses_running: int) -> bytes:
         """Everything in Prometheus' text format."""
+        self._analyses_running.set(analyses_running)
         self._detector_ready.clear()
         for deployed in fleet.detectors.values():
             self._detector_ready.labels(deployed.name, str(deployed.version)).set(deployed.readiness.ready)

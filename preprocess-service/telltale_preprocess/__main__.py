@@ -8,6 +8,7 @@ import logging
 import uvicorn
 
 from telltale_preprocess.api.app import create_app
+from telltale_preprocess.api.tracing import start_tracing
 from telltale_preprocess.settings import Settings
 
 # Below the ten seconds that a supervisor usually waits before it kills.
@@ -23,13 +24,16 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8010)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    settings = Settings()
+    stop_tracing = start_tracing(settings.tracing_endpoint)
     uvicorn.run(
-        create_app(Settings()),
+        create_app(settings),
         host=arguments.host,
         port=arguments.port,
         log_level="warning",
         timeout_graceful_shutdown=_DRAIN_S,
     )
+    stop_tracing()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 PreprocessError
  |-- BadRecipe             400  the recipe is not one
+ |-- BadDrawing            400  the drawing is not one, or what is to be drawn on does not fit it
  |-- BadUpload             400  the form is malformed, or a part is missing
  |-- RecipeTooLarge        400  the answer would be larger than allowed
  |-- UploadTooLarge        413
@@ -11,6 +12,7 @@ PreprocessError
  |-- EmptyMedia            422
  |-- DamagedMedia          422
  |-- ImageTooSmall         422
+ |-- NoPicture             422
  |-- MediaTooDemanding     422  it needs more memory, or has more pixels a second, than is allowed
  |-- MediaCrashedDecoder   422  it killed two workers
  |-- ProcessingFailed      500  a fault of ours
@@ -48,13 +50,31 @@ class BadRecipe(PreprocessError):
     hint = "Send the form field 'recipe' as the JSON of a Recipe; the detail names the field that is wrong."
 
 
+class BadDrawing(PreprocessError):
+    """The drawing is not JSON, not a Drawing, or the pictures or spectra are not those that it is about."""
+
+    status = 400
+    code = "bad_drawing"
+    title = "Bad drawing"
+    hint = "Send the form field 'drawing' as the JSON of a Drawing; the detail names what is wrong."
+
+
+class NoPicture(PreprocessError):
+    """There is nothing that could be drawn on: no moving picture."""
+
+    status = 422
+    code = "no_moving_picture"
+    title = "No moving picture"
+    hint = "Send a video."
+
+
 class BadUpload(PreprocessError):
     """The body is not a multipart form with the parts that are needed."""
 
     status = 400
     code = "bad_upload"
     title = "Bad upload"
-    hint = "Send multipart/form-data with a file part 'media' and a form field 'recipe'."
+    hint = "Send multipart/form-data with a file part 'media' and a form field 'recipe' (or 'drawing')."
 
 
 class RecipeTooLarge(PreprocessError):

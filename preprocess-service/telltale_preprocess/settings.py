@@ -18,6 +18,7 @@ class Settings(BaseSettings):
 
     assets: Path = Field(default=_REPOSITORY / ".cache" / "assets", description="folder of the face models")
 
+    tracing_endpoint: str | None = Field(default=None, description="of OTLP over HTTP; nothing is traced without one")
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="decoding processes")
     max_queue: int = Field(default=32, ge=0, description="requests that may wait for a worker before 503")
     max_queue_wait_s: float = Field(default=60.0, gt=0, description="seconds a request may wait for a worker")
@@ -34,6 +35,15 @@ class Settings(BaseSettings):
     max_wall_s: float = Field(default=60.0, gt=0, description="seconds of wall time for one request in a worker")
     max_cpu_s: float = Field(default=90.0, gt=0, description="seconds of CPU time for one request in a worker")
     max_memory_bytes: int = Field(default=2_000_000_000, gt=0, description="a worker may map beyond its warmed state")
+
+    renders: int = Field(default=2, ge=1, description="drawings at once, each in a process of its own")
+    max_render_wait_s: float = Field(default=5.0, gt=0, description="seconds that a drawing may wait to begin")
+    max_render_cpu_s: float = Field(default=600.0, gt=0, description="seconds of CPU time for one drawing")
+    max_render_wall_s: float = Field(
+        default=900.0, gt=0, description="seconds of wall time for one drawing, a slow receiver's included"
+    )
+    render_side: int = Field(default=1280, ge=64, le=4096, description="pixels of a drawn video's longer side, at most")
+    render_fps: float = Field(default=30.0, gt=0, description="frames a second of a drawn video, at most")
 
     detection_side: int = Field(default=640, ge=192, description="pixels of the longer side of the copy searched")
     min_detection_score: float = Field(default=0.5, ge=0.0, le=1.0)

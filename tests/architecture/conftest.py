@@ -17,7 +17,7 @@ PACKAGES = (
     "preprocess-service/telltale_preprocess",
     "local-serving/telltale_local",
     "export/telltale_export",
-    "client/telltale_client",
+    "client/telltale",
 )
 
 

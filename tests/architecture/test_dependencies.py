@@ -108,4 +108,4 @@ def _imported(tree: ast.Module) -> set[str]:
             found |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             found.add(node.module.partition(".")[0])
-    return {name for name in found if name not in sys.stdlib_module_names and not name.startswith("telltale_")}
+    return {name for name in found if name not in sys.stdlib_module_names and not name.startswith("telltale")}

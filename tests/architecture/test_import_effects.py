@@ -78,7 +78,7 @@ def _acts(package: str, root: Path, extra: Path | None = None) -> list[str]:
         "telltale_gateway",
         "telltale_preprocess",
         "telltale_local",
-        "telltale_client",
+        "telltale",
     ],
 )
 def test_importing_does_nothing(package: str, root: Path) -> None:

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from telltale_gateway.analysis.explanation import explain
 from telltale_gateway.analysis.fusion import RivalForgeries
-from telltale_gateway.analysis.heatmaps import Shown
 from telltale_gateway.analysis.judgement import Judge, LabelRules
 
 from .outcomes import failed, metadata, missing, scored, unmeasured
@@ -17,7 +15,7 @@ def test_a_cloned_voice_under_a_genuine_face_is_fake_and_says_which() -> None:
     judgement = JUDGE.judge(outcomes, metadata())
     assert judgement.label == "fake"
     assert judgement.fused.forgeries["voice"] > 0.9
-    assert any("synthetic voice" in sentence for sentence in explain(judgement, outcomes))
+    assert judgement.fused.score > 0.75
 
 
 def test_nothing_suspicious_is_real() -> None:
@@ -85,16 +83,6 @@ def test_a_forgery_that_no_detector_knows_on_this_medium_has_no_share_and_is_unt
 def test_what_no_detector_tests_is_listed_too() -> None:
     judgement = JUDGE.judge([scored("blend", "face_swap", 0.1)], metadata("image"))
     assert judgement.untested == ("face_synthesis", "whole_image")
-
-
-def test_every_sentence_about_a_detector_carries_its_numbers() -> None:
-    outcomes = [scored("blend", "face_swap", 0.9), failed("other", "face_synthesis")]
-    judgement = JUDGE.judge(outcomes, metadata())
-    sentences = explain(judgement, outcomes, {"blend": Shown(reason="it took longer than 20 s")})
-    moved = judgement.contributions["blend"]
-    assert f"blend 1 gives 0.90 over 4 items, and moves the log-odds by {moved:+.2f}." in sentences
-    assert "other 1 failed: triton does not answer." in sentences
-    assert "No heatmap of blend: it took longer than 20 s." in sentences
 
 
 def test_a_part_that_no_detector_saw_has_no_score() -> None:

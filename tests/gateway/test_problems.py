@@ -195,3 +195,8 @@ def test_the_interface_describes_itself(gateway: httpx.Client) -> None:
     assert {"/predict", "/health", "/models", "/models/{name}", "/metrics"} <= set(paths)
     body = paths["/predict"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert body["required"] == ["file"]
+
+
+def test_a_url_is_not_fetched_unless_that_was_enabled(gateway: httpx.Client) -> None:
+    for form in ({"data": {"url": "http://example.com/clip.mp4"}}, {"files": {"url": (None, "http://example.com/")}}):
+        problem_of(gateway.post("/predict", **form), 400, "url_refused")  # type: ignore[arg-type]

@@ -1,3 +1,5 @@
+"""What the gateway refuses to start with."""
+
 from __future__ import annotations
 
 import asyncio
@@ -6,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from telltale_gateway.__main__ import is_loopback, main
+from telltale_gateway.__main__ import is_loopback, main, why_not
+from telltale_gateway.security import KeyFile
 from telltale_gateway.serving import Triton
-from telltale_gateway.settings import Fusion, Settings
+from telltale_gateway.settings import Auth, Fusion, Settings
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
@@ -76,3 +79,51 @@ def test_secrets_are_read_from_files_and_never_shown(tmp_path: Path, monkeypatch
     assert settings.triton_control_key is not None
     assert settings.triton_control_key.get_secret_value() == "open sesame"
     assert "sesame" not in repr(settings)
+
+
+GOOD_SECRET = "k3Vq9-fZ1LrT8mXw2BnY6pDs4GhJ7cAu"  # noqa: S105 of these tests only
+
+
+@pytest.mark.parametrize(
+    "secret", ["short", "a" * 64, "0123456789" * 3, "changeme-changeme-changeme-0123456789", "your-secret-key-" * 3]
+)
+def test_a_secret_that_can_be_guessed_is_refused(secret: str) -> None:
+    with pytest.raises(ValueError, match="openssl rand"):
+        Auth.model_validate({"jwt_secret": secret, "issuer": "https://issuer.example"})
+
+
+@pytest.mark.parametrize(
+    ("auth", "why"),
+    [
+        ({"jwt_secret": GOOD_SECRET}, "issuer"),
+        ({"jwks_url": "https://i.example/keys", "jwt_secret": GOOD_SECRET, "issuer": "i"}, "both"),
+        ({"jwks_url": "http://i.example/keys", "issuer": "i"}, "https"),
+    ],
+)
+def test_tokens_that_could_not_be_checked_are_refused(auth: dict[str, str], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        Auth.model_validate(auth)
+
+
+@pytest.mark.parametrize("origin", ["*", "example.com", "https://example.com/", "https://example.com/page"])
+def test_what_is_no_origin_opens_nothing(origin: str) -> None:
+    with pytest.raises(ValueError, match="not an origin"):
+        settings({"cors_origins": [origin]})
+
+
+def settings(more: dict[str, object]) -> Settings:
+    return Settings.model_validate({"model_repository": Path(), "preprocess_url": "http://127.0.0.1:9", **more})
+
+
+def test_with_keys_every_address_may_be_served_and_with_a_damaged_file_none(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    guarded = settings({"auth": {"keys_file": path}})
+    assert "cannot be read" in (why_not(guarded, "127.0.0.1") or "")
+    KeyFile(path).create("ci", frozenset({"analyse"}))
+    assert why_not(guarded, "192.0.2.1") is None
+    path.write_text("{")
+    assert "does not hold keys" in (why_not(guarded, "127.0.0.1") or "")
+
+
+def test_no_secret_is_shown_by_the_settings_that_hold_it() -> None:
+    assert GOOD_SECRET not in repr(settings({"auth": {"jwt_secret": GOOD_SECRET, "issuer": "i"}}))

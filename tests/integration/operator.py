@@ -55,7 +55,7 @@ class Operator:
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Type a command."""
-        command = [sys.executable, "-m", "telltale_client", "--url", str(self.stack.client.base_url), "rollout"]
+        command = [sys.executable, "-m", "telltale", "--url", str(self.stack.client.base_url), "models"]
         return subprocess.run([*command, *arguments], capture_output=True, text=True, check=False, timeout=180)
 
     def model(self, detector: str) -> dict[str, Any]:

@@ -265,24 +265,28 @@ def test_promoting_a_bad_version_fails_when_waited_for(operator: Operator) -> No
     assert done.returncode == 1
     assert "NaN" in done.stderr
     assert operator.version("toy-face", number)["stage"] == "refused"
+    operator.packaged("toy-face", "nan", operator.staging / "nan-again")
+    response = operator.order("toy-face", "stage", path="nan-again", wait=True)
+    assert (response.status_code, response.json()["code"]) == (422, "order_failed")
 
 
 def test_orders_that_make_no_sense_change_nothing(operator: Operator) -> None:
     before = operator.model("toy-face")["rollout"]
     live = before["live"]
-    for order, status in (
-        ({"action": "promote", "version": 999}, 409),
-        ({"action": "promote", "version": live}, 409),
-        ({"action": "promote"}, 400),
-        ({"action": "canary", "version": 999, "percent": 10}, 409),
-        ({"action": "canary", "version": live, "percent": 10}, 409),
-        ({"action": "drain", "version": live}, 409),
-        ({"action": "stage", "path": "../toy-face"}, 400),
-        ({"action": "stage", "path": str(operator.stack.repository)}, 400),
-        ({"action": "explode"}, 400),
+    for order, status, code in (
+        ({"action": "promote", "version": 999}, 409, "order_refused"),
+        ({"action": "promote", "version": live}, 409, "order_refused"),
+        ({"action": "promote"}, 400, "bad_order"),
+        ({"action": "canary", "version": 999, "percent": 10}, 409, "order_refused"),
+        ({"action": "canary", "version": live, "percent": 10}, 409, "order_refused"),
+        ({"action": "drain", "version": live}, 409, "order_refused"),
+        ({"action": "stage", "path": "../toy-face"}, 400, "bad_order"),
+        ({"action": "stage", "path": str(operator.stack.repository)}, 400, "bad_order"),
+        ({"action": "explode"}, 400, "bad_parameter"),
     ):
         response = operator.order("toy-face", **order)  # type: ignore[arg-type]
-        assert response.status_code == status, response.text
+        assert (response.status_code, response.json()["code"]) == (status, code), response.text
+        assert str(operator.stack.repository.parent) not in response.json()["hint"]
         assert response.headers["content-type"] == "application/problem+json"
     assert operator.model("toy-face")["rollout"] == before
 
@@ -293,7 +297,7 @@ def test_through_a_proxy_nobody_may_operate(operator: Operator) -> None:
     forwarded = client.post("/models/toy-face/rollout", json=body, headers={"X-Forwarded-For": "127.0.0.1"})
     renamed = client.post("/models/toy-face/rollout", json=body, headers={"Host": "telltale.example"})
     assert (forwarded.status_code, renamed.status_code) == (403, 403)
-    assert forwarded.json()["code"] == "operate_forbidden"
+    assert forwarded.json()["code"] == "not_allowed"
 
 
 def test_other_clients_find_the_live_version_by_its_label(operator: Operator) -> None:

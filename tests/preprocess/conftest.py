@@ -29,9 +29,15 @@ def preprocessor(settings: Settings) -> Iterator[Preprocessor]:
 
 
 @pytest.fixture(scope="session")
-def service() -> Iterator[Service]:
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the service may leave temporary files, and nobody else does."""
+    return tmp_path_factory.mktemp("scratch")
+
+
+@pytest.fixture(scope="session")
+def service(scratch: Path) -> Iterator[Service]:
     """The service with two workers."""
-    with running_service(TELLTALE_PREPROCESS_WORKERS="2") as running:
+    with running_service(TELLTALE_PREPROCESS_WORKERS="2", TMPDIR=str(scratch)) as running:
         yield running
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -203,14 +202,11 @@ def test_request_ids_are_taken_over_when_they_are_sane(service: Service) -> None
         assert len(answered) == 32
 
 
-def test_nothing_of_an_upload_has_a_name_on_disk(service: Service, talking_clip: Path) -> None:
-    def names() -> set[str]:
-        return {entry.name for entry in Path(tempfile.gettempdir()).iterdir() if entry.name.startswith("telltale-")}
-
-    before = names()
+def test_nothing_of_an_upload_has_a_name_on_disk(service: Service, talking_clip: Path, scratch: Path) -> None:
+    before = set(scratch.iterdir())
     service.bundle(talking_clip)
     service.post(b"not media")
-    assert names() == before
+    assert set(scratch.iterdir()) == before
     open_files = psutil.Process(service.process.pid).open_files()
     assert [file.path for file in open_files if "deleted" in file.path] == []
 

@@ -6,8 +6,10 @@ import asyncio
 import difflib
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
-from telltale_contracts import Recipe, TensorBundle
+from telltale_contracts import InputSpec, Recipe, SoundSpec, TensorBundle
 
 from telltale_gateway.analysis.heatmaps import show
 from telltale_gateway.analysis.judgement import Judge
@@ -35,6 +37,17 @@ _HINTS = {
 }
 
 
+Senses = Literal["all", "hearing"]
+
+
+@dataclass(frozen=True)
+class Study:
+    """One analysis: the Verdict, and the bundle that it rests on."""
+
+    verdict: Verdict
+    bundle: TensorBundle
+
+
 class Analyzer:
     """Runs analyses against whatever fleet is live when each begins."""
 
@@ -60,13 +73,34 @@ class Analyzer:
         self._concurrent = concurrent
         self._running = 0
 
+    @property
+    def running(self) -> int:
+        """How many analyses are under way."""
+        return self._running
+
     async def analyze(
         self, media: MediaSource, options: AnalysisOptions, *, request_id: str, listener: Listener = ignore
     ) -> Verdict:
-        """Analyse one upload.
+        """The Verdict on one upload; raises as ``study``."""
+        return (await self.study(media, options, request_id=request_id, listener=listener)).verdict
+
+    async def study(
+        self,
+        media: MediaSource,
+        options: AnalysisOptions,
+        *,
+        request_id: str,
+        also: Sequence[InputSpec] = (),
+        senses: Senses = "all",
+        listener: Listener = ignore,
+    ) -> Study:
+        """Analyse one upload, and keep what preprocessing saw of it.
+
+        ``also``: what preprocessing shall produce in the same pass, for others than detectors. ``senses``: "hearing"
+        asks only the detectors of sound.
 
         Raises:
-            UnknownDetector: a detector was asked for that does not exist.
+            UnknownDetector: a detector was asked for that does not exist, or does not listen where only those do.
             UpstreamProblem: the media is not media, damaged, too large or too long.
             NothingToAnalyse: no detector found anything that it could look at.
             NoDetectorAvailable: none of the detectors that apply could answer.
@@ -75,7 +109,7 @@ class Analyzer:
             AnalysisTimeout: the deadline passed.
         """
         fleet = self._reconciler.fleet
-        asked = choose(fleet, options.names)
+        asked = choose(fleet, options.names, senses)
         if self._running >= self._concurrent:
             raise Busy(
                 f"{self._running} analyses are running, as many as are allowed.",
@@ -85,7 +119,9 @@ class Analyzer:
         self._running += 1
         try:
             with self._reconciler.usage.of(asked):
-                return await self._analyze(media, options, fleet, asked, request_id=request_id, listener=listener)
+                return await self._analyze(
+                    media, options, fleet, asked, request_id=request_id, also=also, listener=listener
+                )
         finally:
             self._running -= 1
 
@@ -97,15 +133,16 @@ class Analyzer:
         asked: Sequence[Deployed],
         *,
         request_id: str,
+        also: Sequence[InputSpec],
         listener: Listener,
-    ) -> Verdict:
+    ) -> Study:
         started = time.perf_counter()
         try:
             async with asyncio.timeout(self._deadline_s):
                 listener(Progress("preprocess", 0, 1))
                 manifests = [deployed.manifest for deployed in asked]
                 sampling = options.sampling(manifest.sampling for manifest in manifests)
-                recipe = Recipe.union((manifest.input for manifest in manifests), sampling)
+                recipe = Recipe.union((*(manifest.input for manifest in manifests), *also), sampling)
                 sha256 = await media.sha256()
                 sent = time.perf_counter()
                 bundle = await self._preprocess.bundle(media, recipe, request_id)
@@ -125,7 +162,7 @@ class Analyzer:
         listener(Progress("fuse", 1, 1))
         total_ms = (time.perf_counter() - started) * 1000.0
         timings = Timings(media.upload_ms, preprocess_ms, fuse_ms, total_ms + media.upload_ms)
-        return compose(
+        verdict = compose(
             media=media,
             sha256=sha256,
             metadata=bundle.metadata,
@@ -136,6 +173,7 @@ class Analyzer:
             timings=timings,
             unreadable=[name for name in fleet.unreadable if options.names is None or name in options.names],
         )
+        return Study(verdict, bundle)
 
     async def _score_all(
         self, asked: Sequence[Deployed], bundle: TensorBundle, listener: Listener
@@ -157,11 +195,11 @@ class Analyzer:
         return tuple(task.result() for task in tasks)
 
 
-def choose(fleet: Fleet, names: Sequence[str] | None) -> tuple[Deployed, ...]:
+def choose(fleet: Fleet, names: Sequence[str] | None, senses: Senses = "all") -> tuple[Deployed, ...]:
     """The detectors of a fleet that are asked.
 
     Raises:
-        UnknownDetector: one of the names is not in the fleet.
+        UnknownDetector: one of the names is not in the fleet, or none of them listens where only such are asked.
         NoDetectorAvailable: none of them is ready, or there is none yet.
     """
     if names is not None and not names:
@@ -172,6 +210,11 @@ def choose(fleet: Fleet, names: Sequence[str] | None) -> tuple[Deployed, ...]:
             hint = f"Did you mean {close[0]}? {_known(fleet)}" if close else _known(fleet)
             raise UnknownDetector(f"There is no detector named {name[:80]!r}.", hint)
     asked = tuple(d for name, d in sorted(fleet.detectors.items()) if names is None or name in names)
+    if senses == "hearing":
+        listening = tuple(each for each in asked if isinstance(each.manifest.input, SoundSpec))
+        if asked and not listening:
+            raise UnknownDetector("None of the detectors asked for listens.", _known(fleet))
+        asked = listening
     if not any(deployed.readiness.ready for deployed in asked):
         raise NoDetectorAvailable(
             "No detector can answer now: "

@@ -3,16 +3,49 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
 
 import httpx
 from pydantic import ValidationError
-from telltale_contracts import MalformedBundle, Problem, Recipe, TensorBundle
+from telltale_contracts import Drawing, MalformedBundle, Problem, Recipe, TensorBundle
 
 from telltale_gateway.analysis.media import MediaSource
 from telltale_gateway.errors import AnalysisTimeout, PreprocessUnavailable, UpstreamProblem
+from telltale_gateway.tracing import call_span, carried
 
 _HINT = "Send the same request again in a few seconds."
 _RETRY_AFTER_S = 2
+
+
+class Rendered:
+    """A drawing as it arrives; closing it early ends the process that draws."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._response = response
+        self.media_type: str = response.headers.get("content-type", "application/octet-stream")
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """Its bytes, as they come."""
+        return self._response.aiter_bytes()
+
+    async def read(self) -> bytes:
+        """All of it, and the end of it.
+
+        Raises:
+            PreprocessUnavailable: it broke off.
+        """
+        try:
+            return await self._response.aread()
+        except httpx.TransportError as error:
+            raise PreprocessUnavailable("The drawing broke off.", _HINT, retry_after_s=_RETRY_AFTER_S) from error
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """Take no more of it."""
+        await self._response.aclose()
 
 
 class PreprocessClient:
@@ -34,13 +67,53 @@ class PreprocessClient:
             PreprocessUnavailable: it cannot be reached, or its answer is not a bundle.
             AnalysisTimeout: it took too long.
         """
-        try:
+        with self._translated(), call_span("preprocess"):
             response = await self._client.post(
                 "/bundle",
                 files={"media": ("upload", media.stream, "application/octet-stream")},
                 data={"recipe": recipe.model_dump_json()},
-                headers={"X-Request-ID": request_id},
+                headers={"X-Request-ID": request_id, **carried()},
             )
+        if response.status_code != httpx.codes.OK:
+            raise _refusal(response)
+        try:
+            return await asyncio.to_thread(TensorBundle.from_bytes, response.content)
+        except MalformedBundle as error:
+            raise PreprocessUnavailable(
+                "Preprocessing answered something that is not a tensor bundle.", _HINT, retry_after_s=_RETRY_AFTER_S
+            ) from error
+
+    async def render(self, source: BinaryIO, drawing: Drawing, request_id: str) -> Rendered:
+        """A drawing on an upload or on an array (npy), which has begun; whoever asks for it closes it.
+
+        Raises:
+            UpstreamProblem: preprocessing refused it; its problem is passed on.
+            PreprocessUnavailable: it cannot be reached.
+            AnalysisTimeout: it took too long to begin.
+        """
+        source.seek(0)
+        request = self._client.build_request(
+            "POST",
+            "/render",
+            files={"media": ("upload", source, "application/octet-stream")},
+            data={"drawing": drawing.model_dump_json()},
+            headers={"X-Request-ID": request_id, **carried()},
+        )
+        with self._translated(), call_span("render"):
+            response = await self._client.send(request, stream=True)
+            if response.status_code != httpx.codes.OK:
+                try:
+                    await response.aread()
+                finally:
+                    await response.aclose()
+                raise _refusal(response)
+        return Rendered(response)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """What goes wrong on the way, in the words of our own errors."""
+        try:
+            yield
         except (httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise PreprocessUnavailable(
                 "Preprocessing cannot be reached.", _HINT, retry_after_s=_RETRY_AFTER_S
@@ -53,14 +126,6 @@ class PreprocessClient:
         except httpx.TransportError as error:
             raise PreprocessUnavailable(
                 "Preprocessing cannot be reached.", _HINT, retry_after_s=_RETRY_AFTER_S
-            ) from error
-        if response.status_code != httpx.codes.OK:
-            raise _refusal(response)
-        try:
-            return await asyncio.to_thread(TensorBundle.from_bytes, response.content)
-        except MalformedBundle as error:
-            raise PreprocessUnavailable(
-                "Preprocessing answered something that is not a tensor bundle.", _HINT, retry_after_s=_RETRY_AFTER_S
             ) from error
 
     async def alive(self) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from telltale_contracts import BundleMetadata, FaceCrop, FaceSpec, Image, Server, SoundSpec
 
 from telltale_gateway.analysis.explanation import explain
+from telltale_gateway.analysis.findings import find
 from telltale_gateway.analysis.heatmaps import Shown
 from telltale_gateway.analysis.judgement import Judge, Judgement
 from telltale_gateway.analysis.media import MediaSource
@@ -19,6 +20,7 @@ from telltale_gateway.analysis.verdict import (
     FaceScore,
     FrameSample,
     Meta,
+    Rules,
     TrackScore,
     Verdict,
 )
@@ -51,34 +53,52 @@ def compose(
     ``shown`` are the heatmaps, where they were asked for; ``unreadable`` names detectors that should have been asked,
     and could not even be read.
     """
-    score = judgement.fused.score
-    return Verdict(
+    score, rules = judgement.fused.score, judge.rules
+    detectors = tuple(_detector(outcome, judgement, shown or {}) for outcome in outcomes)
+    frames, tracks = _frames(metadata, outcomes, judge), _tracks(metadata, outcomes, judge)
+    segments = _segments(metadata, outcomes, judge)
+    forgeries = dict(judgement.fused.forgeries)
+    verdict = Verdict(
         id=uuid.uuid4().hex,
         label=judgement.label,
         score=score,
         confidence=max(score, 1.0 - score),
-        threshold=judge.rules.threshold,
+        threshold=rules.threshold,
         is_deepfake=judgement.label == "fake",
         modality=metadata.media.kind,
         filename=media.filename,
         sha256=sha256,
-        forgeries=dict(judgement.fused.forgeries),
+        forgeries=forgeries,
         untested=judgement.untested,
-        detectors=tuple(_detector(outcome, judgement, shown or {}) for outcome in outcomes),
-        frame_samples=_frames(metadata, outcomes, judge),
-        tracks=_tracks(metadata, outcomes, judge),
-        audio_segments=_segments(metadata, outcomes, judge),
-        explanation=explain(judgement, outcomes, shown),
+        detectors=detectors,
+        frame_samples=frames,
+        tracks=tracks,
+        audio_segments=segments,
+        findings=find(
+            forgeries=forgeries,
+            detectors=detectors,
+            frames=frames,
+            tracks=tracks,
+            segments=segments,
+            threshold=rules.threshold,
+            duration_s=metadata.media.duration_s,
+        ),
+        rules=Rules(
+            uncertain=rules.uncertain, min_face_quality=rules.min_face_quality, contradiction=rules.contradiction
+        ),
+        explanation=(),
         degraded=bool(unreadable) or any(outcome.status == "failed" for outcome in outcomes),
         version=",".join(f"{o.deployed.name}:{o.deployed.version}" for o in outcomes if o.status == "scored"),
         latency_ms=timings.total_ms,
         timings_ms=_timings(metadata, outcomes, timings),
         meta=_meta(metadata),
     )
+    return verdict.model_copy(update={"explanation": explain(verdict, judgement.why_uncertain)})
 
 
 def _detector(outcome: Outcome, judgement: Judgement, shown: Mapping[str, Shown]) -> DetectorResult:
     deployed, aggregated = outcome.deployed, outcome.aggregated
+    maps = shown.get(deployed.name)
     return DetectorResult(
         name=deployed.name,
         version=deployed.version,
@@ -92,8 +112,11 @@ def _detector(outcome: Outcome, judgement: Judgement, shown: Mapping[str, Shown]
         weight=deployed.manifest.weight,
         contribution=judgement.contributions.get(deployed.name),
         items=len(aggregated.items) if aggregated else 0,
+        min_items=deployed.manifest.min_items,
+        tracks=sum(track >= 0 for track in aggregated.tracks) if aggregated else 0,
         latency_ms=outcome.latency_ms,
-        heatmaps=shown[deployed.name].heatmaps if deployed.name in shown else (),
+        heatmaps=maps.heatmaps if maps else (),
+        heatmaps_missing=maps.reason if maps and not maps.heatmaps else None,
         instead_of=outcome.instead_of,
     )
 

@@ -13,6 +13,7 @@ from telltale_contracts import Medium, MissingReason, SoundSpec, TensorBundle
 from telltale_gateway.analysis.aggregation import Aggregated, aggregate
 from telltale_gateway.analysis.verdict import Status
 from telltale_gateway.rollout import Deployed, Dispatcher, DispatchFailed
+from telltale_gateway.tracing import call_span
 
 _log = logging.getLogger(__name__)
 
@@ -87,7 +88,8 @@ async def score(deployed: Deployed, bundle: TensorBundle, dispatcher: Dispatcher
     items = Items(bundle.frame[key][counted], bundle.track[key][counted])
     started = time.perf_counter()
     try:
-        answered = await dispatcher.ask(deployed, tensor[counted], timeout_s, lambda card: card.measured_on(medium))
+        with call_span("detect", detector=deployed.name, version=deployed.version, server=deployed.manifest.server):
+            answered = await dispatcher.ask(deployed, tensor[counted], timeout_s, lambda card: card.measured_on(medium))
     except DispatchFailed as error:
         _log.warning("%s %d failed: %s", deployed.name, error.deployed.version, error)
         return Outcome(error.deployed, "failed", str(error), latency_ms=_since(started))

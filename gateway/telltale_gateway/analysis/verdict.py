@@ -9,6 +9,7 @@ from telltale_contracts import Forgery, MediaKind, Server
 
 Label = Literal["fake", "real", "uncertain"]
 Status = Literal["scored", "not_applicable", "failed"]
+Trend = Literal["rising", "falling", "stable"]
 
 
 class _Answer(BaseModel):
@@ -52,8 +53,11 @@ class DetectorResult(_Answer):
         default=None, description="change of the fused log-odds when this detector is left out"
     )
     items: int = 0
+    min_items: int = Field(default=1, description="fewer are too little evidence")
+    tracks: int = Field(default=0, description="face tracks that the items are of")
     latency_ms: float | None = None
     heatmaps: tuple[Heatmap, ...] = Field(default=(), description="where they were asked for, the strongest item first")
+    heatmaps_missing: str | None = Field(default=None, description="why there are none, where they were asked for")
     instead_of: int | None = Field(
         default=None, description="the version that was asked first and could not answer this request"
     )
@@ -95,6 +99,73 @@ class AudioSegment(_Answer):
     score: float
 
 
+class SuspiciousStretch(_Answer):
+    """Seconds that score at least the threshold, all along; ``peak`` is the highest score among them."""
+
+    of: Literal["picture", "sound"]
+    start: float
+    end: float
+    peak: float
+
+
+class Temporal(_Answer):
+    """How the scores of successive frames go on."""
+
+    frames: int
+    mean: float
+    variance: float
+    lowest: float
+    highest: float
+    consistency: float = Field(description="1 - mean absolute difference of successive scores")
+    slope: float = Field(description="of the least squares line, a second")
+    trend: Trend
+
+
+class Region(_Answer):
+    """The part of a frame that speaks most for a forgery, by a heatmap of the served model."""
+
+    detector: str
+    t: float
+    track: int | None
+    box: tuple[float, float, float, float] = Field(description="x, y, width, height")
+    share: float = Field(description="of all that the heatmap's positive cells add")
+
+
+class Agreement(_Answer):
+    """Detectors that test for the same forgery: how far apart their scores are."""
+
+    forgery: Forgery
+    detectors: tuple[str, ...]
+    lowest: float
+    highest: float
+    agreement: float = Field(description="1 - (highest - lowest)")
+
+
+class Findings(_Answer):
+    """What the scores say together; ``decisive`` is the detector that moved the log-odds most, ``face`` the track that
+    scores highest."""
+
+    likeliest: Forgery | None
+    decisive: str | None
+    face: int | None
+    suspicious: tuple[SuspiciousStretch, ...]
+    temporal: Temporal | None
+    regions: tuple[Region, ...]
+    agreement: tuple[Agreement, ...]
+    frames: int
+    frames_without_face: int
+    faces: int
+    faces_unjudged: int
+
+
+class Rules(_Answer):
+    """By which a score becomes no word: inside the band, from worse faces, or where detectors contradict."""
+
+    uncertain: tuple[float, float]
+    min_face_quality: float
+    contradiction: float
+
+
 class Meta(_Answer):
     """What the media is, and how it was sampled."""
 
@@ -130,6 +201,8 @@ class Verdict(_Answer):
     frame_samples: tuple[FrameSample, ...]
     tracks: tuple[TrackScore, ...]
     audio_segments: tuple[AudioSegment, ...]
+    findings: Findings
+    rules: Rules
     explanation: tuple[str, ...]
     degraded: bool
     version: str

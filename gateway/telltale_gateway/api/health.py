@@ -77,4 +77,7 @@ async def health(services: ServicesDep, settings: SettingsDep, response: Respons
 @router.get("/metrics", response_class=Response)
 async def metrics(services: ServicesDep) -> Response:
     """Metrics in Prometheus' text format."""
-    return Response(services.telemetry.exposition(services.reconciler.fleet), media_type=CONTENT_TYPE_LATEST)
+    return Response(
+        services.telemetry.exposition(services.reconciler.fleet, services.analyzer.running),
+        media_type=CONTENT_TYPE_LATEST,
+    )

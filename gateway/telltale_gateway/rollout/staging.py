@@ -32,9 +32,9 @@ def find_staged(path: str, root: Path | None) -> Path:
         base = root.resolve(strict=True)
         folder = (base / path).resolve(strict=True)
     except (OSError, ValueError) as error:
-        raise BadOrder(f"There is no folder {path!r}.", f"Name a folder below {root}.") from error
+        raise BadOrder(f"There is no folder {path!r}.", "Name a folder below the staging root.") from error
     if base not in folder.parents or not folder.is_dir():
-        raise BadOrder(f"{path!r} is no folder below the staging root.", f"Name a folder below {root}.")
+        raise BadOrder(f"{path!r} is no folder below the staging root.", "Name a folder below the staging root.")
     if any(item.is_symlink() for item in folder.rglob("*")):
         raise BadOrder(f"{path!r} holds links, which may lead anywhere.", "Put the files themselves there.")
     return folder

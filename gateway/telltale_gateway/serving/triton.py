@@ -41,6 +41,7 @@ from telltale_gateway.serving.backend import (
     heatmap_output,
 )
 from telltale_gateway.serving.triton_control import CONTROL_HEADER, GrpcControl, HttpControl, TritonControl
+from telltale_gateway.tracing import carried
 
 CONFIG_FILE = "config.pbtxt"
 
@@ -178,7 +179,9 @@ class Triton:
             tensor = InferInput(call.tensors.input, list(batch.shape), np_to_triton_dtype(batch.dtype))
             tensor.set_data_from_numpy(np.ascontiguousarray(batch), binary_data=True)
             outputs = [InferRequestedOutput(name, binary_data=True) for name in names]
-            result = await self._client.infer(call.model, [tensor], model_version=str(call.version), outputs=outputs)
+            result = await self._client.infer(
+                call.model, [tensor], model_version=str(call.version), outputs=outputs, headers=carried()
+            )
             answers = [result.as_numpy(name) for name in names]
         for name, answer in zip(names, answers, strict=True):
             if answer is None:

@@ -1,4 +1,4 @@
-"""The application: ``POST /bundle``, ``GET /health``, ``GET /metrics``."""
+"""The application: ``POST /bundle``, ``POST /render``, ``GET /health``, ``GET /metrics``."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from telltale_contracts import Problem, Recipe
 
+from telltale_preprocess.api import render
 from telltale_preprocess.api.problems import install_problem_handlers
+from telltale_preprocess.api.rendering import RenderService
 from telltale_preprocess.api.request_id import RequestIdMiddleware
 from telltale_preprocess.api.service import BundleService
+from telltale_preprocess.api.tracing import TELEMETRY
 from telltale_preprocess.errors import Busy
 from telltale_preprocess.settings import Settings
 
@@ -50,11 +53,13 @@ def create_app(settings: Settings, service: BundleService | None = None) -> Fast
         async with owned:
             yield
 
-    app = FastAPI(title="Telltale preprocess-service", version="0.1.0", lifespan=lifespan)
+    app = FastAPI(title="Telltale preprocess-service", version="0.1.0", lifespan=lifespan, telemetry=TELEMETRY)
     app.state.service = owned
+    app.state.renders = RenderService(settings)
     app.add_middleware(RequestIdMiddleware)
     install_problem_handlers(app)
     app.include_router(router)
+    app.include_router(render.router)
     return app
 
 

@@ -16,7 +16,7 @@ from telltale_preprocess.errors import Busy, PreprocessError, ProcessingFailed, 
 _log = logging.getLogger("telltale.preprocess.api")
 _RETRY_AFTER_S = "2"
 _HINTS = {
-    404: "The service answers POST /bundle, GET /health and GET /metrics.",
+    404: "The service answers POST /bundle, POST /render, GET /health and GET /metrics.",
     405: "Use the method that the Allow header names.",
 }
 

@@ -1,4 +1,4 @@
-"""Read the form of ``POST /bundle`` as it arrives: the media to a nameless file, the recipe to memory."""
+"""Read a form as it arrives: the media to a nameless file, what is wanted of it to memory."""
 
 from __future__ import annotations
 
@@ -16,9 +16,17 @@ _FORM_SLACK = 100_000
 
 
 class BundleForm:
-    """The two parts of one request: ``media``, written to the file given, and ``recipe``."""
+    """The two parts of one request: ``media``, written to the file given, and a field that says what is wanted."""
 
-    def __init__(self, content_type: str, file: BinaryIO, max_bytes: int) -> None:
+    def __init__(
+        self,
+        content_type: str,
+        file: BinaryIO,
+        max_bytes: int,
+        *,
+        field: str = "recipe",
+        max_field_bytes: int = _MAX_FIELD_BYTES,
+    ) -> None:
         """Prepare to read a body of this content type.
 
         Raises:
@@ -30,6 +38,8 @@ class BundleForm:
                 f"The content type is {content_type or 'not given'}, not multipart/form-data with a boundary."
             )
         self._file = file
+        self._field = field
+        self._max_field_bytes = max_field_bytes
         self._max_bytes = max_bytes
         self._header_name = b""
         self._header_value = b""
@@ -52,13 +62,13 @@ class BundleForm:
         )
 
     async def read(self, chunks: AsyncIterable[bytes], announced: int | None) -> bytes:
-        """Read the whole body; the bytes of the recipe. The media is in the file then.
+        """Read the whole body; the bytes of the field. The media is in the file then.
 
         Raises:
             UploadTooLarge: the media is, or is announced to be, larger than allowed; reading stops there.
             BadUpload: the form is malformed or lacks a part.
         """
-        if announced is not None and announced > self._max_bytes + _FORM_SLACK:
+        if announced is not None and announced > self._max_bytes + self._max_field_bytes + _FORM_SLACK:
             raise self._too_large(f"{announced / 1e6:.1f} MB are announced")
         try:
             async for chunk in chunks:
@@ -67,11 +77,11 @@ class BundleForm:
             raise BadUpload(f"The multipart body is malformed: {error}") from error
         if not self._ended:
             raise BadUpload("The multipart body ends before its closing boundary.")
-        for name in ("media", "recipe"):
+        for name in ("media", self._field):
             if name not in self._fields:
                 raise BadUpload(f"The form has no part '{name}'.")
         self._file.flush()
-        return bytes(self._fields["recipe"])
+        return bytes(self._fields[self._field])
 
     def _begin(self) -> None:
         self._parts += 1
@@ -103,8 +113,8 @@ class BundleForm:
         elif self._part in self._fields:
             field = self._fields[self._part]
             field += data[start:end]
-            if len(field) > _MAX_FIELD_BYTES:
-                raise BadUpload(f"The field '{self._part}' is longer than {_MAX_FIELD_BYTES} bytes.")
+            if len(field) > self._max_field_bytes:
+                raise BadUpload(f"The field '{self._part}' is longer than {self._max_field_bytes} bytes.")
 
     def _end(self) -> None:
         self._ended = True

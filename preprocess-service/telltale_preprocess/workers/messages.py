@@ -11,9 +11,11 @@ import struct
 from dataclasses import dataclass
 
 from pydantic import BaseModel
-from telltale_contracts import Recipe
+from telltale_contracts import Drawing, Recipe
 
 HEADER = struct.Struct("<BQ")
+LONGEST_PIECE = 1 << 18
+"""Bytes of a drawing in one message, at most."""
 
 
 class Kind(enum.IntEnum):
@@ -31,6 +33,10 @@ class Kind(enum.IntEnum):
     """Worker: an ErrorMessage as JSON; it stays alive."""
     FAREWELL = 6
     """Worker: an ErrorMessage as JSON; it ends after it."""
+    CHUNK = 7
+    """Worker: some bytes of a drawing, as soon as there are any."""
+    DONE = 8
+    """Worker: the drawing is complete. Empty."""
 
 
 class Job(BaseModel):
@@ -38,6 +44,13 @@ class Job(BaseModel):
 
     path: str
     recipe: Recipe
+
+
+class RenderJob(BaseModel):
+    """One drawing: where what is drawn on can be read, and what is drawn."""
+
+    path: str
+    drawing: Drawing
 
 
 class Timings(BaseModel):

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from contextlib import suppress
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import ValidationError
 
@@ -34,6 +34,8 @@ class JobUndelivered(WorkerDied):
 
 class WorkerProcess:
     """One process and the socket to it; does one job at a time. ``leaving``: it said that it ends after its answer."""
+
+    MODULE: ClassVar[str] = "telltale_preprocess.workers.child"
 
     def __init__(
         self,
@@ -66,7 +68,7 @@ class WorkerProcess:
         with theirs:
             # Not asyncio's subprocess: its watcher may start the child from another thread.
             process = subprocess.Popen(  # noqa: ASYNC220
-                [sys.executable, "-m", "telltale_preprocess.workers.child", str(theirs.fileno()), str(os.getpid())],
+                [sys.executable, "-m", cls.MODULE, str(theirs.fileno()), str(os.getpid())],
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
                 env=os.environ | _ALLOCATOR | _environment(settings),

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from starlette.requests import Request
 from telltale_gateway.api.operators import operator
-from telltale_gateway.errors import OperateForbidden, OperateKeyRequired
-from telltale_gateway.settings import Settings
-
-KEY = "a key that is long enough"
+from telltale_gateway.errors import NotAllowed
+from telltale_gateway.security import Caller
 
 
-def settings(key: str | None = None) -> Settings:
-    return Settings.model_validate(
-        {"model_repository": Path(), "preprocess_url": "http://127.0.0.1:9", "operator_key": key}
-    )
-
-
-def request(client: str, host: str = "127.0.0.1:8000", **headers: str) -> Request:
+def request(client: str, host: str = "127.0.0.1:8000", caller: Caller | None = None, **headers: str) -> Request:
     sent = {"host": host, **{name.replace("_", "-"): value for name, value in headers.items()}}
     return Request(
         {
@@ -30,13 +20,14 @@ def request(client: str, host: str = "127.0.0.1:8000", **headers: str) -> Reques
             "query_string": b"",
             "server": ("127.0.0.1", 8000),
             "client": (client, 5000),
+            "state": {"caller": caller},
             "headers": [(name.encode(), value.encode()) for name, value in sent.items()],
         }
     )
 
 
-def test_without_a_key_this_machine_may_and_is_named() -> None:
-    assert operator(request("127.0.0.1"), settings()) == "from 127.0.0.1"
+def test_where_nobody_is_asked_who_he_is_this_machine_may_and_is_named() -> None:
+    assert operator(request("127.0.0.1")) == "from 127.0.0.1"
 
 
 @pytest.mark.parametrize(
@@ -48,21 +39,16 @@ def test_without_a_key_this_machine_may_and_is_named() -> None:
         request("127.0.0.1", forwarded="for=127.0.0.1"),
     ],
 )
-def test_without_a_key_nobody_else_may(asked: Request) -> None:
-    with pytest.raises(OperateForbidden):
-        operator(asked, settings())
+def test_where_nobody_is_asked_who_he_is_nobody_else_may(asked: Request) -> None:
+    with pytest.raises(NotAllowed):
+        operator(asked)
 
 
-def test_with_a_key_whoever_sends_it_may_from_anywhere() -> None:
-    assert "192.0.2.7" in operator(request("192.0.2.7", x_api_key=KEY), settings(KEY))
+def test_whoever_has_the_scope_may_from_anywhere() -> None:
+    caller = Caller("key tt_01234567 (ops)", frozenset({"operate"}), 1)
+    assert operator(request("192.0.2.7", caller=caller)) == "with key tt_01234567 (ops) from 192.0.2.7"
 
 
-@pytest.mark.parametrize("headers", [{}, {"x_api_key": "wrong"}, {"x_api_key": KEY[:-1]}])
-def test_with_a_key_nobody_may_without_it_not_even_this_machine(headers: dict[str, str]) -> None:
-    with pytest.raises(OperateKeyRequired):
-        operator(request("127.0.0.1", **headers), settings(KEY))
-
-
-def test_a_short_key_is_refused_at_start() -> None:
-    with pytest.raises(ValueError, match="operator_key"):
-        settings("short")
+def test_whoever_lacks_it_may_not_not_even_on_this_machine() -> None:
+    with pytest.raises(NotAllowed):
+        operator(request("127.0.0.1", caller=Caller("key", frozenset({"analyse"}), 1)))

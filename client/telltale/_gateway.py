@@ -14,20 +14,35 @@ _TIMEOUT_S = 30.0
 
 
 class GatewayProblem(Exception):
-    """The gateway said no, or cannot be reached. ``hint`` says what to do, ``code`` is stable."""
+    """The gateway said no, or cannot be reached. ``hint`` says what to do, ``code`` is stable.
 
-    def __init__(self, detail: str, hint: str, code: str) -> None:
+    ``status`` is None where there was no answer; ``retry_after_s`` is when it asks to be asked again.
+    """
+
+    def __init__(
+        self,
+        detail: str,
+        hint: str,
+        code: str,
+        *,
+        status: int | None = None,
+        request_id: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.hint = hint
         self.code = code
+        self.status = status
+        self.request_id = request_id
+        self.retry_after_s = retry_after_s
 
 
 class Gateway:
     """A connection to one gateway."""
 
     def __init__(self, url: str, key: str | None = None) -> None:
-        """``key`` is the operator's, where the gateway asks for one."""
+        """``key`` is one that may operate, where the gateway asks for one."""
         headers = {"X-API-Key": key} if key else {}
         self._client = httpx.Client(base_url=url, timeout=_TIMEOUT_S, headers=headers)
 
@@ -73,7 +88,16 @@ class Gateway:
             ) from error
         if response.status_code == HTTPStatus.OK:
             return response.json()
-        if response.headers.get("content-type") == "application/problem+json":
-            problem = response.json()
-            raise GatewayProblem(problem["detail"], problem["hint"], problem["code"])
-        raise GatewayProblem(f"HTTP {response.status_code}: {response.text[:200]}", "Is this Telltale?", "unexpected")
+        raise problem_of(response)
+
+
+def problem_of(response: httpx.Response) -> GatewayProblem:
+    """What an answer other than 200 says."""
+    wait = response.headers.get("Retry-After", "")
+    how: dict[str, Any] = {"status": response.status_code, "retry_after_s": float(wait) if wait.isdigit() else None}
+    if response.headers.get("content-type") == "application/problem+json":
+        problem = response.json()
+        how["request_id"] = problem.get("request_id")
+        return GatewayProblem(problem["detail"], problem["hint"], problem["code"], **how)
+    said = f"HTTP {response.status_code}: {response.text[:200]}"
+    return GatewayProblem(said, "Is this Telltale?", "unexpected", **how)

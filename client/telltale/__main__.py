@@ -1,4 +1,4 @@
-"""``telltale``: what an operator types. It speaks HTTP to a gateway and knows nothing else."""
+"""``telltale``: is it fake, and which version of a detector says so. It speaks HTTP to a gateway."""
 
 from __future__ import annotations
 
@@ -7,18 +7,26 @@ import getpass
 import os
 import sys
 from collections.abc import Sequence
+from typing import Never
 
-from telltale_client._gateway import Gateway, GatewayProblem
-from telltale_client._printing import diff_lines, event_line, model_lines
+from telltale._gateway import Gateway, GatewayProblem
+from telltale._predicting import MISUSED, add_predict_command
+from telltale._printing import diff_lines, event_line, model_lines
 
 _URL = "http://127.0.0.1:8000"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do one thing and print what came of it; 0 when it was done, 1 when the gateway said no."""
+    """Do one thing and print what came of it; the exit status is the command's."""
     options = _parser().parse_args(arguments)
+    status: int = options.run(options)
+    return status
+
+
+def _run_models_command(options: argparse.Namespace) -> int:
+    """0 when it was done, 1 when the gateway said no."""
     try:
-        with Gateway(options.url, os.environ.get("TELLTALE_OPERATOR_KEY")) as gateway:
+        with Gateway(options.url, os.environ.get("TELLTALE_API_KEY")) as gateway:
             for line in options.action(gateway, options):
                 print(line, flush=True)
     except GatewayProblem as problem:
@@ -57,13 +65,27 @@ def _who() -> str:
         return f"user {os.getuid()}"
 
 
+class _Parser(argparse.ArgumentParser):
+    """argparse would exit with 2, which is an answer of ``predict``."""
+
+    def error(self, message: str) -> Never:
+        """Say what is wrong."""
+        self.print_usage(sys.stderr)
+        self.exit(MISUSED, f"{self.prog}: {message}\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="telltale", description=__doc__)
+    parser: argparse.ArgumentParser = _Parser(
+        prog="telltale", description=__doc__, epilog="TELLTALE_API_KEY holds the key, where the gateway asks for one."
+    )
     parser.add_argument(
         "--url", default=os.environ.get("TELLTALE_URL", _URL), help=f"the gateway (TELLTALE_URL, or {_URL})"
     )
-    rollout = parser.add_subparsers(required=True).add_parser("rollout", help="which version of a detector answers")
-    commands = rollout.add_subparsers(dest="command", required=True)
+    rooms = parser.add_subparsers(required=True)
+    add_predict_command(rooms)
+    models = rooms.add_parser("models", aliases=["rollout"], help="which version of a detector answers")
+    models.set_defaults(run=_run_models_command)
+    commands = models.add_subparsers(dest="command", required=True)
     _add_orders(commands)
     status = commands.add_parser("status", help="where every version stands")
     status.add_argument("detector", nargs="?")

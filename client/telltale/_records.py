@@ -1,0 +1,132 @@
+"""Answers as lines: for people, as JSON or as CSV; on standard output, or in a file that can be continued."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self, TextIO
+
+from telltale._results import Verdict
+
+Format = Literal["text", "json", "csv"]
+_COLUMNS = ("path", "label", "score", "confidence", "modality", "version", "degraded", "sha256", "error")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of one file: a verdict, or why there is none."""
+
+    path: str
+    verdict: Verdict | None
+    error: str | None
+
+
+@dataclass
+class Records:
+    """Where answers go, and the label of each path that is answered there already."""
+
+    stream: TextIO
+    format: Format
+    answered: Mapping[str, str] = field(default_factory=dict)
+    mine: bool = False
+
+    @classmethod
+    def opened(cls, path: Path | None, format: Format, *, resume: bool) -> Self:  # noqa: A002 it is one
+        """Open the file, or standard output.
+
+        Raises:
+            ValueError: the file is there and it is not to be continued, or there is none that could be.
+            OSError: it cannot be written.
+        """
+        if path is None:
+            if resume:
+                raise ValueError("--resume needs --out: the file to go on with")
+            records = cls(sys.stdout, format)
+            records.begin()
+            return records
+        if path.exists() and not resume:
+            raise ValueError(f"{path} is there already; --resume goes on with it")
+        answered = dict(_answered(path, format)) if path.exists() else {}
+        if path.exists():
+            _drop_unfinished_line(path)
+        records = cls(
+            path.open("a", encoding="utf-8", errors="surrogateescape", newline=""), format, answered, mine=True
+        )
+        if records.stream.tell() == 0:
+            records.begin()
+        return records
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.mine:
+            self.stream.close()
+
+    def begin(self) -> None:
+        """The header, where there is one."""
+        if self.format == "csv":
+            self._line(_csv_line(_COLUMNS))
+
+    def write(self, answer: Answer) -> None:
+        """One answer, whole before the next begins."""
+        if self.format == "json":
+            said = {"path": answer.path, **(answer.verdict.raw if answer.verdict else {"error": answer.error})}
+            self._line(json.dumps(said))
+        elif self.format == "csv":
+            self._line(_csv_line(_row(answer)))
+        elif answer.verdict is not None:
+            self._line(_sentence(answer.path, answer.verdict))
+
+    def _line(self, text: str) -> None:
+        self.stream.write(text + "\n")
+        self.stream.flush()
+
+
+def _row(answer: Answer) -> tuple[object, ...]:
+    verdict = answer.verdict
+    if verdict is None:
+        return (answer.path, *[""] * (len(_COLUMNS) - 2), answer.error)
+    return (answer.path, *(getattr(verdict, column) for column in _COLUMNS[1:-1]), "")
+
+
+def _sentence(path: str, verdict: Verdict) -> str:
+    likeliest = max(verdict.forgeries, key=lambda forgery: verdict.forgeries[forgery], default=None)
+    what = f"  {likeliest.replace('_', ' ')}" if verdict.label == "fake" and likeliest else ""
+    degraded = "  (degraded: not every detector could answer)" if verdict.degraded else ""
+    return f"{path}: {verdict.label.upper()}  P(fake) = {verdict.score:.3f}{what}{degraded}"
+
+
+def _csv_line(values: tuple[object, ...]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(values)
+    return line.getvalue()
+
+
+def _answered(path: Path, format: Format) -> Iterator[tuple[str, str]]:  # noqa: A002 it is one
+    """The paths that have a verdict, with its label; what failed is asked again."""
+    text = path.read_text(encoding="utf-8", errors="surrogateescape")
+    whole = text[: text.rfind("\n") + 1]
+    if format == "csv":
+        for row in csv.DictReader(io.StringIO(whole)):
+            if row.get("label"):
+                yield row["path"], row["label"]
+        return
+    for line in whole.splitlines():
+        said = json.loads(line)
+        if "label" in said:
+            yield said["path"], said["label"]
+
+
+def _drop_unfinished_line(path: Path) -> None:
+    """What was being written when it was killed is no line."""
+    with path.open("rb+") as stream:
+        stream.truncate(stream.read().rfind(b"\n") + 1)

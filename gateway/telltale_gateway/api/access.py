@@ -1,0 +1,95 @@
+"""Nobody gets further than here without a key or a token, where these are asked for; it holds for every path.
+
+It stands before the routes, so that not a byte of a body is read for somebody who may not send it, and so that a new
+endpoint is closed until somebody opens it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from telltale_gateway import security
+from telltale_gateway.api.problems import answer
+from telltale_gateway.errors import BadUpload, TelltaleError, UploadTimeout, UploadTooLarge
+
+KEY_HEADER = "X-API-Key"
+# What says that the service is alive, and what describes it.
+OPEN_PATHS = frozenset({"/health", "/ping", "/docs", "/redoc", "/openapi.json"})
+_SMALL_BODY = 1_000_000
+_SMALL_BODY_S = 10.0
+
+
+def needed(method: str, path: str) -> security.Scope | None:
+    """The scope that a call needs; None where being known is enough."""
+    if method in {"GET", "HEAD"}:
+        return None
+    return "operate" if path.startswith("/models") else "analyse"
+
+
+class Access:
+    """Lets in whom the guard admits, and reads small bodies before anything waits for them."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        try:
+            await _admit(scope, headers)
+            if _has_small_body(scope["method"], headers):
+                receive = _replay(await _read(receive), receive)
+        except TelltaleError as error:
+            await answer(error, scope)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+async def _admit(scope: Scope, headers: Headers) -> None:
+    guard: security.Guard | None = scope["app"].state.services.guard
+    path = scope["path"]
+    if guard is None or path in OPEN_PATHS:
+        return
+    scope["state"]["caller"] = await guard.admit(
+        headers.get(KEY_HEADER), headers.get("authorization"), needed(scope["method"], path)
+    )
+
+
+def _has_small_body(method: str, headers: Headers) -> bool:
+    """Uploads have limits of their own and are read as they arrive."""
+    multipart = headers.get("content-type", "").lower().startswith("multipart/form-data")
+    return method not in {"GET", "HEAD", "OPTIONS"} and not multipart
+
+
+async def _read(receive: Receive) -> bytes:
+    body = b""
+    try:
+        async with asyncio.timeout(_SMALL_BODY_S):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise BadUpload("The connection was closed before the body was complete.", "Send it again.")
+                part: bytes = message.get("body", b"")
+                body += part
+                if len(body) > _SMALL_BODY:
+                    raise UploadTooLarge(_SMALL_BODY)
+                if not message.get("more_body", False):
+                    return body
+    except TimeoutError as error:
+        raise UploadTimeout(
+            f"The body had not arrived after {_SMALL_BODY_S:g} s.", "Send it over a faster line."
+        ) from error
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replayed() -> Message:
+        return pending.pop() if pending else await receive()
+
+    return replayed

@@ -1,0 +1,121 @@
+"""``/analyze`` and what lies below it, and the files that its answers name."""
+
+from __future__ import annotations
+
+import time
+
+from fastapi import APIRouter, Response
+from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from telltale_gateway.analysis.preprocess import Rendered
+from telltale_gateway.api.dependencies import RequestId, ServicesDep
+from telltale_gateway.api.problems import PROBLEMS
+from telltale_gateway.api.views.detailed import (
+    Analysis,
+    AudioAnalysis,
+    Comprehensive,
+    Envelope,
+    FramesAnalysis,
+    analysis_of,
+    audio_of,
+    comprehensive_of,
+    enveloped,
+    frames_of,
+)
+from telltale_gateway.api.views.drawings import PICTURES, SPECTRA, film_of, overlay_of, spectrogram_of
+from telltale_gateway.api.views.sent import ONE_FILE_AND_MODEL, Options, SentFile, require_kind
+from telltale_gateway.artifacts import Kept
+from telltale_gateway.errors import UnknownFile
+
+router = APIRouter(tags=["views"])
+
+_FILM = {200: {"content": {"video/mp4": {}}, "description": "A fragmented MP4, as it is encoded."}, **PROBLEMS}
+_FILE = {200: {"content": {"video/mp4": {}, "image/png": {}}, "description": "The file."}, **PROBLEMS}
+
+
+class _Passed(StreamingResponse):
+    """Bytes passed on as they come; what they come from is let go of at the end, and when nobody listens any more."""
+
+    def __init__(self, source: Rendered | Kept, headers: dict[str, str]) -> None:
+        super().__init__(source.chunks(), media_type=source.media_type, headers=headers)
+        self._source = source
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            if isinstance(self._source, Rendered):
+                await self._source.close()
+            else:
+                self._source.close()
+
+
+@router.post("/analyze", openapi_extra=ONE_FILE_AND_MODEL, responses=PROBLEMS)
+async def analyze(sent: SentFile, options: Options, services: ServicesDep, request_id: RequestId) -> Envelope[Analysis]:
+    """Judge a video, with figures over its frames."""
+    verdict = await services.analyzer.analyze(sent.media, sent.options(options), request_id=request_id)
+    require_kind(verdict, "video")
+    services.telemetry.observe(verdict)
+    return enveloped(verdict, analysis_of(verdict))
+
+
+@router.post("/analyze/frames", openapi_extra=ONE_FILE_AND_MODEL, responses=PROBLEMS)
+async def analyze_frames(
+    sent: SentFile, options: Options, services: ServicesDep, request_id: RequestId
+) -> Envelope[FramesAnalysis]:
+    """Judge a video frame by frame."""
+    study = await services.analyzer.study(sent.media, sent.options(options), request_id=request_id)
+    require_kind(study.verdict, "video")
+    services.telemetry.observe(study.verdict)
+    return enveloped(study.verdict, frames_of(study))
+
+
+@router.post("/analyze/audio", openapi_extra=ONE_FILE_AND_MODEL, responses=PROBLEMS)
+async def analyze_audio(
+    sent: SentFile, options: Options, services: ServicesDep, request_id: RequestId
+) -> Envelope[AudioAnalysis]:
+    """Judge the sound of a recording, with its properties and its spectrogram."""
+    study = await services.analyzer.study(
+        sent.media, sent.options(options), request_id=request_id, also=(SPECTRA,), senses="hearing"
+    )
+    services.telemetry.observe(study.verdict)
+    drawing, spectra = spectrogram_of(study)
+    picture = await (await services.preprocess.render(spectra, drawing, request_id)).read()
+    name = services.artifacts.keep(picture, "image/png", "png")
+    answer = audio_of(study.verdict, study.bundle.metadata, picture, f"/visualization/{name}")
+    return enveloped(study.verdict, answer)
+
+
+@router.post("/analyze/visualize", openapi_extra=ONE_FILE_AND_MODEL, responses=_FILM, response_class=Response)
+async def visualize(sent: SentFile, options: Options, services: ServicesDep, request_id: RequestId) -> Response:
+    """The video itself with face boxes, scores and the growing graph drawn in, and its own sound."""
+    verdict = await services.analyzer.analyze(sent.media, sent.options(options), request_id=request_id)
+    require_kind(verdict, "video")
+    services.telemetry.observe(verdict)
+    rendered = await services.preprocess.render(sent.media.stream, overlay_of(verdict), request_id)
+    return _Passed(rendered, {"Content-Disposition": 'inline; filename="visualization.mp4"'})
+
+
+@router.post("/analyze/comprehensive", openapi_extra=ONE_FILE_AND_MODEL, responses=PROBLEMS)
+async def analyze_comprehensive(
+    sent: SentFile, options: Options, services: ServicesDep, request_id: RequestId
+) -> Envelope[Comprehensive]:
+    """All of it from one pass over the upload; the film shows the frames that were looked at."""
+    study = await services.analyzer.study(sent.media, sent.options(options), request_id=request_id, also=(PICTURES,))
+    require_kind(study.verdict, "video")
+    services.telemetry.observe(study.verdict)
+    started = time.perf_counter()
+    film, pictures = film_of(study)
+    drawn = await (await services.preprocess.render(pictures, film, request_id)).read()
+    name = services.artifacts.keep(drawn, "video/mp4", "mp4")
+    return enveloped(study.verdict, comprehensive_of(study, name, time.perf_counter() - started))
+
+
+@router.get("/visualization/{filename}", responses=_FILE, response_class=Response)
+async def visualization(filename: str, services: ServicesDep) -> Response:
+    """A file that an answer named; this gateway keeps it for a while, and no other has it."""
+    kept = services.artifacts.open(filename)
+    if kept is None:
+        raise UnknownFile("No file of that name is kept here, or no longer.", "Ask for the analysis again.")
+    return _Passed(kept, {"Content-Length": str(kept.size), "Cache-Control": "private, no-store"})
