@@ -31,12 +31,12 @@ from telltale_export.checkpoints import read_checkpoint
 from telltale_export.conversion.convert import Conversion, convert
 from telltale_export.conversion.parity import difference
 from telltale_export.conversion.probes import probes
-from telltale_export.served.tensorflow import ServedByTensorFlow
-from telltale_export.served.triton import ServedByTriton
 from telltale_export.conversion.source import load_source
 from telltale_export.errors import ExportError
 from telltale_export.packaging import check_version, score_artifact
 from telltale_export.precision import LabelledInputs, narrow
+from telltale_export.served.tensorflow import ServedByTensorFlow
+from telltale_export.served.triton import ServedByTriton
 
 PUBLISHED = {"meso4": "Meso4_DF.h5", "mesoinception4": "MesoInception_DF.h5"}
 PUBLISHED |= {"aasist": "AASIST.pth", "aasist-l": "AASIST-L.pth"}
