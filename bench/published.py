@@ -58,7 +58,7 @@ def main() -> int:
     parser.add_argument("--files", type=int, default=10, help="of each family of each source")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    chosen = draw(read_dataset(options.media).items, options.files, options.seed)
+    chosen = draw(list(read_dataset(options.media).items), options.files, options.seed)
     with ExitStack() as servers:
         faces = list(published(FACES, ("tfserving", "triton"), options.weights, servers))
         compare(faces, [item for item in chosen if item.modality != "audio"])
