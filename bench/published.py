@@ -23,11 +23,12 @@ from pathlib import Path
 import numpy as np
 from telltale_contracts import Calibration, DetectorManifest, Sampling, Server
 from telltale_export.architectures import find_architecture
+from telltale_export.calibration.held_out import measure_media
 from telltale_export.conversion.convert import Conversion, convert
-from telltale_export.conversion.measuring import measure_media, score_media, see_media
-from telltale_export.data import MediaItem, read_labels
+from telltale_export.data import MediaItem, read_dataset
 from telltale_export.evaluation import table
 from telltale_export.packaging import Scorer
+from telltale_export.served.media import score_media, see_media
 
 from export import served_version
 
@@ -58,7 +59,7 @@ def main() -> int:
     parser.add_argument("--files", type=int, default=10, help="of each family of each source")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    chosen = draw(read_labels(options.media), options.files, options.seed)
+    chosen = draw(list(read_dataset(options.media).items), options.files, options.seed)
     with ExitStack() as servers:
         faces = list(published(FACES, ("tfserving", "triton"), options.weights, servers))
         compare(faces, [item for item in chosen if item.modality != "audio"])
