@@ -104,7 +104,7 @@ def warnings_about(dataset: Dataset, items: list[MediaItem]) -> tuple[str, ...]:
 
 def _scores(options: argparse.Namespace) -> Iterator[Scores]:
     from telltale_export.evaluation.subjects import DetectorBehindPredict, VersionOnServer, WholePredict  # noqa: PLC0415
-    from telltale_export.served.gateway import Gateway  # noqa: PLC0415
+    from telltale_export.served.gateway import KEY_VARIABLE, Gateway  # noqa: PLC0415
 
     if options.version is not None:
         with asked_version(options) as version:
@@ -115,7 +115,7 @@ def _scores(options: argparse.Namespace) -> Iterator[Scores]:
             "Neither a gateway nor a version was named.",
             f"Give --url (or {URL_VARIABLE}), or --version with a preprocess-service and a model server.",
         )
-    with Gateway(options.url) as gateway:
+    with Gateway(options.url, os.environ.get(KEY_VARIABLE)) as gateway:
         if options.detector is None:
             yield WholePredict(gateway, options.threshold)
         else:

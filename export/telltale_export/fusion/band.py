@@ -35,7 +35,7 @@ def width_for(target: float, scores: Floats, fake: Bools, threshold: float) -> f
 
 
 def band_of(width: float, threshold: float) -> tuple[float, float]:
-    """The scores between which nothing is answered, each outside by a hair, so that the width itself is answered."""
+    """The scores between which nothing is answered, at that distance in log-odds from the threshold."""
     middle = float(logit(np.array([threshold]))[0])
     low, high = (1.0 / (1.0 + np.exp(-(middle + side * width))) for side in (-1.0, 1.0))
     return float(low), float(high)

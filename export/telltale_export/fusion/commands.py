@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -12,6 +13,7 @@ from telltale_export.cli import Commands, positive
 
 if TYPE_CHECKING:
     from telltale_export.fusion.compare import Compared
+    from telltale_export.fusion.rules import RivalForgeries
 
 
 def register(commands: Commands) -> None:
@@ -36,6 +38,7 @@ def _compare(options: argparse.Namespace) -> None:
     from telltale_export.evaluation.sheet import read_sheet  # noqa: PLC0415 - heavy
     from telltale_export.fusion.compare import Terms, compare  # noqa: PLC0415
     from telltale_export.fusion.evidence import evidence_of  # noqa: PLC0415
+    from telltale_export.fusion.rules import fit_rivals  # noqa: PLC0415
 
     sheet = read_sheet(options.scores)
     evidence = evidence_of(sheet)
@@ -50,6 +53,7 @@ def _compare(options: argparse.Namespace) -> None:
     files, fakes, missing = len(evidence.fake), int(evidence.fake.sum()), sum(f.score is None for f in sheet.of())
     print(f"{files} files of {sheet.data} ({fakes} fake), {missing} without any score; what is fitted is cross-fitted")
     print(_table(compare(evidence, terms), terms.target))
+    print(_fitted(fit_rivals(evidence, terms.prior_fake), evidence.detectors))
 
 
 def _table(rules: list[Compared], target: float) -> str:
@@ -64,6 +68,15 @@ def _table(rules: list[Compared], target: float) -> str:
         band = "no band is enough" if rule.band.band is None else "{:.3f} to {:.3f}".format(*rule.band.band)
         lines.append(f"{rule.name:30}{cells}{band}")
     return "\n".join(lines)
+
+
+def _fitted(rivals: RivalForgeries, detectors: tuple[str, ...]) -> str:
+    """What was fitted, on all files, as it would be set."""
+    total = sum(rivals.shares.values())
+    shares = json.dumps({forgery: round(share / total, 3) for forgery, share in rivals.shares.items()})
+    weights = [] if rivals.weights is None else rivals.weights.tolist()
+    named = ", ".join(f"{name} {weight:.3g}" for name, weight in zip(detectors, weights, strict=True))
+    return f"fitted on all files: TELLTALE_FUSION__SHARES='{shares}'; `weight` in detector.yaml: {named}"
 
 
 def _probability(text: str) -> float:

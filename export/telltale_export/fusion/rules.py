@@ -71,8 +71,8 @@ def fit_logistic(evidence: Evidence) -> Rule:
 def fit_rivals(evidence: Evidence, prior_fake: float) -> RivalForgeries:
     """The shares and weights of rival forgeries that make the log loss least, both classes weighed alike.
 
-    What the data say little of stays near equal shares and the manifests' weights: a tenth of the square of each
-    parameter's logarithm is added to the loss.
+    What the data say little of stays near equal shares and the manifests' weights: a tenth of the mean square of the
+    parameters' logarithms is added to the loss.
     """
     from scipy.optimize import minimize  # noqa: PLC0415
 

@@ -14,7 +14,10 @@ from telltale_export.errors import DataError
 from telltale_export.served.http import post_medium
 
 _TIMEOUT_S = 300.0
-_HINT = "Start it (python -m telltale_local serve), and give its URL with --url."
+KEY_VARIABLE = "TELLTALE_API_KEY"
+_HINT = (
+    f"Start it (python -m telltale_local serve), give its URL with --url, and where it asks for a key {KEY_VARIABLE}."
+)
 
 
 class _Part(BaseModel):
@@ -67,8 +70,10 @@ class LiveDetector(_Part):
 class Gateway:
     """A gateway at a URL; its calls may be made from several threads."""
 
-    def __init__(self, url: str) -> None:
-        self._client = httpx.Client(base_url=url, timeout=_TIMEOUT_S)
+    def __init__(self, url: str, key: str | None = None) -> None:
+        """``key``: where the gateway asks for one."""
+        headers = {"X-API-Key": key} if key else {}
+        self._client = httpx.Client(base_url=url, timeout=_TIMEOUT_S, headers=headers)
 
     def __enter__(self) -> Self:
         return self

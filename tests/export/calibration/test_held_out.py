@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,7 +16,10 @@ from telltale_export.calibration.held_out import calibrate_and_measure
 from telltale_export.conversion.manifests import manifest_of
 from telltale_export.data import Label, MediaItem
 from telltale_export.errors import DataError
+from telltale_export.packaging import check_version
+from telltale_export.packaging.successor import publish_recalibrated
 from telltale_export.served.media import ScoredMedium, file_score, media_of, see_media
+from telltale_export.served.version import read_version
 
 MANIFEST = manifest_of(find_architecture("meso4"), "meso4", "tfserving")
 RAW = Calibration.none()
@@ -103,3 +107,18 @@ def test_a_detector_is_shown_the_frames_that_it_was_trained_on(service: str, tmp
     assert (np.diff(brightness) >= 0.0).all()
     assert len(np.unique(brightness)) > 100, "the codec knows fewer steps than 150; 32 frames would give 32"
     assert (brightness[0] < 44, brightness[-1] > 184) == (True, True)
+
+
+def test_a_saved_model_is_published_again_byte_for_byte(toy_repository: Path, tmp_path: Path) -> None:
+    repository = shutil.copytree(toy_repository, tmp_path / "models")
+    old = repository / "toy-synthesis/1"
+    manifest, card = read_version(old)
+    calibration = Calibration(method="temperature", slope=0.5, intercept=0.0, prior=0.5, n=9, fitted_on="made up")
+
+    new = publish_recalibrated(old, manifest, card, calibration=calibration, threshold=0.7, measured=card.measured)
+
+    assert new.name == "2"
+    assert check_version(new, manifest).artifact_sha256 == card.artifact.sha256
+    published = read_version(new)[1]
+    assert (published.calibration, published.threshold) == (calibration, 0.7)
+    assert (published.limits, published.golden.source) == (card.limits, card.golden.source)

@@ -119,7 +119,9 @@ def test_the_command_prints_one_table(tmp_path: Path, capsys: pytest.CaptureFixt
     assert main(["fusion", "compare", "--scores", str(tmp_path / "scores.json"), "--rounds", "20"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "120 files of made up (60 fake), 0 without any score" in lines[0]
-    assert len(lines) == 2 + 8
+    assert len(lines) == 2 + 8 + 1
+    assert 'TELLTALE_FUSION__SHARES=\'{"face_swap": ' in lines[-1]
+    assert "detector.yaml: swap " in lines[-1]
     made_sheet().write(tmp_path / "scores.json")
     assert main(["fusion", "compare", "--scores", str(tmp_path / "scores.json")]) == 2
     assert "there is nothing to fuse" in capsys.readouterr().err

@@ -52,19 +52,23 @@ def _copy(
     source = film.streams.video[0]
     sounds = {stream.index: out.add_stream_from_template(stream) for stream in film.streams.audio}
     stream: av.VideoStream | None = None
+    held: list[av.Packet[av.stream.Stream]] = []
     for packet in film.demux(source, *film.streams.audio):
         if packet.stream.index in sounds:
             if packet.dts is not None:
                 packet.stream = sounds[packet.stream.index]
-                out.mux(packet)
-            continue
-        for frame in cast("list[av.VideoFrame]", packet.decode()):
-            picture = change(_even(_upright(frame)))
-            if stream is None:
-                stream = _stream(out, picture, source, crf)
-            fresh = av.VideoFrame.from_ndarray(picture, format="bgr24")
-            fresh.pts, fresh.time_base = frame.pts, frame.time_base
-            out.mux(stream.encode(fresh))
+                held.append(packet)
+        else:
+            for frame in cast("list[av.VideoFrame]", packet.decode()):
+                picture = change(_even(_upright(frame)))
+                stream = stream or _stream(out, picture, source, crf)
+                fresh = av.VideoFrame.from_ndarray(picture, format="bgr24")
+                fresh.pts, fresh.time_base = frame.pts, frame.time_base
+                out.mux(stream.encode(fresh))
+        if stream is not None:
+            # The header is written with the first packet, and must name all streams: sound waits for the first picture.
+            out.mux(held)
+            held = []
     if stream is None:
         raise IndexError("no picture")
     out.mux(stream.encode(None))
