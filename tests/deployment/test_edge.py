@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from telltale_asgi.forms import FormLimits
 from telltale_gateway.api import headers, uploads
 from telltale_gateway.settings import Settings
 from telltale_preprocess.api import upload as preprocess_upload
+from telltale_preprocess.api.rendering import MAX_DRAWING_BYTES
 
 from tests.deployment.exposure import FOR_OPERATORS, PUBLIC
 
@@ -78,14 +80,13 @@ def test_nginx_accepts_its_files(
 
 
 def test_bodies_may_be_as_large_as_the_gateway_allows(root: Path) -> None:
-    assert (
-        int(_derived(root)["EDGE_BODY_BYTES"])
-        == Settings.model_fields["limits"].default.upload_bytes + uploads._FRAMING
-    )
-    raised = _derived(root, TELLTALE_LIMITS__UPLOAD_BYTES="250000000")
-    assert int(raised["EDGE_BODY_BYTES"]) == 250_000_000 + uploads._FRAMING
-    # preprocess-service must be the one to refuse, since it says why.
-    assert int(raised["EDGE_BUNDLE_BYTES"]) >= 250_000_000 + preprocess_upload._FORM_SLACK
+    default = Settings.model_fields["limits"].default.upload_bytes
+    for told, media in (({}, default), ({"TELLTALE_LIMITS__UPLOAD_BYTES": "250000000"}, 250_000_000)):
+        allowed = _derived(root, **told)
+        assert int(allowed["EDGE_BODY_BYTES"]) == FormLimits(media, fields=uploads._MAX_FIELDS).body_bytes
+        # preprocess-service must be the one to refuse, since it says why.
+        largest = FormLimits(media, fields=preprocess_upload._MAX_FIELDS, field_bytes=MAX_DRAWING_BYTES)
+        assert int(allowed["EDGE_BUNDLE_BYTES"]) >= largest.body_bytes
 
 
 def test_nginx_waits_longer_than_the_services_do(root: Path) -> None:

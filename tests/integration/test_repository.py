@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,9 @@ import yaml
 from telltale_contracts import artifact_digest, artifact_files
 
 from tests.integration.stack import RunningStack, Traffic, running_stack
+
+# What a number stood for once it stands for always, so no test takes one twice.
+_numbers = itertools.count(2)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +33,9 @@ def healthy_again(owned: RunningStack, toy_repository: Path) -> Iterator[None]:
         set_live(owned.repository / name, 1)
         shutil.copy(toy_repository / name / "detector.yaml", owned.repository / name / "detector.yaml")
         owned.wait_until(lambda name=name: model_of(owned, name)["live"] == 1, 30, f"{name} 1 was not live again")
-        shutil.rmtree(owned.repository / name / "2", ignore_errors=True)
+        for folder in (owned.repository / name).iterdir():
+            if folder.name.isdigit() and folder.name != "1":
+                shutil.rmtree(folder)
     owned.wait_for_health()
 
 
@@ -40,15 +46,17 @@ def set_live(detector: Path, version: int) -> None:
     fresh.rename(detector / "rollout.yaml")
 
 
-def add_version_2(detector: Path, change: Callable[[dict[str, Any]], None] = lambda _: None) -> None:
-    """A second version of the same bytes, with its card changed."""
-    staged = detector / ".2"
+def add_version(detector: Path, change: Callable[[dict[str, Any], Path], None] = lambda *_: None) -> int:
+    """Another version of the same bytes, its card changed, under a number that never stood for anything else."""
+    number = next(_numbers)
+    staged = detector / f".{number}"
     shutil.copytree(detector / "1", staged)
     card = yaml.safe_load((staged / "card.yaml").read_text())
-    card["version"] = 2
-    change(card)
+    card["version"] = number
+    change(card, staged)
     (staged / "card.yaml").write_text(yaml.safe_dump(card))
-    staged.rename(detector / "2")
+    staged.rename(detector / str(number))
+    return number
 
 
 def answer_of(stack: RunningStack, media: Path, name: str) -> dict[str, Any]:
@@ -74,8 +82,8 @@ def model_of(stack: RunningStack, name: str) -> dict[str, Any]:
 def test_the_live_version_answers_and_an_older_one_can_be_live_again(
     owned: RunningStack, media: dict[str, Path], name: str
 ) -> None:
-    add_version_2(owned.repository / name)
-    for live in (2, 1):
+    number = add_version(owned.repository / name)
+    for live in (number, 1):
         set_live(owned.repository / name, live)
         owned.wait_until(
             lambda live=live: answer_of(owned, media["still"], name)["version"] == live, 30, f"{live} did not answer"
@@ -85,10 +93,10 @@ def test_the_live_version_answers_and_an_older_one_can_be_live_again(
 
 @pytest.mark.parametrize("name", ["toy-face", "toy-synthesis"])
 def test_no_request_is_lost_while_a_version_takes_over(owned: RunningStack, media: dict[str, Path], name: str) -> None:
-    add_version_2(owned.repository / name)
+    number = add_version(owned.repository / name)
     traffic = Traffic(owned, media["still"])
     with traffic.flowing(clients=4):
-        for live in (2, 1, 2):
+        for live in (number, 1, number):
             before = len(traffic.answers)
             set_live(owned.repository / name, live)
             owned.wait_until(lambda live=live: model_of(owned, name)["live"] == live, 30, f"{live} did not take over")
@@ -97,13 +105,13 @@ def test_no_request_is_lost_while_a_version_takes_over(owned: RunningStack, medi
     assert set(traffic.statuses()) == {200}
     answers = [{d["name"]: d for d in answer.json()["detectors"]}[name] for answer in traffic.answers]
     assert [a["reason"] for a in answers if a["status"] != "scored"] == []
-    assert {a["version"] for a in answers} == {1, 2}
+    assert {a["version"] for a in answers} == {1, number}
 
 
 def test_a_half_copied_newer_folder_does_not_keep_the_live_version_from_a_restarted_server(
     owned: RunningStack, media: dict[str, Path]
 ) -> None:
-    half = owned.repository / "toy-face/2"
+    half = owned.repository / "toy-face" / str(next(_numbers))
     half.mkdir()
     (half / "model.onnx").write_bytes(b"half a copy")
     for server in owned.descendants("tritonserver", "--model-repository"):
@@ -116,16 +124,15 @@ def test_a_half_copied_newer_folder_does_not_keep_the_live_version_from_a_restar
 def test_a_version_that_its_server_cannot_load_never_answers_not_even_after_a_restart(
     owned: RunningStack, media: dict[str, Path], name: str
 ) -> None:
-    def spoil(card: dict[str, Any]) -> None:
-        staged = owned.repository / name / ".2"
+    def spoil(card: dict[str, Any], staged: Path) -> None:
         model = next(path for path in (staged / "model.onnx", staged / "saved_model.pb") if path.exists())
         model.write_bytes(b"no model at all")
         files = artifact_files(staged)
         card["artifact"] = {"sha256": artifact_digest(files), "files": files}
 
-    add_version_2(owned.repository / name, spoil)
-    set_live(owned.repository / name, 2)
-    owned.wait_until(lambda: " 2" in (model_of(owned, name)["reason"] or ""), 60, "it was not refused")
+    number = add_version(owned.repository / name, spoil)
+    set_live(owned.repository / name, number)
+    owned.wait_until(lambda: f" {number}" in (model_of(owned, name)["reason"] or ""), 60, "it was not refused")
     assert answer_of(owned, media["still"], name)["version"] == 1
     for server in [*owned.descendants("tritonserver", "--model-rep"), *owned.descendants("telltale_local.standin")]:
         server.kill()
@@ -149,23 +156,23 @@ def test_a_rollout_that_cannot_be_followed_is_reported_and_what_answered_goes_on
 def test_a_version_that_fails_its_golden_check_never_answers_and_the_one_before_goes_on(
     owned: RunningStack, media: dict[str, Path], name: str
 ) -> None:
-    def lie(card: dict[str, Any]) -> None:
+    def lie(card: dict[str, Any], _: Path) -> None:
         card["golden"]["scores"] = [1.0 - score / 2 for score in card["golden"]["scores"]]
 
-    add_version_2(owned.repository / name, lie)
-    set_live(owned.repository / name, 2)
+    number = add_version(owned.repository / name, lie)
+    set_live(owned.repository / name, number)
     owned.wait_until(lambda: "golden" in (model_of(owned, name)["reason"] or ""), 30, "the lie was not found")
     answer = answer_of(owned, media["still"], name)
     assert (answer["status"], answer["version"]) == ("scored", 1)
-    assert model_of(owned, name)["rollout"]["live"] == 2
+    assert model_of(owned, name)["rollout"]["live"] == number
 
 
 def test_a_version_with_other_bytes_than_its_card_never_answers(owned: RunningStack, media: dict[str, Path]) -> None:
     detector = owned.repository / "toy-face"
-    add_version_2(detector)
-    with (detector / "2/model.onnx").open("ab") as model:
+    number = add_version(detector)
+    with (detector / str(number) / "model.onnx").open("ab") as model:
         model.write(b"\0")
-    set_live(detector, 2)
+    set_live(detector, number)
     owned.wait_until(lambda: "model.onnx" in (model_of(owned, "toy-face")["reason"] or ""), 30, "it was not refused")
     answer = answer_of(owned, media["still"], "toy-face")
     assert (answer["status"], answer["version"]) == ("scored", 1)
@@ -174,12 +181,12 @@ def test_a_version_with_other_bytes_than_its_card_never_answers(owned: RunningSt
 def test_a_version_that_was_not_measured_on_a_medium_does_not_vote_there(
     owned: RunningStack, media: dict[str, Path]
 ) -> None:
-    def only_video(card: dict[str, Any]) -> None:
+    def only_video(card: dict[str, Any], _: Path) -> None:
         card["measured"] = [m for m in card["measured"] if m["medium"] == "video"]
 
-    add_version_2(owned.repository / "toy-face", only_video)
-    set_live(owned.repository / "toy-face", 2)
-    owned.wait_until(lambda: model_of(owned, "toy-face")["live"] == 2, 30, "2 was not live")
+    number = add_version(owned.repository / "toy-face", only_video)
+    set_live(owned.repository / "toy-face", number)
+    owned.wait_until(lambda: model_of(owned, "toy-face")["live"] == number, 30, f"{number} was not live")
     on_still = answer_of(owned, media["still"], "toy-face")
     assert on_still["status"] == "not_applicable"
     assert "never measured on image" in on_still["reason"]
