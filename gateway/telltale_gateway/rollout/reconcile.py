@@ -291,7 +291,7 @@ class Reconciler:
 
     async def _load(self, server: Server, entries: list[CatalogEntry]) -> None:
         loader = self._loaders[server]
-        needs = {entry.manifest.name: self._need(entry, loader) for entry in entries}
+        needs = {entry.manifest.name: await self._need(entry, loader) for entry in entries}
         # A detector whose folder is gone stays loaded for the requests that began with it.
         for name in loader.models() - needs.keys():
             needs[name] = Need(sorted(self._used(name) & loader.holds(name)))
@@ -303,11 +303,14 @@ class Reconciler:
         if not loader.complete(needs):
             self.nudge()
 
-    def _need(self, entry: CatalogEntry, loader: Loader) -> Need:
+    async def _need(self, entry: CatalogEntry, loader: Loader) -> Need:
         name = entry.manifest.name
         deployed = self._fleet.detectors.get(name)
         answering = deployed.version if deployed is not None and deployed.release is not None else None
-        return need_of(entry, answering, self._used(name), loader.holds(name), self._composer.fallback(entry, deployed))
+        held = loader.holds(name)
+        need = need_of(entry, answering, self._used(name), held, self._composer.fallback(entry, deployed))
+        changed = await asyncio.to_thread(self._sources.reader.changed, entry, held | set(need.versions))
+        return replace(need, changed=changed)
 
     def _used(self, name: str) -> Versions:
         """The versions of a detector that requests of any gateway still use."""
@@ -321,7 +324,10 @@ class Reconciler:
 
         async def revive(member: Backend) -> None:
             await loader.idle()
-            await member.revive(name, loader.holds(name))
+            # What was changed on disk would come back as something else.
+            sound = loader.holds(name) - self._sources.reader.changed(entry, loader.holds(name)).keys()
+            if sound:
+                await member.revive(name, sound)
 
         return revive
 

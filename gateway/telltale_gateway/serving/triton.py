@@ -62,6 +62,7 @@ class Triton:
     """
 
     server: Server = "triton"
+    loads_together = True
 
     def __init__(
         self,
@@ -140,11 +141,7 @@ class Triton:
                 failures[model] = refusal
                 continue
             try:
-                as_told = self._told.get(model, versions) == versions and model not in self._unsettled
-                if not as_told or not await self._all_ready(model, versions):
-                    await self._load(model, versions)
-                self._told[model] = versions
-                self._unsettled.discard(model)
+                await self._settle(model, versions, wanted[model].changed)
             except (BackendUnavailable, BackendTimeout):
                 # The server's trouble, which says nothing about the version.
                 self._told.pop(model, None)
@@ -157,6 +154,22 @@ class Triton:
                 self._refused[model] = (versions, str(error), time.monotonic())
                 failures[model] = str(error)
         return failures
+
+    async def _settle(self, model: str, versions: Versions, changed: Versions) -> None:
+        """Load a model unless it is as wanted; never with a version whose files are no longer those that it has."""
+        if changed and any([await self.ready(model, version) for version in changed]):
+            # Every load that keeps it would read it anew: what is there stays as it is.
+            self._told.pop(model, None)
+            self._unsettled.add(model)
+            return
+        sound = versions - changed
+        if not sound:
+            return
+        as_told = self._told.get(model, sound) == sound and model not in self._unsettled
+        if not as_told or not await self._all_ready(model, sound):
+            await self._load(model, sound)
+        self._told[model] = sound
+        self._unsettled.discard(model)
 
     async def revive(self, model: str, versions: Versions) -> None:
         """Unload and load: the only thing that brings back a stub that died."""
