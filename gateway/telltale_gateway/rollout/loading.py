@@ -53,6 +53,7 @@ class Loader:
         self._needed_at: dict[tuple[str, int], float] = {}
         self._unloadable: dict[tuple[str, int], tuple[float, str]] = {}
         self._held_up: dict[str, str] = {}
+        self._alone = False
 
     def failure(self, detector: str, version: int) -> str | None:
         """Why the server could not load a version, when it last tried."""
@@ -109,6 +110,15 @@ class Loader:
         except BackendError as error:
             _log.warning("%s: %s", self._backend.server, error)
             failures = dict.fromkeys(self._told.added or self._told.wanted, str(error))
+        except Exception as error:
+            # A fault of our own: no server said anything. What was added alone is to blame; else it is found out.
+            _log.exception("telling %s failed", self._backend.server)
+            self._alone = True
+            if len(self._told.added) != 1:
+                return
+            failures = dict.fromkeys(self._told.added, f"it could not be asked for: {type(error).__name__}: {error}")
+        else:
+            self._alone = self._alone and bool(self._told.added)
         self._take_in(failures)
 
     def complete(self, needs: Mapping[str, Need]) -> bool:
@@ -173,7 +183,7 @@ class Loader:
                 # Any load would read these anew and answer from other files under the old digest.
                 held_up[name] = why_held_up(changed)
                 kept = set(accepted)
-            elif fresh:
+            elif fresh and not (self._alone and added):
                 added[name] = fresh[0]
                 kept.add(fresh[0])
             if kept:

@@ -16,7 +16,7 @@ from telltale_gateway.rollout.orders import Order, OrderAction, Receipt
 from telltale_gateway.rollout.reconcile import Reconciler
 from telltale_gateway.rollout.releases import Release, sentence
 from telltale_gateway.rollout.staging import card_of, checked, copied, find_staged
-from telltale_gateway.rollout.store import RolloutStore, event, made_live, revised, without
+from telltale_gateway.rollout.store import RolloutStore, event, follows, made_live, revised, without
 from telltale_gateway.rollout.waiting import Waiting
 
 _NOT_SAID = "no reason was given"
@@ -143,25 +143,26 @@ class Operations:
         card = await asyncio.to_thread(card_of, folder)
         if card.detector != name:
             raise OrderRefused(f"Its card describes {card.detector} {card.version}.", f"Stage it for {card.detector}.")
-        home, by_itself = self._repository / name, entry.manifest.policy == "auto" and not entry.rollout.pinned
+        home = self._repository / name
 
-        def take_in() -> None:
+        def take_in() -> Rollout:
             with copied(folder, home, entry.manifest, card.version, entry.history) as (copy, release):
 
                 def edit(now: Rollout) -> Rollout:
                     copy.rename(home / str(card.version))
                     after = revised(now, candidates=(*(v for v in now.candidates if v != card.version), card.version))
-                    return revised(after, next=card.version) if by_itself else after
+                    # Copying takes long: what was ordered meanwhile holds.
+                    return revised(after, next=card.version) if follows(entry.manifest, now) else after
 
                 why = order.why or _NOT_SAID
                 done = event("stage", card.version, who=who, why=why, release=release)
-                self._store.change(name, edit, done)
+                return self._store.change(name, edit, done)
 
         try:
-            await asyncio.to_thread(take_in)
+            after = await asyncio.to_thread(take_in)
         except OSError as error:
             raise OrderRefused(f"It cannot be taken in: {error}", "Mend the model repository.") from error
-        then = "goes live by itself" if by_itself else "is held as candidate, which gets no traffic"
+        then = "goes live by itself" if after.next == card.version else "is held as candidate, which gets no traffic"
         return _Plan(
             edit=lambda now: now,
             action="stage",

@@ -269,9 +269,11 @@ class Reconciler:
                         entry, self._before(entry), backend, f"its examination failed: {type(error).__name__}"
                     )
                 )
-            loader = self._loaders[server]
-            if self.acts and await self._steward.tend(entry, loader.failure):
-                self.nudge()
+            try:
+                if self.acts and await self._steward.tend(entry, self._loaders[server].failure):
+                    self.nudge()
+            except Exception:
+                _log.exception("the state of %s cannot be tended", entry.manifest.name)
 
     def _to_examine(self, entry: CatalogEntry, before: Deployed | None) -> list[Release]:
         """The releases that have a part, less those that are about to be loaded: these prove themselves then.
@@ -291,7 +293,7 @@ class Reconciler:
 
     async def _load(self, server: Server, entries: list[CatalogEntry]) -> None:
         loader = self._loaders[server]
-        needs = {entry.manifest.name: await self._need(entry, loader) for entry in entries}
+        needs = {entry.manifest.name: await self._need_or_as_it_is(entry, loader) for entry in entries}
         # A detector whose folder is gone stays loaded for the requests that began with it.
         for name in loader.models() - needs.keys():
             needs[name] = Need(sorted(self._used(name) & loader.holds(name)))
@@ -302,6 +304,14 @@ class Reconciler:
             return
         if not loader.complete(needs):
             self.nudge()
+
+    async def _need_or_as_it_is(self, entry: CatalogEntry, loader: Loader) -> Need:
+        """What is needed of one detector; where that cannot be told, what there is, so that the others go on."""
+        try:
+            return await self._need(entry, loader)
+        except Exception:
+            _log.exception("what %s needs cannot be told", entry.manifest.name)
+            return Need(sorted(loader.holds(entry.manifest.name)))
 
     async def _need(self, entry: CatalogEntry, loader: Loader) -> Need:
         name = entry.manifest.name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -43,6 +44,8 @@ from telltale_gateway.serving.backend import (
 from telltale_gateway.serving.slots import Slots
 from telltale_gateway.serving.triton_control import CONTROL_HEADER, GrpcControl, HttpControl, TritonControl
 from telltale_gateway.tracing import carried
+
+_log = logging.getLogger(__name__)
 
 CONFIG_FILE = "config.pbtxt"
 
@@ -153,6 +156,12 @@ class Triton:
                 self._unsettled.add(model)
                 self._refused[model] = (versions, str(error), time.monotonic())
                 failures[model] = str(error)
+            except Exception as error:
+                # A fault of our own over one model's files costs that model, and no other.
+                _log.exception("loading %s failed", model)
+                self._told.pop(model, None)
+                self._unsettled.add(model)
+                failures[model] = f"it could not be asked for: {type(error).__name__}: {error}"
         return failures
 
     async def _settle(self, model: str, versions: Versions, changed: Versions) -> None:
@@ -236,8 +245,8 @@ class Triton:
     def _config(self, model: str, versions: Versions) -> str:
         """config.pbtxt as the JSON of a load-time override, with a policy that names the versions."""
         try:
-            config = text_format.Parse((self._repository / model / CONFIG_FILE).read_text(), ModelConfig())
-        except (OSError, text_format.ParseError) as error:
+            config = text_format.Parse((self._repository / model / CONFIG_FILE).read_text("utf-8"), ModelConfig())
+        except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
             raise BackendRefused(f"{CONFIG_FILE} of {model} cannot be read: {error}") from error
         config.version_policy.Clear()
         config.version_policy.specific.versions.extend(sorted(versions))

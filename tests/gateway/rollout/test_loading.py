@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -240,3 +241,40 @@ async def test_triton_is_never_told_to_load_a_version_whose_files_have_changed()
     assert await triton.serve(changed) == {}
     assert triton.loads == [{2}]
     await triton.close()
+
+
+async def test_a_configuration_that_is_no_text_costs_its_own_model_alone(tmp_path: Path) -> None:
+    class Reading(Told):
+        async def _load(self, model: str, versions: frozenset[int]) -> None:
+            self._config(model, versions)
+            await super()._load(model, versions)
+
+    for model, text in (("bad", "# caf\xe9\n"), ("good", "")):
+        (tmp_path / model).mkdir()
+        (tmp_path / model / "config.pbtxt").write_text(text, encoding="latin-1")
+    triton = Reading(set())
+    triton._repository = tmp_path
+    failures = await triton.serve({name: Wanted(frozenset({1})) for name in ("bad", "good")})
+    assert failures.keys() == {"bad"}
+    assert "config.pbtxt of bad cannot be read" in failures["bad"]
+    assert triton.loads == [{1}]
+    await triton.close()
+
+
+class Stumbling(ServerInMemory):
+    """A backend with a fault of its own over one model."""
+
+    async def serve(self, wanted: Mapping[str, Wanted]) -> Mapping[str, str]:
+        if "odd" in wanted:
+            raise ValueError("Value out of range")
+        return await super().serve(wanted)
+
+
+async def test_a_fault_of_the_gateways_own_over_one_detector_costs_no_other() -> None:
+    server = Stumbling()
+    loader = Loader(server, 0.0)
+    needs = {"good": Need((1,)), "odd": Need((1,)), "other": Need((1, 2))}
+    await settle(loader, needs, rounds=8)
+    assert server.loaded == {"good": {1}, "other": {1, 2}}
+    assert "Value out of range" in str(loader.failure("odd", 1))
+    assert (loader.failure("good", 1), loader.failure("other", 2)) == (None, None)
