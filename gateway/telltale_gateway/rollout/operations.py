@@ -31,7 +31,7 @@ _AT_THE_END: dict[OrderAction, str] = {
     "promote": _LIVE,
     "rollback": _LIVE,
     "pin": _LIVE,
-    "drain": "No request uses it any more.",
+    "drain": "No request uses it any more, and no server has it.",
 }
 
 

@@ -140,6 +140,10 @@ class Presence:
         acting = self._acting.get(stack)
         return acting.stands.get(detector) if acting is not None and acting.stands is not None else None
 
+    def keeps(self, detector: str) -> frozenset[int]:
+        """The versions of a detector that the servers of any stack have and are to keep, as far as others say."""
+        return frozenset().union(*((acting.stands or {}).get(detector, ()) for acting in self._acting.values()))
+
     def leave(self) -> None:
         """Remove this gateway's file: it uses nothing any more."""
         try:

@@ -120,6 +120,12 @@ class Reconciler:
         release = entry.releases.get(version)
         return self._prover.proof(entry.manifest, release) if release is not None else None
 
+    def loaded(self, entry: CatalogEntry) -> Versions:
+        """The versions that a server has, as far as this gateway and the others that act know."""
+        loader = self._loaders.get(entry.manifest.server)
+        own: Versions = loader.holds(entry.manifest.name) if self.acts and loader is not None else frozenset()
+        return own | self._sources.presence.keeps(entry.manifest.name)
+
     def nudge(self) -> None:
         """Look again now rather than when it is time."""
         self._nudged.set()
