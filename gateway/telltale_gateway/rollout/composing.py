@@ -71,7 +71,15 @@ class Composer:
             readiness = Readiness(ready=True, reason=None, checked_at=kept.at)
         else:
             readiness = Readiness(ready=False, reason=_reason(kept))
-        deployed = Deployed(entry.manifest, stand_in.card.version, stand_in, backend, readiness, refused=failure)
+        deployed = Deployed(
+            entry.manifest,
+            stand_in.card.version,
+            stand_in,
+            backend,
+            readiness,
+            refused=failure,
+            undecided=not self._failed(entry, live),
+        )
         return self._with_shares(deployed, entry)
 
     def down(

@@ -15,7 +15,7 @@ from telltale_gateway.rollout.catalog import CatalogEntry
 from telltale_gateway.rollout.orders import Order, OrderAction, Receipt
 from telltale_gateway.rollout.reconcile import Reconciler
 from telltale_gateway.rollout.releases import Release, sentence
-from telltale_gateway.rollout.staging import card_of, checked, copied, find_staged
+from telltale_gateway.rollout.staging import card_of, checked, copied, find_staged, remove_left_over
 from telltale_gateway.rollout.store import RolloutStore, event, follows, made_live, revised, without
 from telltale_gateway.rollout.waiting import Waiting
 
@@ -69,6 +69,11 @@ class Operations:
         self._reconciler = reconciler
         self._waiting = waiting
         self._staging_root = staging_root
+
+    def remove_left_over(self) -> None:
+        """Remove what gateways that were killed over an order left in the repository. It blocks, while it deletes."""
+        for place in {path.parent for path in self._repository.glob("*/.*-staging-*")}:
+            remove_left_over(place)
 
     async def perform(self, entry: CatalogEntry, order: Order, source: str) -> Receipt:
         """Do one thing with a detector's versions; ``source`` says whence the order came, for the history.

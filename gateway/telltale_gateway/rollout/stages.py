@@ -60,7 +60,7 @@ def _stage(
     if deployed is not None and version in deployed.versions:
         return _in_traffic(deployed, version, _changed(entry, version))
     if version == entry.rollout.live and deployed is not None and deployed.refused is not None:
-        return "refused", deployed.refused, None
+        return ("loading" if deployed.undecided else "refused"), deployed.refused, None
     if version in entry.rollout.served() and version in entry.releases:
         stage, reason, percent = _on_its_way(proof)
         return stage, (_held_up(entry, deployed) or reason) if stage == "loading" else reason, percent

@@ -42,7 +42,7 @@ from telltale_gateway.serving.backend import (
     heatmap_output,
 )
 from telltale_gateway.serving.slots import Slots
-from telltale_gateway.serving.triton_control import CONTROL_HEADER, GrpcControl, HttpControl, TritonControl
+from telltale_gateway.serving.triton_control import CONTROL_HEADER, GrpcControl, HttpControl, TritonControl, in_one_line
 from telltale_gateway.tracing import carried
 
 _log = logging.getLogger(__name__)
@@ -264,7 +264,7 @@ class Triton:
         except TimeoutError as error:
             raise BackendTimeout(f"Triton did not answer about {about} within {timeout_s:g} s") from error
         except InferenceServerException as error:
-            raise BackendRefused(f"Triton refused {about}: {error.message()}") from error
+            raise BackendRefused(f"Triton refused {about}: {in_one_line(error.message() or '')}") from error
         except (aiohttp.ClientError, OSError) as error:
             raise BackendUnavailable(f"Triton cannot be reached: {error or type(error).__name__}") from error
         except ValueError as error:

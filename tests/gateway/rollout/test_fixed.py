@@ -193,6 +193,18 @@ def test_a_version_that_waits_because_the_live_one_was_changed_says_so(home: Pat
     assert "Put these files back" in str(waiting.reason)
 
 
+@pytest.mark.parametrize(("undecided", "stage"), [(True, "loading"), (False, "refused")])
+def test_a_live_version_that_only_waits_is_not_refused(home: Path, undecided: bool, stage: str) -> None:
+    put(home, 2)
+    (home / "rollout.yaml").write_text("live: 2\nprevious: 1\n")
+    entry = read(home)
+    deployed = Deployed(
+        entry.manifest, 1, None, None, Readiness(ready=True, reason=None), refused="why", undecided=undecided
+    )
+    status = version_status(entry, 2, deployed, None, frozenset())
+    assert (status.stage, status.reason) == (stage, "why")
+
+
 def test_a_card_at_rest_that_is_still_being_written_is_no_other_card(home: Path) -> None:
     place = put(home, 2)
     line = json.loads((home / "history.jsonl").read_text().splitlines()[-1])

@@ -19,6 +19,7 @@ from telltale_gateway.serving import (
     Triton,
     Wanted,
 )
+from telltale_gateway.serving.triton_control import in_one_line
 
 from tests.gateway.rollout.servers import ServerInMemory
 
@@ -278,3 +279,18 @@ async def test_a_fault_of_the_gateways_own_over_one_detector_costs_no_other() ->
     assert server.loaded == {"good": {1}, "other": {1, 2}}
     assert "Value out of range" in str(loader.failure("odd", 1))
     assert (loader.failure("good", 1), loader.failure("other", 2)) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            "load failed: Internal: /srv/models/toy/6/model.onnx cannot be opened: no operator\n\nAt:\n  /b/c.py(1)\n",
+            "load failed: Internal: model.onnx cannot be opened: no operator",
+        ),
+        ("\n  see http://host/a/b or 1/2\n", "see http://host/a/b or 1/2"),
+        ("", "it gave no reason"),
+    ],
+)
+def test_what_a_server_says_is_told_in_one_line_without_its_folders(said: str, told: str) -> None:
+    assert in_one_line(said) == told

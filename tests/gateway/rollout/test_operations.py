@@ -15,6 +15,7 @@ from telltale_gateway.rollout import CatalogReader, RolloutStore
 from telltale_gateway.rollout.operations import Operations
 from telltale_gateway.rollout.orders import Order
 from telltale_gateway.rollout.proving import Proof
+from telltale_gateway.rollout.staging import _held
 from telltale_gateway.rollout.store import made_live, revised
 
 pytestmark = pytest.mark.anyio
@@ -116,3 +117,14 @@ async def test_a_pin_that_comes_while_a_folder_is_copied_holds(
     after = desk.store.read("toy-face")
     assert (after.candidates, after.next, after.pinned) == ((9,), None, True)
     assert "is held as candidate" in receipt.next
+
+
+def test_copies_that_a_killed_gateway_left_are_removed_and_those_that_are_held_are_not(desk: Desk) -> None:
+    left, kept = (desk.home / f".toy-face-staging-{name}" for name in ("left", "kept"))
+    for place in (left, kept):
+        shutil.copytree(desk.home / "1", place / "9")
+    with _held(kept):
+        desk.operations.remove_left_over()
+        assert (left.exists(), kept.exists()) == (False, True)
+    desk.operations.remove_left_over()
+    assert not kept.exists()
