@@ -8,6 +8,9 @@ from typing import ClassVar, Self
 import yaml
 from pydantic import BaseModel, ConfigDict
 
+# A version's number as the servers carry it: a signed integer of 64 bits.
+MOST_VERSION = 2**63 - 1
+
 
 class Contract(BaseModel):
     """An immutable message or document; reading one refuses fields that it does not know, NaN and infinity."""

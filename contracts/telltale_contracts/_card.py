@@ -10,7 +10,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from telltale_contracts._base import Contract
+from telltale_contracts._base import MOST_VERSION, Contract
 
 Medium = Literal["video", "image", "speech"]
 
@@ -164,7 +164,7 @@ class VersionCard(Contract):
     """One version of a detector."""
 
     detector: str
-    version: int = Field(ge=1)
+    version: int = Field(ge=1, le=MOST_VERSION)
     created: datetime
     artifact: Artifact
     provenance: Provenance

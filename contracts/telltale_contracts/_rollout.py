@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from telltale_contracts._base import Contract, GrownContract
+from telltale_contracts._base import MOST_VERSION, Contract, GrownContract
 
 Action = Literal["stage", "refuse", "shadow", "canary", "abort", "promote", "rollback", "pin", "drain", "retire"]
 
@@ -15,7 +15,7 @@ Action = Literal["stage", "refuse", "shadow", "canary", "abort", "promote", "rol
 class TrafficShare(Contract):
     """A version that gets a share of the traffic beside the live one."""
 
-    version: int = Field(ge=1)
+    version: int = Field(ge=1, le=MOST_VERSION)
     percent: float = Field(gt=0.0, le=100.0)
 
 
@@ -27,20 +27,20 @@ class Rollout(GrownContract):
     becomes live but by a command.
     """
 
-    live: int | None = Field(default=None, ge=1)
+    live: int | None = Field(default=None, ge=1, le=MOST_VERSION)
     canary: TrafficShare | None = None
     shadow: TrafficShare | None = None
-    previous: int | None = Field(default=None, ge=1)
+    previous: int | None = Field(default=None, ge=1, le=MOST_VERSION)
     candidates: tuple[int, ...] = ()
-    next: int | None = Field(default=None, ge=1)
+    next: int | None = Field(default=None, ge=1, le=MOST_VERSION)
     pinned: bool = False
 
     _LATER: ClassVar[frozenset[str]] = frozenset({"candidates", "next", "pinned"})
 
     @model_validator(mode="after")
     def _one_part_each(self) -> Self:
-        if any(version < 1 for version in self.candidates):
-            raise ValueError("a version's number is 1 or more")
+        if any(not 1 <= version <= MOST_VERSION for version in self.candidates):
+            raise ValueError(f"a version's number is 1 or more, and {MOST_VERSION} at most")
         for part, share in (("canary", self.canary), ("shadow", self.shadow)):
             if share is not None and share.version == self.live:
                 raise ValueError(f"version {share.version} is live and cannot be the {part} beside itself")

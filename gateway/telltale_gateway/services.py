@@ -95,6 +95,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             ("reconcile", rollout.reconciler.run()),
             ("mirror", rollout.mirror.run()),
             ("artifacts", artifacts.run()),
+            ("copies left over", asyncio.to_thread(rollout.operations.remove_left_over)),
         ):
             stack.push_async_callback(_stop, asyncio.create_task(work, name=name))
         yield Services(

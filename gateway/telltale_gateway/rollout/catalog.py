@@ -7,7 +7,7 @@ slow, and the card may come before the files that it describes.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -107,6 +107,22 @@ class CatalogReader:
         self._inspector.forget({(name, version) for name, entry in entries.items() for version in entry.on_disk})
         self._catalog = Catalog(entries, unreadable)
         return self._catalog
+
+    def changed(self, entry: CatalogEntry, versions: Iterable[int]) -> dict[int, str]:
+        """Which of these versions, read once and perhaps loaded, are not the same on disk any more, and why.
+
+        Asked right before a load, as files may have been changed since the repository was read.
+        """
+        name = entry.manifest.name
+        found: dict[int, str] = {}
+        for version in versions:
+            why = entry.unsound.get(version) or entry.arriving.get(version)
+            if version not in entry.on_disk:
+                why = why or "its folder is gone"
+            why = why or self._inspector.changed(self._repository / name / str(version), (name, version))
+            if why is not None:
+                found[version] = why
+        return found
 
     def _read_entry(self, folder: Path, before: CatalogEntry | None) -> CatalogEntry:
         manifest = DetectorManifest.from_yaml(folder / MANIFEST_FILE)

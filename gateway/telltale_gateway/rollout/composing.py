@@ -71,7 +71,15 @@ class Composer:
             readiness = Readiness(ready=True, reason=None, checked_at=kept.at)
         else:
             readiness = Readiness(ready=False, reason=_reason(kept))
-        deployed = Deployed(entry.manifest, stand_in.card.version, stand_in, backend, readiness, refused=failure)
+        deployed = Deployed(
+            entry.manifest,
+            stand_in.card.version,
+            stand_in,
+            backend,
+            readiness,
+            refused=failure,
+            undecided=not self._failed(entry, live),
+        )
         return self._with_shares(deployed, entry)
 
     def down(
@@ -127,6 +135,11 @@ class Composer:
             return f"version {live} is refused: {entry.unsound[live]}"
         if proof is None and live in entry.arriving:
             return f"version {live}: {entry.arriving[live]}"
+        loader = self._loaders.get(entry.manifest.server)
+        if proof is None and loader is not None and live not in loader.holds(entry.manifest.name):
+            held_up = loader.held_up(entry.manifest.name)
+            if held_up is not None:
+                return f"version {live} {held_up}"
         return self._load_failure(entry, live) or f"version {live}: {_reason(proof)}"
 
 

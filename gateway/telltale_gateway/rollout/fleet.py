@@ -43,7 +43,8 @@ class Share:
 class Deployed:
     """One detector with the version that answers for it; no release or backend where there is none to be had.
 
-    ``refused``: why the version that rollout.yaml wants does not answer in place of this one. The canary answers its
+    ``refused``: why the version that rollout.yaml wants does not answer in place of this one; ``undecided``: nothing is
+    known against it, and it may answer yet. The canary answers its
     share of requests in place of this version; the shadow is only compared with it.
     """
 
@@ -53,6 +54,7 @@ class Deployed:
     backend: Backend | None
     readiness: Readiness
     refused: str | None = None
+    undecided: bool = False
     canary: Share | None = None
     shadow: Share | None = None
 

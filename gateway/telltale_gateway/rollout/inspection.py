@@ -32,7 +32,8 @@ _Read = Release | IncompleteVersion | UnsoundVersion
 
 @dataclass
 class _Sighting:
-    """A folder as it was when it last changed, what reading it gives, and what it was known as before that.
+    """A folder as it was when it last changed, what reading it gives, and what it was last known as, with the files
+    of then.
 
     ``judged``: what is wrong with it has been said, and is not taken back before it changes.
     """
@@ -40,6 +41,7 @@ class _Sighting:
     found: Footprint
     since: float
     known: Release | None
+    known_by: Footprint | None = None
     reading: Future[_Read] | None = None
     judged: bool = False
 
@@ -96,7 +98,9 @@ class Inspector:
             # One that was at rest has been looked at for longer, by its card.
             card = self._cards.pop(key, None)
             since = time.monotonic() if card is None else card.since
-            seen = self._seen[key] = _Sighting(found, since, seen.known if seen else None)
+            seen = self._seen[key] = _Sighting(
+                found, since, seen.known if seen else None, seen.known_by if seen else None
+            )
             if not in_use and card is None:
                 raise IncompleteVersion("it was just changed")
         if seen.reading is None and key not in self._reading:
@@ -104,7 +108,7 @@ class Inspector:
             seen.reading = self._start(key, lambda: read_release(place, manifest, version, fixed))
         result = self._result(seen)
         if isinstance(result, Release):
-            seen.known = result
+            seen.known, seen.known_by = result, seen.found
             self._first.setdefault(key, Fixed(result.sha256, result.card_sha256))
             return result
         if isinstance(result, UnsoundVersion):
@@ -140,6 +144,20 @@ class Inspector:
             card = self._cards[key] = _Card(stamp, since, fixed, wrong)
         if card.wrong is not None:
             raise _wrong(card.wrong, judged=self._settled(card.since))
+
+    def changed(self, place: Path, key: _Key) -> str | None:
+        """How a folder's files differ now, by name, size and time, from those that were last read and found sound."""
+        seen = self._seen.get(key)
+        if seen is None or seen.known_by is None:
+            return None
+        try:
+            found = footprint(place)
+        except OSError as error:
+            return sentence(error)
+        if found == seen.known_by:
+            return None
+        others = sorted({name for name, _, _ in {*found} ^ {*seen.known_by}})
+        return f"{', '.join(others)} was just changed"
 
     def forget(self, there: AbstractSet[_Key]) -> None:
         """Only these folders are there; what was first read of a number is remembered all the same."""

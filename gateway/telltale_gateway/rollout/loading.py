@@ -29,10 +29,14 @@ class _Told:
 
 @dataclass(frozen=True)
 class Need:
-    """One detector's versions in the order in which they matter, and which of them other clients find by a label."""
+    """One detector's versions in the order in which they matter, and which of them other clients find by a label.
+
+    ``changed`` says of versions that the server has, or is to have, how their files differ from those that were read.
+    """
 
     versions: Sequence[int]
     labels: Mapping[str, int] = field(default_factory=dict)
+    changed: Mapping[int, str] = field(default_factory=dict)
 
 
 class Loader:
@@ -48,10 +52,16 @@ class Loader:
         self._known = False
         self._needed_at: dict[tuple[str, int], float] = {}
         self._unloadable: dict[tuple[str, int], tuple[float, str]] = {}
+        self._held_up: dict[str, str] = {}
+        self._alone = False
 
     def failure(self, detector: str, version: int) -> str | None:
         """Why the server could not load a version, when it last tried."""
         return self._unloadable.get((detector, version), (0.0, None))[1]
+
+    def held_up(self, detector: str) -> str | None:
+        """Why the server is told nothing new about a detector for now."""
+        return self._held_up.get(detector)
 
     def holds(self, detector: str) -> Versions:
         """The versions of a detector that the server has accepted."""
@@ -85,6 +95,7 @@ class Loader:
             if not self._known:
                 self._accepted = await self._already_there(needs)
                 self._known = True
+            await self._forget_lost(needs)
             self._told = self._next_step(needs)
             self._task = asyncio.create_task(self._backend.serve(self._told.wanted))
         await asyncio.wait({self._task}, timeout=patience_s)
@@ -99,12 +110,21 @@ class Loader:
         except BackendError as error:
             _log.warning("%s: %s", self._backend.server, error)
             failures = dict.fromkeys(self._told.added or self._told.wanted, str(error))
+        except Exception as error:
+            # A fault of our own: no server said anything. What was added alone is to blame; else it is found out.
+            _log.exception("telling %s failed", self._backend.server)
+            self._alone = True
+            if len(self._told.added) != 1:
+                return
+            failures = dict.fromkeys(self._told.added, f"it could not be asked for: {type(error).__name__}: {error}")
+        else:
+            self._alone = self._alone and bool(self._told.added)
         self._take_in(failures)
 
     def complete(self, needs: Mapping[str, Need]) -> bool:
         """Whether the server has accepted all that is needed, or refused it."""
         return all(
-            version in self.holds(name) or (name, version) in self._unloadable
+            version in self.holds(name) or (name, version) in self._unloadable or name in self._held_up
             for name, need in needs.items()
             for version in need.versions
         )
@@ -132,6 +152,17 @@ class Loader:
                 found.setdefault(name, set()).update(there)
         return {name: frozenset(versions) for name, versions in found.items() if versions}
 
+    async def _forget_lost(self, needs: Mapping[str, Need]) -> None:
+        """A version whose files have changed and that no server has any more cannot come back as it was."""
+        for name, need in needs.items():
+            for version in self.holds(name) & need.changed.keys():
+                try:
+                    there = [await member.ready(name, version) for member in self._backend.members()]
+                except BackendError:
+                    continue
+                if not any(there):
+                    self._accepted[name] = self._accepted[name] - {version}
+
     def _next_step(self, needs: Mapping[str, Need]) -> _Told:
         now = time.monotonic()
         asked = {(name, version) for name, need in needs.items() for version in need.versions}
@@ -140,17 +171,28 @@ class Loader:
             self._needed_at.update({(name, version): now for version in need.versions})
         wanted: dict[str, Wanted] = {}
         added: dict[str, int] = {}
+        held_up: dict[str, str] = {}
         for name in sorted(needs.keys() | self._accepted.keys()):
             need = needs.get(name, Need(()))
             accepted = self.holds(name)
             kept = {v for v in accepted if v in need.versions or self._lingers(name, v, now)}
-            fresh = [v for v in need.versions if v not in accepted and (name, v) not in self._unloadable]
-            if fresh:
+            left_out = need.changed.keys() | {v for n, v in self._unloadable if n == name}
+            fresh = [v for v in need.versions if v not in accepted and v not in left_out]
+            changed = {version: need.changed[version] for version in sorted(kept & need.changed.keys())}
+            if changed and self._backend.loads_together and (fresh or kept != accepted):
+                # Any load would read these anew and answer from other files under the old digest.
+                held_up[name] = why_held_up(changed)
+                kept = set(accepted)
+            elif fresh and not (self._alone and added):
                 added[name] = fresh[0]
                 kept.add(fresh[0])
             if kept:
                 labels = {label: version for label, version in need.labels.items() if version in kept}
-                wanted[name] = Wanted(frozenset(kept), labels)
+                wanted[name] = Wanted(frozenset(kept), labels, frozenset(kept & need.changed.keys()))
+        for name, why in held_up.items():
+            if self._held_up.get(name) != why:
+                _log.warning("%s: %s %s", self._backend.server, name, why)
+        self._held_up = held_up
         return _Told(wanted, added)
 
     def _lingers(self, name: str, version: int, now: float) -> bool:
@@ -168,6 +210,15 @@ class Loader:
                 accepted[name] = wanted.versions - {self._told.added[name]}
             # Nothing new was asked and it failed all the same: one at a time again, to find out which.
         self._accepted = accepted
+
+
+def why_held_up(changed: Mapping[int, str]) -> str:
+    """Why nothing is loaded beside versions whose files are no longer those that were loaded."""
+    named = "; ".join(f"version {version}: {why}" for version, why in changed.items())
+    return (
+        "waits: the server would read anew what it answers with, and the files there are not those that were loaded "
+        f"({named}). Put these files back, or promote a version that is loaded already"
+    )
 
 
 def need_of(

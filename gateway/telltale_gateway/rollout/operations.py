@@ -15,8 +15,8 @@ from telltale_gateway.rollout.catalog import CatalogEntry
 from telltale_gateway.rollout.orders import Order, OrderAction, Receipt
 from telltale_gateway.rollout.reconcile import Reconciler
 from telltale_gateway.rollout.releases import Release, sentence
-from telltale_gateway.rollout.staging import card_of, checked, copied, find_staged
-from telltale_gateway.rollout.store import RolloutStore, event, made_live, revised, without
+from telltale_gateway.rollout.staging import card_of, checked, copied, find_staged, remove_left_over
+from telltale_gateway.rollout.store import RolloutStore, event, follows, made_live, revised, without
 from telltale_gateway.rollout.waiting import Waiting
 
 _NOT_SAID = "no reason was given"
@@ -31,7 +31,7 @@ _AT_THE_END: dict[OrderAction, str] = {
     "promote": _LIVE,
     "rollback": _LIVE,
     "pin": _LIVE,
-    "drain": "No request uses it any more.",
+    "drain": "No request uses it any more, and no server has it.",
 }
 
 
@@ -69,6 +69,11 @@ class Operations:
         self._reconciler = reconciler
         self._waiting = waiting
         self._staging_root = staging_root
+
+    def remove_left_over(self) -> None:
+        """Remove what gateways that were killed over an order left in the repository. It blocks, while it deletes."""
+        for place in {path.parent for path in self._repository.glob("*/.*-staging-*")}:
+            remove_left_over(place)
 
     async def perform(self, entry: CatalogEntry, order: Order, source: str) -> Receipt:
         """Do one thing with a detector's versions; ``source`` says whence the order came, for the history.
@@ -143,25 +148,26 @@ class Operations:
         card = await asyncio.to_thread(card_of, folder)
         if card.detector != name:
             raise OrderRefused(f"Its card describes {card.detector} {card.version}.", f"Stage it for {card.detector}.")
-        home, by_itself = self._repository / name, entry.manifest.policy == "auto" and not entry.rollout.pinned
+        home = self._repository / name
 
-        def take_in() -> None:
+        def take_in() -> Rollout:
             with copied(folder, home, entry.manifest, card.version, entry.history) as (copy, release):
 
                 def edit(now: Rollout) -> Rollout:
                     copy.rename(home / str(card.version))
                     after = revised(now, candidates=(*(v for v in now.candidates if v != card.version), card.version))
-                    return revised(after, next=card.version) if by_itself else after
+                    # Copying takes long: what was ordered meanwhile holds.
+                    return revised(after, next=card.version) if follows(entry.manifest, now) else after
 
                 why = order.why or _NOT_SAID
                 done = event("stage", card.version, who=who, why=why, release=release)
-                self._store.change(name, edit, done)
+                return self._store.change(name, edit, done)
 
         try:
-            await asyncio.to_thread(take_in)
+            after = await asyncio.to_thread(take_in)
         except OSError as error:
             raise OrderRefused(f"It cannot be taken in: {error}", "Mend the model repository.") from error
-        then = "goes live by itself" if by_itself else "is held as candidate, which gets no traffic"
+        then = "goes live by itself" if after.next == card.version else "is held as candidate, which gets no traffic"
         return _Plan(
             edit=lambda now: now,
             action="stage",

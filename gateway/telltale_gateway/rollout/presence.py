@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from telltale_gateway.rollout.store import STATE_FOLDER
 
 _log = logging.getLogger(__name__)
@@ -51,6 +53,8 @@ class Presence:
         self._seen: dict[str, tuple[str, float]] = {}
         self._others: tuple[Present, ...] = ()
         self._acting: dict[str | None, Present] = {}
+        self._form = TypeAdapter(Present)
+        self._damaged: set[str] = set()
 
     @property
     def others(self) -> tuple[Present, ...]:
@@ -75,7 +79,7 @@ class Presence:
         fresh.replace(path)
 
     def listen(self) -> None:
-        """Read the others' files.
+        """Read the others' files, each by itself: one that cannot be read is left out.
 
         Raises:
             OSError: the folder cannot be read.
@@ -87,14 +91,19 @@ class Presence:
                 continue
             try:
                 text = path.read_text(encoding="utf-8")
+                present = self._read(path.stem, text)
             except FileNotFoundError:
                 continue
+            except (OSError, ValueError) as error:
+                self._leave_out(path, error)
+                continue
+            self._damaged.discard(path.name)
             known = self._seen.get(path.stem)
             if known is None or known[0] != text:
                 known = self._seen[path.stem] = (text, now)
             silent = now - known[1]
             if silent < _GONE_AFTER_S:
-                found.append((silent, _read(path.stem, text)))
+                found.append((silent, present))
             elif silent > _REMOVED_AFTER_S:
                 path.unlink(missing_ok=True)
                 del self._seen[path.stem]
@@ -102,6 +111,20 @@ class Presence:
         # Where one took over from another, the one that was heard last acts.
         longest_silent_first = sorted(found, key=lambda heard: -heard[0])
         self._acting = {present.stack: present for _, present in longest_silent_first if present.stands is not None}
+
+    def _read(self, gateway: str, text: str) -> Present:
+        """Raises:
+        ValueError: it is not what a gateway says of itself.
+        """
+        document = json.loads(text)
+        if not isinstance(document, dict):
+            raise ValueError("it is no JSON object")
+        return self._form.validate_python({**document, "gateway": gateway})
+
+    def _leave_out(self, path: Path, error: Exception) -> None:
+        if path.name not in self._damaged:
+            self._damaged.add(path.name)
+            _log.warning("%s cannot be read, so that gateway is not heard: %s", path, error)
 
     def uses(self, detector: str) -> frozenset[int]:
         """The versions of a detector that any other gateway answers with or may still use."""
@@ -117,6 +140,10 @@ class Presence:
         acting = self._acting.get(stack)
         return acting.stands.get(detector) if acting is not None and acting.stands is not None else None
 
+    def keeps(self, detector: str) -> frozenset[int]:
+        """The versions of a detector that the servers of any stack have and are to keep, as far as others say."""
+        return frozenset().union(*((acting.stands or {}).get(detector, ()) for acting in self._acting.values()))
+
     def leave(self) -> None:
         """Remove this gateway's file: it uses nothing any more."""
         try:
@@ -127,17 +154,3 @@ class Presence:
 
 def _listed(versions: Mapping[str, frozenset[int]]) -> dict[str, list[int]]:
     return {name: sorted(each) for name, each in versions.items()}
-
-
-def _read(gateway: str, text: str) -> Present:
-    document = json.loads(text)
-    stands = document.get("stands")
-    return Present(
-        gateway,
-        document["answers"],
-        {name: frozenset(versions) for name, versions in document["uses"].items()},
-        document.get("canaries"),
-        document.get("shadows"),
-        document.get("stack"),
-        {name: frozenset(versions) for name, versions in stands.items()} if stands is not None else None,
-    )

@@ -120,6 +120,12 @@ class Reconciler:
         release = entry.releases.get(version)
         return self._prover.proof(entry.manifest, release) if release is not None else None
 
+    def loaded(self, entry: CatalogEntry) -> Versions:
+        """The versions that a server has, as far as this gateway and the others that act know."""
+        loader = self._loaders.get(entry.manifest.server)
+        own: Versions = loader.holds(entry.manifest.name) if self.acts and loader is not None else frozenset()
+        return own | self._sources.presence.keeps(entry.manifest.name)
+
     def nudge(self) -> None:
         """Look again now rather than when it is time."""
         self._nudged.set()
@@ -269,9 +275,11 @@ class Reconciler:
                         entry, self._before(entry), backend, f"its examination failed: {type(error).__name__}"
                     )
                 )
-            loader = self._loaders[server]
-            if self.acts and await self._steward.tend(entry, loader.failure):
-                self.nudge()
+            try:
+                if self.acts and await self._steward.tend(entry, self._loaders[server].failure):
+                    self.nudge()
+            except Exception:
+                _log.exception("the state of %s cannot be tended", entry.manifest.name)
 
     def _to_examine(self, entry: CatalogEntry, before: Deployed | None) -> list[Release]:
         """The releases that have a part, less those that are about to be loaded: these prove themselves then.
@@ -291,7 +299,7 @@ class Reconciler:
 
     async def _load(self, server: Server, entries: list[CatalogEntry]) -> None:
         loader = self._loaders[server]
-        needs = {entry.manifest.name: self._need(entry, loader) for entry in entries}
+        needs = {entry.manifest.name: await self._need_or_as_it_is(entry, loader) for entry in entries}
         # A detector whose folder is gone stays loaded for the requests that began with it.
         for name in loader.models() - needs.keys():
             needs[name] = Need(sorted(self._used(name) & loader.holds(name)))
@@ -303,11 +311,22 @@ class Reconciler:
         if not loader.complete(needs):
             self.nudge()
 
-    def _need(self, entry: CatalogEntry, loader: Loader) -> Need:
+    async def _need_or_as_it_is(self, entry: CatalogEntry, loader: Loader) -> Need:
+        """What is needed of one detector; where that cannot be told, what there is, so that the others go on."""
+        try:
+            return await self._need(entry, loader)
+        except Exception:
+            _log.exception("what %s needs cannot be told", entry.manifest.name)
+            return Need(sorted(loader.holds(entry.manifest.name)))
+
+    async def _need(self, entry: CatalogEntry, loader: Loader) -> Need:
         name = entry.manifest.name
         deployed = self._fleet.detectors.get(name)
         answering = deployed.version if deployed is not None and deployed.release is not None else None
-        return need_of(entry, answering, self._used(name), loader.holds(name), self._composer.fallback(entry, deployed))
+        held = loader.holds(name)
+        need = need_of(entry, answering, self._used(name), held, self._composer.fallback(entry, deployed))
+        changed = await asyncio.to_thread(self._sources.reader.changed, entry, held | set(need.versions))
+        return replace(need, changed=changed)
 
     def _used(self, name: str) -> Versions:
         """The versions of a detector that requests of any gateway still use."""
@@ -321,7 +340,10 @@ class Reconciler:
 
         async def revive(member: Backend) -> None:
             await loader.idle()
-            await member.revive(name, loader.holds(name))
+            # What was changed on disk would come back as something else.
+            sound = loader.holds(name) - self._sources.reader.changed(entry, loader.holds(name)).keys()
+            if sound:
+                await member.revive(name, sound)
 
         return revive
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from telltale_gateway.rollout.catalog import CatalogEntry
 from telltale_gateway.rollout.fleet import Deployed
+from telltale_gateway.rollout.loading import why_held_up
 from telltale_gateway.rollout.proving import Proof
 
 Stage = Literal[
@@ -57,17 +58,33 @@ def _stage(
     entry: CatalogEntry, version: int, deployed: Deployed | None, proof: Proof | None, used: AbstractSet[int]
 ) -> tuple[Stage, str | None, float | None]:
     if deployed is not None and version in deployed.versions:
-        changed = entry.unsound.get(version)
-        return _in_traffic(
-            deployed, version, f"as it was loaded; what lies there now is refused: {changed}" if changed else None
-        )
+        return _in_traffic(deployed, version, _changed(entry, version))
     if version == entry.rollout.live and deployed is not None and deployed.refused is not None:
-        return "refused", deployed.refused, None
+        return ("loading" if deployed.undecided else "refused"), deployed.refused, None
     if version in entry.rollout.served() and version in entry.releases:
-        return _on_its_way(proof)
+        stage, reason, percent = _on_its_way(proof)
+        return stage, (_held_up(entry, deployed) or reason) if stage == "loading" else reason, percent
     if version in used:
         return "draining", "requests that began with it still use it", None
     return *_at_rest(entry, version), None
+
+
+def _changed(entry: CatalogEntry, version: int) -> str | None:
+    """What to know of a version that answers, and whose files are no longer those that were loaded."""
+    if version not in entry.unsound:
+        return None
+    alone = "; its server loads no other version until these files are put back"
+    return (
+        f"as it was loaded; what lies there now is refused: {entry.unsound[version]}"
+        f"{alone if entry.manifest.server == 'triton' else ''}"
+    )
+
+
+def _held_up(entry: CatalogEntry, deployed: Deployed | None) -> str | None:
+    """Why a version is not loaded, where its server would read anew what answers and was changed on disk."""
+    there = deployed.versions if deployed is not None else frozenset()
+    changed = {version: entry.unsound[version] for version in sorted(there & entry.unsound.keys())}
+    return f"it {why_held_up(changed)}" if changed and entry.manifest.server == "triton" else None
 
 
 def _at_rest(entry: CatalogEntry, version: int) -> tuple[Stage, str | None]:

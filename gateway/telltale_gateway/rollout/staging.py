@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
+import logging
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +18,8 @@ from telltale_contracts import CARD_FILE, DetectorManifest, VersionCard
 from telltale_gateway.errors import BadOrder, OrderRefused
 from telltale_gateway.rollout.history import History
 from telltale_gateway.rollout.releases import IncompleteVersion, Release, UnsoundVersion, read_release, sentence
+
+_log = logging.getLogger(__name__)
 
 
 def find_staged(path: str, root: Path | None) -> Path:
@@ -66,13 +71,44 @@ def copied(
             f"Version {version} of {manifest.name} is in the repository already.",
             "A version is never changed once it is there: give the new one a number of its own.",
         )
+    remove_left_over(home)
     place = Path(tempfile.mkdtemp(prefix=f".{manifest.name}-staging-", dir=home))
     try:
-        copy = place / str(version)
-        shutil.copytree(folder, copy)
-        yield copy, checked(copy, manifest, version, history)
+        with _held(place):
+            copy = place / str(version)
+            shutil.copytree(folder, copy)
+            yield copy, checked(copy, manifest, version, history)
     finally:
         shutil.rmtree(place, ignore_errors=True)
+
+
+def remove_left_over(home: Path) -> None:
+    """Remove copies that a gateway was killed over: those that nobody holds."""
+    for place in home.glob(f".{home.name}-staging-*"):
+        try:
+            # One that is empty may just have been made, and not be held yet.
+            if any(place.iterdir()):
+                with _held(place):
+                    shutil.rmtree(place)
+        except BlockingIOError:
+            continue
+        except OSError as error:
+            _log.warning("%s, which a gateway left behind, cannot be removed: %s", place, error)
+
+
+@contextmanager
+def _held(place: Path) -> Iterator[None]:
+    """Hold a folder by a lock that ends with this process.
+
+    Raises:
+        BlockingIOError: somebody else holds it.
+    """
+    descriptor = os.open(place, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def checked(folder: Path, manifest: DetectorManifest, version: int, history: History) -> Release:

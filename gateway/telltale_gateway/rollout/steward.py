@@ -13,11 +13,14 @@ from telltale_contracts import Rollout, RolloutEvent
 from telltale_gateway.rollout.catalog import CatalogEntry
 from telltale_gateway.rollout.proving import Prover
 from telltale_gateway.rollout.releases import Release
-from telltale_gateway.rollout.store import RolloutStore, event, made_live, revised, without
+from telltale_gateway.rollout.store import RolloutStore, event, follows, made_live, revised, without
 
 _log = logging.getLogger(__name__)
 
 WHO = "telltale_gateway"
+
+# What can make a version the next to go live; of these only stage is no command that holds while pinned.
+_CHOOSING = frozenset({"stage", "promote", "rollback", "pin"})
 
 LoadFailure = Callable[[str, int], str | None]
 
@@ -104,10 +107,10 @@ class Steward:
             older = rollout.live is not None and version <= rollout.live
             if known or older or version in rollout.served():
                 continue
-            by_itself = entry.manifest.policy == "auto" and not rollout.pinned
+            by_itself = follows(entry.manifest, rollout)
 
             def edit(now: Rollout, version: int = version, by_itself: bool = by_itself) -> Rollout:
-                if version in now.served():
+                if version in now.served() or follows(entry.manifest, now) != by_itself:
                     raise OutOfDate
                 following = max(version, now.next or 0) if by_itself else now.next
                 return revised(now, candidates=(*now.candidates, version), next=following)
@@ -162,9 +165,11 @@ class Steward:
 
         last = entry.history.last(version)
         back = last is not None and last.action == "rollback"
+        chosen = [e.action for e in entry.history.events if e.version == version and e.action in _CHOOSING]
+        by_command = chosen[-1:] not in ([], ["stage"])
 
         def edit(now: Rollout) -> Rollout:
-            if now.next != version:
+            if now.next != version or (now.pinned and not by_command):
                 raise OutOfDate
             after = made_live(now, version)
             # Nobody wants to come back to what was just taken back.

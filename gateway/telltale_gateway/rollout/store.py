@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from telltale_contracts import Action, Rollout, RolloutEvent
+from telltale_contracts import Action, DetectorManifest, Rollout, RolloutEvent
 
 from telltale_gateway.rollout.catalog import ROLLOUT_FILE
 from telltale_gateway.rollout.history import HISTORY_FILE
@@ -95,6 +95,11 @@ def revised(rollout: Rollout, **changes: Any) -> Rollout:
         pydantic.ValidationError: the changes contradict each other.
     """
     return Rollout.model_validate({**rollout.model_dump(), **changes})
+
+
+def follows(manifest: DetectorManifest, rollout: Rollout) -> bool:
+    """Whether a new version is to go live by itself."""
+    return manifest.policy == "auto" and not rollout.pinned
 
 
 def without(rollout: Rollout, version: int) -> Rollout:

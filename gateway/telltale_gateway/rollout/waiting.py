@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from telltale_contracts import Rollout
+
 from telltale_gateway.errors import OrderFailed, OrderPending
 from telltale_gateway.rollout.catalog import CatalogEntry
 from telltale_gateway.rollout.fleet import Deployed
@@ -31,13 +33,17 @@ class Waiting:
         begun.
 
         Raises:
-            OrderFailed: the version was refused.
+            OrderFailed: the version was refused, or another order took its part away.
             OrderPending: it takes longer than a request may wait.
         """
+        begun = self._entry(name).reading
         try:
             async with asyncio.timeout(self._at_most_s):
                 while not self._done(name, action, version, ends=ends):
                     self._raise_refusal(name, version, since)
+                    # The reading on its way may have begun before the order; the next one knows it.
+                    if self._entry(name).reading > begun + 1:
+                        self._raise_overtaken(name, action, version, since, ends=ends)
                     await asyncio.sleep(_LOOK_EVERY_S)
         except TimeoutError as error:
             raise OrderPending(
@@ -49,7 +55,9 @@ class Waiting:
         if ends:
             return version not in self._shares(name, deployed, action)
         if action == "drain":
-            return deployed is None or (version not in deployed.versions and version not in self._used(name))
+            taking_part = deployed is not None and version in deployed.versions
+            has_it = version in entry.rollout.served() or version in self._reconciler.loaded(entry)
+            return not (taking_part or has_it or version in self._used(name))
         if deployed is None or not deployed.readiness.ready:
             proof = self._reconciler.proof(entry, version)
             return action == "stage" and entry.rollout.next is None and proof is not None and proof.passed
@@ -78,6 +86,21 @@ class Waiting:
                     f"{name} {version} is refused: {event.why}", "The live version is untouched; history says more."
                 )
 
+    def _raise_overtaken(self, name: str, action: OrderAction, version: int, since: int, *, ends: bool) -> None:
+        """An order whose part rollout.yaml does not name any more is never done."""
+        entry = self._entry(name)
+        has_part = version in _with_the_part(entry.rollout, action)
+        if has_part != (ends or action == "drain"):
+            return
+        other = next(
+            (e for e in reversed(entry.history.events[since:]) if (e.action, e.version) != (action, version)), None
+        )
+        by = f"{other.action} {other.version} by {other.who}: {other.why}" if other else "rollout.yaml was edited"
+        raise OrderFailed(
+            f"{action} {name} {version} was overtaken before it was done ({by}).",
+            "status shows what holds now; order it again where it is still wanted.",
+        )
+
     def _used(self, name: str) -> frozenset[int]:
         return self._usage.versions(name) | self._presence.uses(name)
 
@@ -86,3 +109,13 @@ class Waiting:
         if catalog is None or name not in catalog.entries:
             raise OrderFailed(f"{name} is no longer in the repository.", "Put its folder back.")
         return catalog.entries[name]
+
+
+def _with_the_part(rollout: Rollout, action: OrderAction) -> tuple[int | None, ...]:
+    """The versions that have the part that an order gives, or takes away."""
+    if action in {"canary", "shadow"}:
+        share = rollout.canary if action == "canary" else rollout.shadow
+        return (share.version,) if share is not None else ()
+    if action in {"stage", "drain"}:
+        return rollout.served()
+    return rollout.live, rollout.next

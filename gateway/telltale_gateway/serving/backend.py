@@ -61,10 +61,15 @@ PATIENCE = 3
 
 @dataclass(frozen=True)
 class Wanted:
-    """The versions of one model that a server is to have, and the labels that other clients can find them by."""
+    """The versions of one model that a server is to have, and the labels that other clients can find them by.
+
+    ``changed`` are those of them whose files are no longer the ones that were loaded: what is in the server's memory
+    may go on serving, and is never to be read again from disk.
+    """
 
     versions: Versions
     labels: Mapping[str, int] = field(default_factory=dict)
+    changed: Versions = frozenset()
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,11 @@ class Backend(Protocol):
     @property
     def server(self) -> Server:
         """The kind of server, as detector.yaml names it."""
+        ...
+
+    @property
+    def loads_together(self) -> bool:
+        """Whether a load of one version reads the files of the model's other versions again."""
         ...
 
     def members(self) -> Sequence[Backend]:

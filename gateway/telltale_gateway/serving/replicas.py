@@ -52,6 +52,7 @@ class Replicas:
         self._loading: set[int] = set()
         self._failed_at: dict[tuple[int, str, int], float] = {}
         self.server: Server = self._backends[0].server
+        self.loads_together = self._backends[0].loads_together
 
     def members(self) -> Sequence[Backend]:
         """The servers, each by itself."""

@@ -62,6 +62,7 @@ class TensorFlowServing:
     """
 
     server: Server = "tfserving"
+    loads_together = False
 
     def __init__(self, target: str, *, model_root: PurePath, load_timeout_s: float, slots: int) -> None:
         self._channel = grpc.aio.insecure_channel(target, options=[*CHANNEL_OPTIONS, *FIND_AGAIN])
@@ -122,8 +123,11 @@ class TensorFlowServing:
         A configuration replaces the one before, so it always names every model that this gateway wants. One that
         cannot be loaded is reported as soon as the server says so, and not asked for again until something changes.
         Labels go on versions that are loaded, so they follow in a second configuration where the first brings new ones.
+        A version that is loaded is not read again, whatever else the configuration brings.
         """
         refusal = None
+        sound = {model: await self._without_changed(model, each) for model, each in wanted.items()}
+        wanted = {model: each for model, each in sound.items() if each.versions}
         if self._told != wanted or await self._forgotten(wanted):
             at_once = {model: Wanted(each.versions, self._kept_labels(model, each)) for model, each in wanted.items()}
             try:
@@ -201,6 +205,12 @@ class TensorFlowServing:
         asked = [(model, version) for model, each in wanted.items() for version in sorted(each.versions)]
         found = await asyncio.gather(*(self._loaded(model, version, refusal) for model, version in asked))
         return {model: why for (model, _), why in zip(asked, found, strict=True) if why is not None}
+
+    async def _without_changed(self, model: str, wanted: Wanted) -> Wanted:
+        """What is wanted, less the versions that the server does not have and that would be read from other files."""
+        gone = {version for version in wanted.changed if not await self.ready(model, version)}
+        labels = {label: version for label, version in wanted.labels.items() if version not in gone}
+        return Wanted(wanted.versions - gone, labels)
 
     def _kept_labels(self, model: str, wanted: Wanted) -> Mapping[str, int]:
         """The labels that the server can have before anything is loaded: those that it has, where they still hold."""

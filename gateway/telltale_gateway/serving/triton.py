@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -41,8 +42,10 @@ from telltale_gateway.serving.backend import (
     heatmap_output,
 )
 from telltale_gateway.serving.slots import Slots
-from telltale_gateway.serving.triton_control import CONTROL_HEADER, GrpcControl, HttpControl, TritonControl
+from telltale_gateway.serving.triton_control import CONTROL_HEADER, GrpcControl, HttpControl, TritonControl, in_one_line
 from telltale_gateway.tracing import carried
+
+_log = logging.getLogger(__name__)
 
 CONFIG_FILE = "config.pbtxt"
 
@@ -62,6 +65,7 @@ class Triton:
     """
 
     server: Server = "triton"
+    loads_together = True
 
     def __init__(
         self,
@@ -140,11 +144,7 @@ class Triton:
                 failures[model] = refusal
                 continue
             try:
-                as_told = self._told.get(model, versions) == versions and model not in self._unsettled
-                if not as_told or not await self._all_ready(model, versions):
-                    await self._load(model, versions)
-                self._told[model] = versions
-                self._unsettled.discard(model)
+                await self._settle(model, versions, wanted[model].changed)
             except (BackendUnavailable, BackendTimeout):
                 # The server's trouble, which says nothing about the version.
                 self._told.pop(model, None)
@@ -156,7 +156,29 @@ class Triton:
                 self._unsettled.add(model)
                 self._refused[model] = (versions, str(error), time.monotonic())
                 failures[model] = str(error)
+            except Exception as error:
+                # A fault of our own over one model's files costs that model, and no other.
+                _log.exception("loading %s failed", model)
+                self._told.pop(model, None)
+                self._unsettled.add(model)
+                failures[model] = f"it could not be asked for: {type(error).__name__}: {error}"
         return failures
+
+    async def _settle(self, model: str, versions: Versions, changed: Versions) -> None:
+        """Load a model unless it is as wanted; never with a version whose files are no longer those that it has."""
+        if changed and any([await self.ready(model, version) for version in changed]):
+            # Every load that keeps it would read it anew: what is there stays as it is.
+            self._told.pop(model, None)
+            self._unsettled.add(model)
+            return
+        sound = versions - changed
+        if not sound:
+            return
+        as_told = self._told.get(model, sound) == sound and model not in self._unsettled
+        if not as_told or not await self._all_ready(model, sound):
+            await self._load(model, sound)
+        self._told[model] = sound
+        self._unsettled.discard(model)
 
     async def revive(self, model: str, versions: Versions) -> None:
         """Unload and load: the only thing that brings back a stub that died."""
@@ -223,8 +245,8 @@ class Triton:
     def _config(self, model: str, versions: Versions) -> str:
         """config.pbtxt as the JSON of a load-time override, with a policy that names the versions."""
         try:
-            config = text_format.Parse((self._repository / model / CONFIG_FILE).read_text(), ModelConfig())
-        except (OSError, text_format.ParseError) as error:
+            config = text_format.Parse((self._repository / model / CONFIG_FILE).read_text("utf-8"), ModelConfig())
+        except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
             raise BackendRefused(f"{CONFIG_FILE} of {model} cannot be read: {error}") from error
         config.version_policy.Clear()
         config.version_policy.specific.versions.extend(sorted(versions))
@@ -242,7 +264,7 @@ class Triton:
         except TimeoutError as error:
             raise BackendTimeout(f"Triton did not answer about {about} within {timeout_s:g} s") from error
         except InferenceServerException as error:
-            raise BackendRefused(f"Triton refused {about}: {error.message()}") from error
+            raise BackendRefused(f"Triton refused {about}: {in_one_line(error.message() or '')}") from error
         except (aiohttp.ClientError, OSError) as error:
             raise BackendUnavailable(f"Triton cannot be reached: {error or type(error).__name__}") from error
         except ValueError as error:

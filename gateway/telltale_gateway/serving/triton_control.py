@@ -8,6 +8,7 @@ has. Over gRPC nobody waits.
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any, Protocol
 
 import grpc
@@ -24,6 +25,16 @@ CONTROL_HEADER = "telltale-control"
 _GRPC_HEADER = f"triton-grpc-protocol-{CONTROL_HEADER}"
 _SERVICE = "/inference.GRPCInferenceService"
 _GONE = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+
+
+# The folders of an absolute path, which are of no use to who reads what went wrong: the server's log has them.
+_FOLDERS = re.compile(r"(?<![\w:/.])/(?:[^\s/:]+/)+(?=[^\s/:])")
+
+
+def in_one_line(message: str) -> str:
+    """What a server says went wrong: its first line, which is followed by where in its code; paths by their names."""
+    lines = (line.strip() for line in message.splitlines())
+    return _FOLDERS.sub("", next((line for line in lines if line), "it gave no reason"))
 
 
 class TritonControl(Protocol):
@@ -115,4 +126,4 @@ class GrpcControl:
                 raise BackendTimeout(f"Triton did not answer about {about} within {timeout_s:g} s") from error
             if error.code() in _GONE:
                 raise BackendUnavailable(f"Triton cannot be reached: {error.details()}") from error
-            raise BackendRefused(f"Triton refused {about}: {error.details()}") from error
+            raise BackendRefused(f"Triton refused {about}: {in_one_line(error.details() or '')}") from error

@@ -29,6 +29,7 @@ class ServerInMemory:
     """
 
     server: Server = "triton"
+    loads_together = True
 
     def __init__(self, *, bad: Sequence[int] = (), failing: Sequence[int] = ()) -> None:
         self.bad = set(bad)

@@ -15,6 +15,7 @@ import yaml
 from telltale_contracts import RolloutEvent
 from telltale_gateway.errors import OrderRefused
 from telltale_gateway.rollout import CatalogEntry, CatalogReader, Prover, RolloutStore, Steward, inspection
+from telltale_gateway.rollout.fleet import Deployed, Readiness
 from telltale_gateway.rollout.stages import version_status
 from telltale_gateway.rollout.staging import checked
 from telltale_gateway.rollout.store import event, without
@@ -163,6 +164,45 @@ async def test_a_number_whose_own_bytes_come_back_is_no_other(home: Path) -> Non
     entry = await tend(home)
     assert version_status(entry, 2, None, None, frozenset()).stage == "unloaded"
     assert entry.history.last(2).action == "retire"  # type: ignore[union-attr]
+
+
+def test_files_that_changed_since_they_were_read_are_known_before_they_are_read_again(home: Path) -> None:
+    reader = CatalogReader(home.parent, settle_s=0.0)
+    entry = read(home, reader)
+    assert reader.changed(entry, (1,)) == {}
+    (home / "1/model.onnx").write_bytes(b"another")
+    assert reader.changed(entry, (1, 7)) == {1: "model.onnx was just changed", 7: "its folder is gone"}
+    entry = read(home, reader)
+    assert reader.changed(entry, (1,)) == {1: entry.unsound[1]}
+
+
+def test_a_version_that_waits_because_the_live_one_was_changed_says_so(home: Path) -> None:
+    put(home, 2)
+    (home / "rollout.yaml").write_text("live: 1\ncandidates: [2]\n")
+    reader = CatalogReader(home.parent, settle_s=0.0)
+    before = read(home, reader)
+    deployed = Deployed(before.manifest, 1, before.releases[1], None, Readiness(ready=True, reason=None))
+    assert version_status(before, 2, deployed, None, frozenset()).reason is None
+    (home / "1/model.onnx").write_bytes(b"another")
+    entry = read(home, reader)
+    assert entry.manifest.server == "triton"
+    live, waiting = (version_status(entry, version, deployed, None, frozenset()) for version in (1, 2))
+    assert (live.stage, waiting.stage) == ("live", "loading")
+    assert "its server loads no other version until these files are put back" in str(live.reason)
+    assert "version 1: files are not those" in str(waiting.reason)
+    assert "Put these files back" in str(waiting.reason)
+
+
+@pytest.mark.parametrize(("undecided", "stage"), [(True, "loading"), (False, "refused")])
+def test_a_live_version_that_only_waits_is_not_refused(home: Path, undecided: bool, stage: str) -> None:
+    put(home, 2)
+    (home / "rollout.yaml").write_text("live: 2\nprevious: 1\n")
+    entry = read(home)
+    deployed = Deployed(
+        entry.manifest, 1, None, None, Readiness(ready=True, reason=None), refused="why", undecided=undecided
+    )
+    status = version_status(entry, 2, deployed, None, frozenset())
+    assert (status.stage, status.reason) == (stage, "why")
 
 
 def test_a_card_at_rest_that_is_still_being_written_is_no_other_card(home: Path) -> None:

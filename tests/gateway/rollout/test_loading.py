@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
 from telltale_contracts import TensorNames
 from telltale_gateway.rollout.loading import Loader, Need
-from telltale_gateway.serving import BackendRefused, BackendTimeout, BackendUnavailable, ModelCall, Replicas, Wanted
+from telltale_gateway.serving import (
+    BackendRefused,
+    BackendTimeout,
+    BackendUnavailable,
+    ModelCall,
+    Replicas,
+    Triton,
+    Wanted,
+)
+from telltale_gateway.serving.triton_control import in_one_line
 
 from tests.gateway.rollout.servers import ServerInMemory
 
@@ -159,3 +170,127 @@ async def test_a_version_is_ready_once_every_replica_that_can_be_reached_has_it(
     assert not await replicas.ready("toy", 1)
     second.away = True
     assert await replicas.ready("toy", 1)
+
+
+async def test_nothing_is_loaded_beside_a_version_whose_files_have_changed(caplog: pytest.LogCaptureFixture) -> None:
+    server = ServerInMemory()
+    loader = Loader(server, 0.0)
+    await settle(loader, {"toy": Need((1,))})
+    needs = {"toy": Need((1, 2), changed={1: "model.onnx is another"}), "other": Need((1,))}
+    await settle(loader, needs)
+    assert server.loaded == {"toy": {1}, "other": {1}}
+    assert all(told["toy"].versions == {1} for told in server.told)
+    assert "model.onnx is another" in str(loader.held_up("toy"))
+    assert "Put these files back" in str(loader.held_up("toy"))
+    assert (loader.failure("toy", 2), loader.complete(needs)) == (None, True)
+    assert len([record for record in caplog.records if "model.onnx" in record.message]) == 1
+    # One that is on its way out is read anew by a load as well.
+    await settle(loader, {"toy": Need((1, 2))})
+    await settle(loader, {"toy": Need((1,), changed={1: "changed"})})
+    assert server.loaded["toy"] == {1, 2}
+    await settle(loader, {"toy": Need((2,), changed={1: "changed"})})
+    assert (server.loaded["toy"], loader.held_up("toy")) == ({2}, None)
+
+
+async def test_a_changed_version_that_its_server_lost_is_not_read_from_the_other_files() -> None:
+    server = ServerInMemory()
+    loader = Loader(server, 0.0)
+    await settle(loader, {"toy": Need((1,))})
+    server.loaded = {}
+    server.told.clear()
+    await settle(loader, {"toy": Need((2,), changed={1: "changed"})})
+    assert server.loaded == {"toy": {2}}
+    assert all(told["toy"].versions == {2} for told in server.told)
+
+
+async def test_a_server_that_loads_each_version_alone_loads_beside_a_changed_one() -> None:
+    server = ServerInMemory()
+    server.loads_together = False
+    loader = Loader(server, 0.0)
+    await settle(loader, {"toy": Need((1,))})
+    await settle(loader, {"toy": Need((1, 2), changed={1: "changed"})})
+    assert server.loaded == {"toy": {1, 2}}
+    assert server.told[-1]["toy"].changed == {1}
+
+
+class Told(Triton):
+    """A Triton that has what it is given, and writes down what it was told to load."""
+
+    def __init__(self, there: set[int]) -> None:
+        super().__init__("http://127.0.0.1:1", repository=Path(), load_timeout_s=1.0, slots=1)
+        self.there, self.loads = there, list[frozenset[int]]()
+
+    async def ready(self, model: str, version: int) -> bool:  # noqa: ARG002
+        return version in self.there
+
+    async def _load(self, model: str, versions: frozenset[int]) -> None:  # noqa: ARG002
+        self.loads.append(versions)
+        self.there = set(versions)
+
+    async def _unload_others(self, wanted: frozenset[str]) -> None:
+        """There are none."""
+
+
+async def test_triton_is_never_told_to_load_a_version_whose_files_have_changed() -> None:
+    changed = {"toy": Wanted(frozenset({1, 2}), changed=frozenset({1}))}
+    # One gateway took over from another: the server has both, and this one never told it.
+    triton = Told({1, 2})
+    assert await triton.serve(changed) == {}
+    assert triton.loads == []
+    # The server was started anew: the changed one is gone for good.
+    triton.there = set()
+    assert await triton.serve(changed) == {}
+    assert triton.loads == [{2}]
+    await triton.close()
+
+
+async def test_a_configuration_that_is_no_text_costs_its_own_model_alone(tmp_path: Path) -> None:
+    class Reading(Told):
+        async def _load(self, model: str, versions: frozenset[int]) -> None:
+            self._config(model, versions)
+            await super()._load(model, versions)
+
+    for model, text in (("bad", "# caf\xe9\n"), ("good", "")):
+        (tmp_path / model).mkdir()
+        (tmp_path / model / "config.pbtxt").write_text(text, encoding="latin-1")
+    triton = Reading(set())
+    triton._repository = tmp_path
+    failures = await triton.serve({name: Wanted(frozenset({1})) for name in ("bad", "good")})
+    assert failures.keys() == {"bad"}
+    assert "config.pbtxt of bad cannot be read" in failures["bad"]
+    assert triton.loads == [{1}]
+    await triton.close()
+
+
+class Stumbling(ServerInMemory):
+    """A backend with a fault of its own over one model."""
+
+    async def serve(self, wanted: Mapping[str, Wanted]) -> Mapping[str, str]:
+        if "odd" in wanted:
+            raise ValueError("Value out of range")
+        return await super().serve(wanted)
+
+
+async def test_a_fault_of_the_gateways_own_over_one_detector_costs_no_other() -> None:
+    server = Stumbling()
+    loader = Loader(server, 0.0)
+    needs = {"good": Need((1,)), "odd": Need((1,)), "other": Need((1, 2))}
+    await settle(loader, needs, rounds=8)
+    assert server.loaded == {"good": {1}, "other": {1, 2}}
+    assert "Value out of range" in str(loader.failure("odd", 1))
+    assert (loader.failure("good", 1), loader.failure("other", 2)) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            "load failed: Internal: /srv/models/toy/6/model.onnx cannot be opened: no operator\n\nAt:\n  /b/c.py(1)\n",
+            "load failed: Internal: model.onnx cannot be opened: no operator",
+        ),
+        ("\n  see http://host/a/b or 1/2\n", "see http://host/a/b or 1/2"),
+        ("", "it gave no reason"),
+    ],
+)
+def test_what_a_server_says_is_told_in_one_line_without_its_folders(said: str, told: str) -> None:
+    assert in_one_line(said) == told

@@ -15,7 +15,8 @@ from telltale_gateway.rollout import CatalogReader, RolloutStore
 from telltale_gateway.rollout.operations import Operations
 from telltale_gateway.rollout.orders import Order
 from telltale_gateway.rollout.proving import Proof
-from telltale_gateway.rollout.store import made_live
+from telltale_gateway.rollout.staging import _held
+from telltale_gateway.rollout.store import made_live, revised
 
 pytestmark = pytest.mark.anyio
 
@@ -97,3 +98,33 @@ async def test_a_version_made_live_stays_so_whatever_was_to_follow(desk: Desk, a
     desk.passed = {2}
     after = await desk.order(action, 2)
     assert (after.live, after.next, after.pinned) == (2, None, pinned)
+
+
+async def test_a_pin_that_comes_while_a_folder_is_copied_holds(
+    desk: Desk, tmp_path: Path, toy_repository: Path
+) -> None:
+    place = shutil.copytree(toy_repository / "toy-face/1", tmp_path / "staging/new")
+    card = yaml.safe_load((place / "card.yaml").read_text())
+    (place / "card.yaml").write_text(yaml.safe_dump({**card, "version": 9}))
+    manifest = desk.home / "detector.yaml"
+    manifest.write_text(manifest.read_text() + "policy: auto\n")
+    desk.look()
+    reconciler: Any = SimpleNamespace(proof=lambda *_: None, nudge=lambda: None)
+    waiting: Any = None
+    operations = Operations(desk.home.parent, desk.store, reconciler, waiting, staging_root=tmp_path / "staging")
+    desk.store.first = lambda now: revised(now, pinned=True)
+    receipt = await operations.perform(desk.entry, Order(action="stage", path="new"), "a test")
+    after = desk.store.read("toy-face")
+    assert (after.candidates, after.next, after.pinned) == ((9,), None, True)
+    assert "is held as candidate" in receipt.next
+
+
+def test_copies_that_a_killed_gateway_left_are_removed_and_those_that_are_held_are_not(desk: Desk) -> None:
+    left, kept = (desk.home / f".toy-face-staging-{name}" for name in ("left", "kept"))
+    for place in (left, kept):
+        shutil.copytree(desk.home / "1", place / "9")
+    with _held(kept):
+        desk.operations.remove_left_over()
+        assert (left.exists(), kept.exists()) == (False, True)
+    desk.operations.remove_left_over()
+    assert not kept.exists()

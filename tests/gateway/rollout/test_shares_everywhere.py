@@ -28,7 +28,7 @@ def other(canaries: dict[str, int] | None) -> Present:
 async def is_done(now: Deployed, *others: Present, action: Any = "canary", ends: bool = False) -> bool:
     """Whether an order about version 2 counts as done."""
     entry = SimpleNamespace(
-        history=SimpleNamespace(events=[]), rollout=SimpleNamespace(candidates=(), next=None, live=1)
+        history=SimpleNamespace(events=[]), rollout=SimpleNamespace(candidates=(), next=None, live=1), reading=1
     )
     reconciler: Any = SimpleNamespace(
         fleet=SimpleNamespace(detectors={"toy": now}), catalog=SimpleNamespace(entries={"toy": entry})

@@ -9,6 +9,8 @@ import pytest
 import yaml
 from telltale_contracts import Rollout
 from telltale_gateway.rollout import CatalogEntry, CatalogReader, Prover, RolloutStore, Steward
+from telltale_gateway.rollout.proving import Proof
+from telltale_gateway.rollout.store import event, revised
 
 pytestmark = pytest.mark.anyio
 
@@ -87,3 +89,39 @@ async def test_a_version_made_live_by_hand_becomes_known_with_its_bytes(home: Pa
     assert (after, done) == (Rollout(live=2), ["promote"])
     entry = entry_of(home)
     assert entry.history.digest(2) == entry.releases[2].sha256
+
+
+async def test_a_number_that_no_server_can_carry_is_refused_with_the_reason(home: Path) -> None:
+    (home / "2").rename(home / str(2**63))
+    card = home / str(2**63) / "card.yaml"
+    card.write_text(yaml.safe_dump({**yaml.safe_load(card.read_text()), "version": 2**63}))
+    after, _ = await tend(home)
+    assert after == Rollout(live=1)
+    assert "version" in str(entry_of(home).history.refusal(2**63))
+    assert str(2**63 - 1) in str(entry_of(home).history.refusal(2**63))
+
+
+@pytest.mark.parametrize("under_way", [False, True])
+async def test_a_pin_that_comes_meanwhile_holds(home: Path, under_way: bool) -> None:
+    (home / "detector.yaml").write_text((home / "detector.yaml").read_text() + "policy: auto\n")
+    if under_way:
+        assert (await tend(home))[0].next == 2
+    entry, store, prover = entry_of(home), RolloutStore(home.parent), Prover(1.0)
+    (home / "rollout.yaml").write_text((home / "rollout.yaml").read_text() + "pinned: true\n")
+    prover._note(entry.manifest, entry.releases[2], Proof(passed=True))
+    for _ in range(3):
+        await Steward(store, prover).tend(entry, lambda _, __: None)
+        entry = entry_of(home)
+    assert (entry.rollout.live, entry.rollout.pinned) == (1, True)
+    assert entry.rollout.next == (2 if under_way else None)
+
+
+async def test_a_pinned_version_goes_live_once_it_has_passed(home: Path) -> None:
+    await tend(home)
+    store, prover = RolloutStore(home.parent), Prover(1.0)
+    line = event("pin", 2, who="a", why="b")
+    store.change("toy-face", lambda now: revised(now, next=2, pinned=True), line)
+    entry = entry_of(home)
+    prover._note(entry.manifest, entry.releases[2], Proof(passed=True))
+    await Steward(store, prover).tend(entry, lambda _, __: None)
+    assert entry_of(home).rollout == Rollout(live=2, previous=1, pinned=True)
