@@ -271,6 +271,38 @@ def test_a_number_that_stood_for_other_bytes_is_refused(operator: Operator) -> N
     assert "already existed with other bytes" in response.json()["detail"]
 
 
+@BOTH
+def test_a_live_version_that_is_changed_on_disk_answers_as_it_was_loaded_whatever_comes(
+    operator: Operator, media: dict[str, Path], toy_versions: Path, name: str
+) -> None:
+    # A load that is on its way reads what lies there, so none must be: what other tests drained is gone before this is.
+    operator.wait_for(name, last := operator.drop_in(name, "good"), "candidate")
+    operator.ordered(name, "drain", version=last, wait=True)
+    before, model = operator.answer(media["still"], name), operator.model(name)
+    graph = "model.onnx" if model["manifest"]["server"] == "triton" else "saved_model.pb"
+    place = operator.stack.repository / name / str(model["live"]) / graph
+    whole = place.read_bytes()
+    other = "drifting" if graph == "model.onnx" else "nan"
+    place.write_bytes((toy_versions / name / other / graph).read_bytes())
+    try:
+        number = operator.drop_in(name, "good")
+        if graph == "saved_model.pb":
+            operator.wait_for(name, number, "candidate")
+        else:
+            operator.stack.wait_until(
+                lambda: "Put these files back" in str(operator.version(name, number).get("reason")),
+                20,
+                "the version that came did not say for what it waits",
+            )
+        after = operator.answer(media["still"], name)
+        assert (after["version"], after["score"]) == (before["version"], pytest.approx(before["score"], abs=1e-6))
+        assert "these files are put back" in operator.version(name, model["live"])["reason"] or graph != "model.onnx"
+    finally:
+        place.write_bytes(whole)
+    operator.wait_for(name, number, "candidate")
+    assert operator.answer(media["still"], name)["score"] == pytest.approx(before["score"], abs=1e-6)
+
+
 def test_promoting_a_bad_version_fails_when_waited_for(operator: Operator) -> None:
     number = operator.packaged("toy-face", "nan", operator.staging / "nan")
     done = operator.command("stage", "toy-face", "nan", "--wait")

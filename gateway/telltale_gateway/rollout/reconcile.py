@@ -308,6 +308,10 @@ class Reconciler:
         except (BackendUnavailable, BackendTimeout) as error:
             _log.warning("%s: %s", server, error)
             return
+        except Exception:
+            # What is loaded is looked at all the same.
+            _log.exception("loading on %s failed", server)
+            return
         if not loader.complete(needs):
             self.nudge()
 
@@ -323,9 +327,13 @@ class Reconciler:
         name = entry.manifest.name
         deployed = self._fleet.detectors.get(name)
         answering = deployed.version if deployed is not None and deployed.release is not None else None
-        held = loader.holds(name)
-        need = need_of(entry, answering, self._used(name), held, self._composer.fallback(entry, deployed))
-        changed = await asyncio.to_thread(self._sources.reader.changed, entry, held | set(need.versions))
+        used, held = self._used(name), loader.holds(name)
+        served = held | used | (frozenset() if answering is None else {answering})
+        changed = await asyncio.to_thread(self._sources.reader.changed, entry, served | entry.releases.keys())
+        if not loader.informed:
+            # What the gateway before had loaded, and nobody could load again as it was, is kept where it is found.
+            held |= served & changed.keys()
+        need = need_of(entry, answering, used, held, self._composer.fallback(entry, deployed))
         return replace(need, changed=changed)
 
     def _used(self, name: str) -> Versions:

@@ -203,6 +203,15 @@ async def test_a_changed_version_that_its_server_lost_is_not_read_from_the_other
     assert all(told["toy"].versions == {2} for told in server.told)
 
 
+@pytest.mark.parametrize("there", [True, False])
+async def test_a_gateway_that_takes_over_keeps_a_changed_version_where_it_is_found(there: bool) -> None:
+    server = ServerInMemory()
+    server.loaded = {"toy": frozenset({1})} if there else {}
+    await settle(Loader(server, 0.0), {"toy": Need((1, 2), changed={1: "changed"})})
+    assert server.loaded == {"toy": {1} if there else {2}}
+    assert all(1 not in told["toy"].versions or there for told in server.told)
+
+
 async def test_a_server_that_loads_each_version_alone_loads_beside_a_changed_one() -> None:
     server = ServerInMemory()
     server.loads_together = False
