@@ -173,6 +173,32 @@ def test_gateways_are_set_as_by_compose(
     assert str(own.allow_anonymous).lower() == there["TELLTALE_ALLOW_ANONYMOUS"]
 
 
+def test_uploads_and_films_fit_into_the_room_for_them(deployments: dict[str, Manifest], compose: dict[str, Any]) -> None:
+    own = Settings(model_repository=Path("/models"), preprocess_url="http://preprocess-service:8010")
+    gateway, deployment = compose["services"]["gateway"], deployments["gateway"]
+    environment = gateway["environment"]
+    films, upload = (
+        int(environment[name].partition(":-")[2].rstrip("}"))
+        for name in ("TELLTALE_VISUALIZATIONS__BYTES", "TELLTALE_LIMITS__UPLOAD_BYTES")
+    )
+    needed = own.limits.concurrent_analyses * upload + films
+
+    def gibibytes(text: str) -> int:
+        found = re.search(r"(\d+)(?:g|Gi)\b", text)
+        assert found is not None
+        return int(found[1]) << 30
+
+    (volume,) = (each for each in deployment["spec"]["template"]["spec"]["volumes"] if each["name"] == "uploads")
+    memory = _container(deployment)["resources"]["limits"]["memory"]
+    for room, limit in (
+        (gateway["tmpfs"][0], gateway["mem_limit"]),
+        (volume["emptyDir"]["sizeLimit"], memory),
+    ):
+        assert needed < gibibytes(room)
+        # What waits there counts as the container's memory, beside the process itself.
+        assert gibibytes(room) + (1 << 30) <= gibibytes(limit)
+
+
 def test_probes_ask_what_needs_no_key(deployments: dict[str, Manifest]) -> None:
     container = _container(deployments["gateway"])
     assert {container[probe]["httpGet"]["path"] for probe in ("livenessProbe", "startupProbe")} <= OPEN_PATHS
