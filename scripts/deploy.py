@@ -1,6 +1,7 @@
 """Prepare a host for compose.yaml, and restart the gateways one after another.
 
-`prepare` makes what is missing of .env, secrets/ and nginx/certs/ and leaves alone what is there. `roll` starts a new
+`prepare` makes what is missing of .env, secrets/ and nginx/certs/, or where .env says that these are, and leaves alone
+what is there. `roll` starts a new
 replica for each one that runs (a new image, where one was built or pulled), waits until it answers, and stops the old
 one, which finishes what it has begun. Needs nothing but Python 3.11, openssl and docker.
 """
@@ -16,12 +17,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from _first_keys import make_first_keys, write_secret
+from _stack_settings import IMAGE_USER, Place, place_here
 from _steps import SetupError, call, main_or_message, say, step
 
 HOUSE = Path(__file__).resolve().parent.parent
 SECRETS = ("telltale_triton_control_key", "grafana_admin_password")
-# The images' own user, for hosts where root owns everything.
-IMAGE_USER = 10001
 CERTIFICATE_DAYS = 825
 HEALTHY_WITHIN_S = 180
 # For so long nginx passes over a replica that refused it while it started (fail_timeout in edge.conf.template).
@@ -34,28 +34,32 @@ def prepare(house: Path, name: str) -> None:
     """Make .env, the secrets, the first API keys and a certificate for `name`, whatever of them is missing.
 
     Raises:
-        SetupError: openssl is missing or fails, or what lies where a key should be is none.
+        SetupError: openssl is missing or fails, what lies where a key should be is none, or a setting leads nowhere.
     """
-    owner = (house / "model-repository").stat()
-    uid, gid = (owner.st_uid, owner.st_gid) if owner.st_uid else (IMAGE_USER, IMAGE_USER)
-    environment = house / ".env"
-    if not environment.exists():
-        text = (house / ".env.example").read_text(encoding="utf-8")
-        for variable, value in (("TELLTALE_UID", uid), ("TELLTALE_GID", gid)):
-            text = text.replace(f"#{variable}={IMAGE_USER}\n", f"{variable}={value}\n")
-        environment.write_text(text, encoding="utf-8")
-        say(".env is written; every setting is in it")
-    made = [path for each in SECRETS if not (path := house / "secrets" / each).exists()]
+    place = place_here(house)
+    _write_environment(house, place)
+    made = [path for each in SECRETS if not (path := place.secrets / each).exists()]
     for path in made:
         write_secret(path, secrets.token_urlsafe(32))
-    made += make_first_keys(house / "secrets")
-    made += certificate(house / "nginx/certs", name)
-    for path in made:
-        _give(path, uid, gid)
-    _give(house / "secrets", uid, gid)
-    _give(house / "nginx/certs", uid, gid)
-    if owner.st_uid == 0:
-        say(f"root owns model-repository/: for rollouts by the gateway, chown -R {uid}:{gid} model-repository")
+    made += make_first_keys(place.secrets)
+    made += certificate(place.certificates, name)
+    for path in [*made, place.secrets, place.certificates]:
+        _give(path, place)
+    if made and os.geteuid() not in (0, place.uid):
+        say(f"the containers run as user {place.uid}, who cannot read that: chown it, or set TELLTALE_UID in .env")
+    if place.repository.stat().st_uid != place.uid:
+        say(f"for rollouts by the gateway, chown -R {place.uid}:{place.gid} {place.repository}")
+
+
+def _write_environment(house: Path, place: Place) -> None:
+    environment = house / ".env"
+    if environment.exists():
+        return
+    text = (house / ".env.example").read_text(encoding="utf-8")
+    for variable, value in (("TELLTALE_UID", place.uid), ("TELLTALE_GID", place.gid)):
+        text = text.replace(f"#{variable}={IMAGE_USER}\n", f"{variable}={value}\n")
+    environment.write_text(text, encoding="utf-8")
+    say(".env is written; every setting is in it")
 
 
 def certificate(folder: Path, name: str) -> list[Path]:
@@ -107,10 +111,10 @@ def roll(house: Path, service: str, compose: Sequence[str]) -> None:
     _scale(house, service, compose, len(old))
 
 
-def _give(path: Path, uid: int, gid: int) -> None:
+def _give(path: Path, place: Place) -> None:
     # Only root can, and only root has to.
     if os.geteuid() == 0:
-        os.chown(path, uid, gid)
+        os.chown(path, place.uid, place.gid)
 
 
 def _replicas(house: Path, service: str, compose: Sequence[str]) -> list[str]:
@@ -158,7 +162,7 @@ def main() -> None:
         if options.command == "prepare":
             prepare(options.house, options.name)
         elif options.command == "certs":
-            certificate(options.house / "nginx/certs", options.name)
+            certificate(place_here(options.house).certificates, options.name)
         else:
             roll(options.house, options.service, options.compose)
     except (PermissionError, subprocess.SubprocessError) as error:

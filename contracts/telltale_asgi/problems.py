@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Protocol, runtime_checkable
@@ -44,10 +45,12 @@ def answer_problem(problem: Problem, scope: Scope, headers: Mapping[str, str] | 
     return Response(problem.model_dump_json(), problem.status, dict(headers or {}), Problem.MEDIA_TYPE)
 
 
-def install_problem_handlers(app: Starlette, kind: type[Exception], hints: Mapping[int, str]) -> None:
+def install_problem_handlers(
+    app: Starlette, kind: type[Exception], hints: Mapping[int, str], *, no_room: Answerable
+) -> None:
     """Answer the application's own errors, all of a ``kind`` that is Answerable, and Starlette's; faults are another's.
 
-    ``hints``: what to do about Starlette's errors, by status.
+    ``hints``: what to do about Starlette's errors, by status. ``no_room``: what is answered where a file cannot grow.
     """
 
     async def own(request: Request, error: Exception) -> Response:
@@ -69,7 +72,15 @@ def install_problem_handlers(app: Starlette, kind: type[Exception], hints: Mappi
         )
         return answer_problem(problem, request.scope, error.headers)
 
+    # Not caught where files are written: the stream says it again when it is closed, and that hides what was raised.
+    async def full(request: Request, error: Exception) -> Response:
+        if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise error
+        _log.warning("no room is left for a file", error=str(error))
+        return answer(no_room, request.scope)
+
     app.add_exception_handler(kind, own)
+    app.add_exception_handler(OSError, full)
     app.add_exception_handler(HTTPException, http)
 
 

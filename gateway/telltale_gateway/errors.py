@@ -22,6 +22,7 @@
       PreprocessUnavailable    503  preprocessing cannot be reached
       NoDetectorAvailable      503  every detector that could have answered is down
       Busy                     503  as many analyses run as are allowed
+      NoRoom                   503  there is no room left for the upload, or for what is made of it
       AuthenticationUnavailable  503  credentials cannot be checked
       AnalysisTimeout          504  the deadline passed
       OrderPending             504  an order is still going on
@@ -44,6 +45,7 @@ __all__ = [
     "BadUpload",
     "Busy",
     "NoDetectorAvailable",
+    "NoRoom",
     "NotAllowed",
     "NotAuthenticated",
     "NothingToAnalyse",
@@ -210,6 +212,12 @@ class Busy(TelltaleError):
     """As many analyses run as are allowed."""
 
     status, code, title = 503, "busy", "Busy"
+
+
+class NoRoom(TelltaleError):
+    """There is no room left where uploads wait, and what is made of them."""
+
+    status, code, title = 503, "no_room", "No room"
 
 
 class AnalysisTimeout(TelltaleError):

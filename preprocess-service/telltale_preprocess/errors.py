@@ -17,6 +17,7 @@ PreprocessError
  |-- MediaCrashedDecoder   422  it killed two workers
  |-- ProcessingFailed      500  a fault of ours
  |-- Busy                  503
+ |-- NoRoom                503  there is no room left for the upload
  |-- WorkersLost           503  two workers were killed, not by it
  |-- DecodeTimeout         504
 """
@@ -203,6 +204,16 @@ class Busy(PreprocessError):
     title = "Busy"
     hint = "Try again after the seconds in Retry-After."
     retry_after_s = 2
+
+
+class NoRoom(PreprocessError):
+    """There is no room left where uploads wait."""
+
+    status = 503
+    code = "no_room"
+    title = "No room"
+    hint = "Try again after the seconds in Retry-After."
+    retry_after_s = 5
 
 
 class WorkersLost(PreprocessError):

@@ -49,7 +49,7 @@ def ask(path: str, **headers: str) -> httpx.Response:
     """One request to the application."""
     paths = {"/refuse": refuse, "/fail": fail, "/break": break_off, "/fine/{name}": fine, "/ping": fine}
     app = Starlette(routes=[Route(path, endpoint) for path, endpoint in paths.items()])
-    install_problem_handlers(app, Refusal, {404: "look elsewhere"})
+    install_problem_handlers(app, Refusal, {404: "look elsewhere"}, no_room=Refusal())
     app.add_middleware(Faults, fault=Refusal())
     app.add_middleware(RequestContext, logger="requests")
 

@@ -96,6 +96,20 @@ def test_nginx_waits_longer_than_the_services_do(root: Path) -> None:
     assert int(_derived(root, TELLTALE_DEADLINES__ANALYSIS_S="600.5")["EDGE_ANALYSIS_S"]) > 600
 
 
+@pytest.mark.parametrize(
+    ("told", "suffix"),
+    [({}, ""), ({"TELLTALE_EDGE_HTTPS_PORT": "443"}, ""), ({"TELLTALE_EDGE_HTTPS_PORT": "10.0.0.1:8443"}, ":8443")],
+)
+def test_http_leads_to_the_port_that_is_published(
+    root: Path, compose: dict[str, Any], told: dict[str, str], suffix: str
+) -> None:
+    assert _derived(root, **told)["EDGE_HTTPS_SUFFIX"] == suffix
+    template = (root / "nginx/templates/edge.conf.template").read_text()
+    assert "return 308 https://$host${EDGE_HTTPS_SUFFIX}$request_uri;" in template
+    nginx = compose["services"]["nginx"]
+    assert f"{nginx['environment']['TELLTALE_EDGE_HTTPS_PORT']}:8443" in nginx["ports"]
+
+
 def test_every_variable_of_the_templates_is_given(root: Path, compose: dict[str, Any]) -> None:
     given = {name for name in compose["services"]["nginx"]["environment"] if name.startswith("EDGE_")}
     assert given == EDGE.keys()

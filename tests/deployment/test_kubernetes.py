@@ -12,10 +12,17 @@ from typing import Any
 import pytest
 import yaml
 from telltale_gateway.api.access import OPEN_PATHS
+from telltale_gateway.settings import Settings
 
 from tests.deployment.exposure import PUBLIC
 
 Manifest = dict[str, Any]
+# What compose.yaml sets for gateways and manifests do not, because the services' own default is the same.
+BY_DEFAULT = {
+    "TELLTALE_DEADLINES__ANALYSIS_S",
+    "TELLTALE_DEADLINES__PREPROCESS_S",
+    "TELLTALE_ALLOW_ANONYMOUS",
+}
 NO_RESOURCES = {"kustomization.yaml", "prometheus-adapter.values.yaml"}
 
 
@@ -142,6 +149,54 @@ def test_gateways_have_the_file_of_keys_and_nobody_is_anonymous(
     assert "subPath" not in mounted["/run/keys"]
     settings = [each["data"] for each in manifests if each["kind"] == "ConfigMap"]
     assert not any("TELLTALE_ALLOW_ANONYMOUS" in data for data in settings)
+
+
+def test_gateways_are_set_as_by_compose(
+    deployments: dict[str, Manifest], manifests: list[Manifest], compose: dict[str, Any]
+) -> None:
+    (settings,) = (each["data"] for each in manifests if each["metadata"]["name"] == "settings")
+    here = {**settings, **{each["name"]: each["value"] for each in _container(deployments["gateway"])["env"]}}
+    there = {
+        name: re.sub(r"^\$\{\w+:?-(.*)\}$", r"\1", value)
+        for name, value in compose["services"]["gateway"]["environment"].items()
+        if name.startswith("TELLTALE_")
+    }
+    of_gateways = {name for name in here if not name.startswith("TELLTALE_PREPROCESS_MAX_")}
+    assert of_gateways - {"TELLTALE_PREPROCESS_WORKERS"} == there.keys() - BY_DEFAULT
+    servers = {name: value.replace("preprocess-balancer", "preprocess-service") for name, value in there.items()}
+    assert {name: here[name] for name in there.keys() - BY_DEFAULT} == {
+        name: servers[name] for name in there.keys() - BY_DEFAULT
+    }
+    own = Settings(model_repository=Path("/models"), preprocess_url="http://preprocess-service:8010")
+    assert own.deadlines.analysis_s == float(there["TELLTALE_DEADLINES__ANALYSIS_S"])
+    assert own.deadlines.preprocess_s == float(there["TELLTALE_DEADLINES__PREPROCESS_S"])
+    assert str(own.allow_anonymous).lower() == there["TELLTALE_ALLOW_ANONYMOUS"]
+
+
+def test_uploads_and_films_fit_into_the_room_for_them(deployments: dict[str, Manifest], compose: dict[str, Any]) -> None:
+    own = Settings(model_repository=Path("/models"), preprocess_url="http://preprocess-service:8010")
+    gateway, deployment = compose["services"]["gateway"], deployments["gateway"]
+    environment = gateway["environment"]
+    films, upload = (
+        int(environment[name].partition(":-")[2].rstrip("}"))
+        for name in ("TELLTALE_VISUALIZATIONS__BYTES", "TELLTALE_LIMITS__UPLOAD_BYTES")
+    )
+    needed = own.limits.concurrent_analyses * upload + films
+
+    def gibibytes(text: str) -> int:
+        found = re.search(r"(\d+)(?:g|Gi)\b", text)
+        assert found is not None
+        return int(found[1]) << 30
+
+    (volume,) = (each for each in deployment["spec"]["template"]["spec"]["volumes"] if each["name"] == "uploads")
+    memory = _container(deployment)["resources"]["limits"]["memory"]
+    for room, limit in (
+        (gateway["tmpfs"][0], gateway["mem_limit"]),
+        (volume["emptyDir"]["sizeLimit"], memory),
+    ):
+        assert needed < gibibytes(room)
+        # What waits there counts as the container's memory, beside the process itself.
+        assert gibibytes(room) + (1 << 30) <= gibibytes(limit)
 
 
 def test_probes_ask_what_needs_no_key(deployments: dict[str, Manifest]) -> None:

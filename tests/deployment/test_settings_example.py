@@ -82,6 +82,31 @@ def test_what_is_missing_on_a_host_is_made_once(root: Path, tmp_path: Path) -> N
     assert {path: path.read_bytes() for path in made} == made
 
 
+def test_what_is_missing_is_made_where_compose_mounts_it_from(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("house", "detectors"):
+        (tmp_path / folder).mkdir()
+    house, owner = tmp_path / "house", os.geteuid() or 4711
+    lines = [
+        f"TELLTALE_MODEL_REPOSITORY_PATH={tmp_path}/detectors  # on a disk of its own",
+        'TELLTALE_SECRETS="./kept/secrets"',
+        "TELLTALE_CERTS=./unused",
+        f"TELLTALE_UID={owner}",
+        "#TELLTALE_GID=1",
+        f"TELLTALE_GID='{owner}'",
+    ]
+    (house / ".env").write_text("\n".join(lines))
+    # As with compose, the environment is believed first.
+    monkeypatch.setenv("TELLTALE_CERTS", str(tmp_path / "certs"))
+    done = _run(root / "scripts/deploy.py", "--house", house, "prepare")
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in house.iterdir()} == {".env", "kept"}
+    made = [house / "kept/secrets/keys/keys.json", tmp_path / "certs/privkey.pem", tmp_path / "certs"]
+    assert [path.stat().st_uid for path in made] == [owner] * 3
+    assert (house / ".env").read_text().splitlines() == lines
+
+
 def test_secrets_and_keys_are_never_committed(root: Path) -> None:
     ignored = ["secrets/telltale_operator_key", "secrets/keys/keys.json", "nginx/certs/privkey.pem", ".env"]
     done = subprocess.run(["git", "check-ignore", *ignored], cwd=root, capture_output=True, text=True, check=False)  # noqa: S607

@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from telltale_asgi.problems import answer, install_problem_handlers
 from telltale_contracts import Problem
 
-from telltale_gateway.errors import BadParameter, TelltaleError
+from telltale_gateway.errors import BadParameter, NoRoom, TelltaleError
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     "default": {"description": "Any error", "content": {Problem.MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
@@ -27,9 +27,16 @@ FAULT = TelltaleError(
 """What is answered to a request that failed for a reason that nobody foresaw."""
 
 
+_NO_ROOM = NoRoom(
+    "There is no room left here for the upload, or for what is made of it.",
+    "Send the same request again after the seconds in Retry-After, when others are done.",
+    retry_after_s=5,
+)
+
+
 def install_gateway_problems(app: FastAPI) -> None:
     """Have every error of the application answered as a problem."""
-    install_problem_handlers(app, TelltaleError, _HINTS)
+    install_problem_handlers(app, TelltaleError, _HINTS, no_room=_NO_ROOM)
 
     @app.exception_handler(RequestValidationError)
     async def bad_parameter(request: Request, error: RequestValidationError) -> Response:

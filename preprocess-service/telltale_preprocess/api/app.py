@@ -16,7 +16,7 @@ from telltale_preprocess.api import render
 from telltale_preprocess.api.rendering import RenderService
 from telltale_preprocess.api.service import BundleService
 from telltale_preprocess.api.tracing import TELEMETRY
-from telltale_preprocess.errors import Busy, PreprocessError, ProcessingFailed
+from telltale_preprocess.errors import Busy, NoRoom, PreprocessError, ProcessingFailed
 from telltale_preprocess.settings import Settings
 
 router = APIRouter()
@@ -60,7 +60,7 @@ def create_app(settings: Settings, service: BundleService | None = None) -> Fast
     app = FastAPI(title="Telltale preprocess-service", version="0.1.0", lifespan=lifespan, telemetry=TELEMETRY)
     app.state.service = owned
     app.state.renders = RenderService(settings)
-    install_problem_handlers(app, PreprocessError, _HINTS)
+    install_problem_handlers(app, PreprocessError, _HINTS, no_room=NoRoom("There is no room left here for the upload."))
     app.add_middleware(Faults, fault=ProcessingFailed("The request failed for a reason that nobody foresaw."))
     app.add_middleware(RequestContext, logger="telltale_preprocess.requests")
     app.include_router(router)

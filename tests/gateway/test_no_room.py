@@ -1,0 +1,60 @@
+"""What is answered where an upload finds no room: the kernel refuses every write to /dev/full, which stands in."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import tempfile
+from pathlib import Path
+from typing import BinaryIO
+
+import httpx
+import pytest
+from fastapi import FastAPI, Request
+from telltale_asgi.requests import RequestContext
+from telltale_gateway.api.problems import install_gateway_problems
+from telltale_gateway.api.uploads import received
+from telltale_gateway.settings import Settings
+
+from tests.gateway.running import problem_of
+
+
+def _full(prefix: str) -> BinaryIO:
+    assert prefix == "telltale-"
+    return Path("/dev/full").open("r+b", buffering=1 << 13)
+
+
+def _sent(size: int) -> httpx.Response:
+    app = FastAPI()
+    app.state.settings = Settings(model_repository=Path("/models"), preprocess_url="http://127.0.0.1:9")
+    install_gateway_problems(app)
+    app.add_middleware(RequestContext, logger="requests")
+
+    @app.post("/predict")
+    async def predict(request: Request) -> None:
+        async with received(request) as (form, _):
+            assert form.files
+
+    async def once() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here") as client:
+            return await client.post("/predict", files={"file": ("clip.mp4", bytes(size))})
+
+    return asyncio.run(once())
+
+
+# One that fits into the stream's buffer is refused once it is complete; one that does not, while it arrives.
+@pytest.mark.parametrize("size", [1, 1 << 20])
+def test_an_upload_that_finds_no_room_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    monkeypatch.setattr(tempfile, "TemporaryFile", _full)
+    response = _sent(size)
+    problem_of(response, 503, "no_room")
+    assert response.headers["Retry-After"] == "5"
+
+
+def test_another_fault_of_the_disk_is_no_want_of_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(prefix: str) -> BinaryIO:
+        raise OSError(errno.EIO, "broken", prefix)
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", broken)
+    with pytest.raises(OSError, match="broken"):
+        _sent(1)
