@@ -9,7 +9,8 @@ import pytest
 from PIL import Image as Pillow
 from telltale_contracts import FaceCrop, Image
 from telltale_preprocess.faces.crops import cut_face, cut_square
-from telltale_preprocess.faces.detector import Face, FaceDetector
+from telltale_preprocess.faces.detector import Face, FaceDetector, tiles
+from telltale_preprocess.faces.scenes import ShotCounter
 from telltale_preprocess.faces.tracker import FaceTracker
 from telltale_preprocess.features.pictures import fit_picture
 from telltale_preprocess.settings import Settings
@@ -126,3 +127,20 @@ def test_somebody_who_was_away_for_long_is_somebody_new() -> None:
     tracker = FaceTracker()
     assert tracker.link(0, [face_at(100, 100)]) == [0]
     assert tracker.link(9, [face_at(100, 100)]) == [1]
+
+
+@pytest.mark.parametrize("size", [(1080, 1920), (400, 4000), (16, 400_000), (400_000, 16), (40, 1200), (1, 2)])
+def test_tiles_cover_a_picture_and_are_few(size: tuple[int, int]) -> None:
+    found = tiles(*size)
+    assert len(found) <= 32
+    covered = np.zeros(size, dtype=np.bool_)
+    for x, y, side in found:
+        assert x >= 0
+        assert y >= 0
+        covered[y : y + side, x : x + side] = True
+    assert covered.all()
+
+
+@pytest.mark.parametrize("size", [(8000, 16), (16, 8000)])
+def test_a_thin_picture_has_a_shot(size: tuple[int, int]) -> None:
+    assert ShotCounter().shot_of(np.zeros((*size, 3), dtype=np.uint8)) == 0

@@ -30,6 +30,9 @@ SHORT_RANGE_FILE = "face_detection_short_range.tflite"
 _BORDERED = 2
 _TILE_SHARE = 0.6
 _TILE_OVERLAP = 0.15
+# Panoramas are up to ten times as long as high, twelve tiles. Without an end a strip of a few kilobytes, 16 pixels by
+# some hundred thousand, would have tens of thousands of tiles, each searched by a model.
+_MAX_TILES = 32
 
 
 @dataclass(frozen=True)
@@ -137,8 +140,13 @@ class FaceDetector:
 
 
 def tiles(height: int, width: int) -> list[tuple[int, int, int]]:
-    """Overlapping squares that cover a picture, as x, y and side: as few as show a face 1.6 times as large."""
-    side = min(height, width, round(_TILE_SHARE * max(height, width)))
+    """Overlapping squares that cover a picture, as x, y and side: as few as show a face 1.6 times as large.
+
+    Of a picture over 27 times as long as wide they are larger and reach beyond its long edges, so that 32 cover it.
+    """
+    longer = max(height, width)
+    fewest = math.ceil(longer / (_MAX_TILES * (1.0 - _TILE_OVERLAP) + _TILE_OVERLAP))
+    side = max(fewest, min(height, width, round(_TILE_SHARE * longer)))
     across, down = (_tile_starts(length, side) for length in (width, height))
     return [(x, y, side) for y in down for x in across]
 

@@ -59,7 +59,8 @@ def histogram_distance(before: NDArray[np.float64], now: NDArray[np.float64]) ->
 def _signature(rgb: Rgb) -> _Signature:
     sampled = reduced(rgb, _SAMPLED_SIDE)
     # Areas of two by two are averaged ten times as fast as others.
-    half = cv2.resize(sampled, (sampled.shape[1] // 2, sampled.shape[0] // 2), interpolation=cv2.INTER_AREA)
+    size = max(1, sampled.shape[1] // 2), max(1, sampled.shape[0] // 2)
+    half = cv2.resize(sampled, size, interpolation=cv2.INTER_AREA)
     small = cv2.resize(half, _SMALL, interpolation=cv2.INTER_AREA)
     counts = cv2.calcHist([small], [0, 1, 2], None, [_BINS] * 3, [0, 256] * 3).ravel().astype(np.float64)
     grey = cv2.resize(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), _LAYOUT, interpolation=cv2.INTER_AREA)
