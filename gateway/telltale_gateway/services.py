@@ -200,7 +200,12 @@ def _fetcher(settings: Settings) -> UrlFetcher | None:
     urls = settings.urls
     if not urls.enabled:
         return None
-    return UrlFetcher(limit_bytes=settings.limits.upload_bytes, timeout_s=urls.timeout_s, ports=urls.ports)
+    return UrlFetcher(
+        limit_bytes=settings.limits.upload_bytes,
+        timeout_s=urls.timeout_s,
+        ports=urls.ports,
+        concurrent=urls.concurrent,
+    )
 
 
 def _judge(settings: Settings) -> Judge:

@@ -126,6 +126,7 @@ class Urls(_Group):
     enabled: bool = False
     timeout_s: float = Field(default=60.0, gt=0.0)
     ports: frozenset[Annotated[int, Field(ge=1, le=65535)]] = frozenset({80, 443})
+    concurrent: int = Field(default=8, ge=1, description="fetched at once; more are told to come back")
 
 
 _SHORTEST_SECRET = 32

@@ -25,6 +25,7 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     bright, dark = clips.portrait(), (0.35 * clips.portrait()).astype(np.uint8)
     return {
         "darkening": write_cut(folder / "darkening.mp4", bright, dark),
+        "leaving": write_cut(folder / "leaving.mp4", dark, clips.meadow(512, 512), clips.meadow(512, 512), dark),
         "talking": clips.write_video(folder / "talking.mp4", clips.portrait(), sound=voice),
         "meadow": clips.write_picture(folder / "meadow.png", clips.meadow()),
         "voice": clips.write_wav(folder / "voice.wav", voice),

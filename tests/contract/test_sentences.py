@@ -50,6 +50,17 @@ def check(answer: dict[str, Any], sentences: list[str]) -> None:
     assert {sentence: wrong for sentence in sentences if (wrong := unfounded(sentence, known))} == {}
 
 
+def check_seconds(answer: dict[str, Any]) -> int:
+    """What is said of every frame between two times holds for each of them; how often it is said."""
+    runs = [each for each in answer["findings"]["suspicious"] if each["of"] == "picture"]
+    for run in runs:
+        within = [each["score"] for each in answer["frame_samples"] if run["start"] <= each["t"] <= run["end"]]
+        assert within
+        assert all(score is not None and score >= answer["threshold"] for score in within)
+        assert max(within) == run["peak"]
+    return len(runs)
+
+
 @pytest.mark.parametrize("kind", ["talking", "still", "voice"])
 @pytest.mark.parametrize("explain", ["true", "false"])
 def test_every_number_of_a_verdicts_sentences_is_in_the_verdict(
@@ -57,6 +68,7 @@ def test_every_number_of_a_verdicts_sentences_is_in_the_verdict(
 ) -> None:
     answer = stack.predict(media[kind], max_frames="6", explain=explain).json()
     check(answer, answer["explanation"])
+    check_seconds(answer)
     if explain == "true":
         assert any("by occlusion" in sentence for sentence in answer["explanation"])
 
@@ -103,6 +115,14 @@ def test_a_video_is_explained_by_face_seconds_and_steadiness(stack: RunningStack
     moved = {each["name"]: abs(each["contribution"]) for each in answer["detectors"]}
     assert found["decisive"] == max(moved, key=lambda name: moved[name])
     assert found["likeliest"] == max(answer["forgeries"], key=lambda name: answer["forgeries"][name])
+
+
+def test_no_sentence_speaks_for_seconds_that_show_nobody(stack: RunningStack, media: dict[str, Path]) -> None:
+    """Somebody, then nobody, then somebody again: what is said of the first seconds and the last is not of all."""
+    answer = stack.predict(media["leaving"], max_frames="16", detectors="toy-synthesis").json()
+    assert answer["findings"]["frames_without_face"] >= 4
+    assert check_seconds(answer) == 2
+    assert sum(sentence.startswith("Every frame looked at") for sentence in answer["explanation"]) == 2
 
 
 def test_a_number_from_nowhere_would_be_seen() -> None:

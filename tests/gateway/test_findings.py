@@ -53,9 +53,13 @@ def test_a_run_at_either_end_reaches_the_end_of_the_video() -> None:
     assert (last.start, last.end) == (1.5, 3.5)
 
 
-def test_a_frame_without_a_score_neither_ends_a_run_nor_begins_one() -> None:
-    (stretch,) = suspicious_frames(frames(None, 0.8, None, 0.7, None, 0.1), 0.5, 6.0)
-    assert (stretch.start, stretch.end) == (0.5, 3.5)
+def test_a_frame_without_a_score_ends_a_run() -> None:
+    nobody = [None] * 6
+    first, last = suspicious_frames(frames(0.8, 0.7, *nobody, 0.9, 0.6), 0.5, 10.0)
+    assert (first.start, first.end, first.peak) == (0.0, 1.5, 0.8)
+    assert (last.start, last.end, last.peak) == (7.5, 10.0, 0.9)
+    alone, again = suspicious_frames(frames(None, 0.8, None, 0.7, None, 0.1), 0.5, 6.0)
+    assert [(each.start, each.end) for each in (alone, again)] == [(0.5, 1.5), (2.5, 3.5)]
 
 
 def test_the_threshold_itself_is_suspicious_and_nothing_below_it() -> None:

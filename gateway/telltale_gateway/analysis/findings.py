@@ -69,8 +69,9 @@ def suspicious_frames(
 ) -> tuple[SuspiciousStretch, ...]:
     """Threshold runs: sampled frames in a row whose score is at least ``threshold``.
 
-    A frame without a score neither ends a run nor begins one. A run lasts from the middle between its first frame and
-    the one before to the middle between its last and the one after; at the ends of the video, to the end.
+    A frame without a score ends a run: nobody knows what it would have scored. A run lasts from the middle between its
+    first frame and the one before to the middle between its last and the one after, whether these have a score or not;
+    at the ends of the video, to the end.
     """
     if len(frames) < 2:
         return ()
@@ -80,9 +81,7 @@ def suspicious_frames(
     runs: list[list[int]] = []
     going = False
     for place, frame in enumerate(frames):
-        if frame.score is None:
-            continue
-        above = frame.score >= threshold
+        above = frame.score is not None and frame.score >= threshold
         if above and going:
             runs[-1].append(place)
         elif above:

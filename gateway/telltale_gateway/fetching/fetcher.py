@@ -7,8 +7,10 @@ import re
 import ssl
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from http import HTTPStatus
 from typing import BinaryIO
 from urllib.parse import unquote
@@ -17,7 +19,7 @@ import httpcore
 import httpx
 
 from telltale_gateway.analysis import MediaSource
-from telltale_gateway.errors import UploadTimeout, UploadTooLarge, UrlRefused, UrlUnreachable
+from telltale_gateway.errors import Busy, UploadTimeout, UploadTooLarge, UrlRefused, UrlUnreachable
 from telltale_gateway.fetching.addresses import is_public
 from telltale_gateway.fetching.pinned import NotPublic, PinnedBackend, Resolve, resolve
 
@@ -25,6 +27,9 @@ _MOST_REDIRECTS = 5
 _LONGEST_URL = 2048
 _LONGEST_NAME = 255
 _CONNECT_S = 5.0
+_RETRY_AFTER_S = 2
+# A thread each: a name server that does not answer holds these, and none that digests, bundles or reconciling need.
+_RESOLVING = 4
 _REDIRECTS = frozenset(
     {
         HTTPStatus.MOVED_PERMANENTLY,
@@ -52,21 +57,26 @@ class UrlFetcher:
         limit_bytes: int,
         timeout_s: float,
         ports: frozenset[int],
-        resolving: Resolve = resolve,
+        concurrent: int,
+        resolving: Resolve | None = None,
         public: Callable[[str], bool] = is_public,
     ) -> None:
         self._limit = limit_bytes
         self._timeout_s = timeout_s
         self._ports = ports
+        self._concurrent = concurrent
+        self._running = 0
+        self._resolvers = ThreadPoolExecutor(_RESOLVING, thread_name_prefix="resolve")
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=ssl.create_default_context(),
-            max_connections=16,
+            max_connections=concurrent,
             max_keepalive_connections=0,
-            network_backend=PinnedBackend(resolving, public),
+            network_backend=PinnedBackend(resolving or partial(resolve, executor=self._resolvers), public),
         )
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, and ask for no more names."""
+        self._resolvers.shutdown(wait=False, cancel_futures=True)
         await self._pool.aclose()
 
     @asynccontextmanager
@@ -74,6 +84,7 @@ class UrlFetcher:
         """What a URL leads to; it is gone when the context is left.
 
         Raises:
+            Busy: as many are being fetched as may be.
             UrlRefused: it is no URL that may be fetched, whoever it leads to.
             UrlUnreachable: no public place answers there, or not with media.
             UploadTooLarge: there is more than the limit.
@@ -82,14 +93,30 @@ class UrlFetcher:
         started = time.perf_counter()
         with tempfile.TemporaryFile(prefix="telltale-") as stream:
             try:
-                async with asyncio.timeout(self._timeout_s):
-                    url = await self._follow(self._checked(text), stream)
+                with self._counted():
+                    async with asyncio.timeout(self._timeout_s):
+                        url = await self._follow(self._checked(text), stream)
             except TimeoutError as error:
                 raise UploadTimeout(f"The URL had not answered in full after {self._timeout_s:g} s.", _HINT) from error
             except (NotPublic, httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
                 raise UrlUnreachable(_UNREACHABLE, _HINT) from error
             stream.seek(0)
             yield MediaSource(stream, _name(url), (time.perf_counter() - started) * 1000.0)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """One of those that may be fetched at once."""
+        if self._running >= self._concurrent:
+            raise Busy(
+                f"{self._running} URLs are being fetched, as many as are allowed.",
+                "Send the same request again in a few seconds, or the media itself.",
+                retry_after_s=_RETRY_AFTER_S,
+            )
+        self._running += 1
+        try:
+            yield
+        finally:
+            self._running -= 1
 
     def _checked(self, text: str) -> httpx.URL:
         """The URL, which is of a kind that may be fetched."""

@@ -9,26 +9,33 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import Executor
+from functools import partial
 
 import httpcore
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
+_RESOLVE_S = 5.0
 
 
 class NotPublic(Exception):
     """The host has no address, or one that is not public."""
 
 
-async def resolve(host: str, port: int) -> list[str]:
+async def resolve(host: str, port: int, *, executor: Executor | None = None, within_s: float = _RESOLVE_S) -> list[str]:
     """The addresses of a host by the system's resolver, which also reads 0x7f.1 and 2130706433.
 
+    It blocks a thread of ``executor`` for as long as a name server takes to answer, and cannot be interrupted; whoever
+    asks is answered after ``within_s`` all the same.
+
     Raises:
-        NotPublic: it has none.
+        NotPublic: it has none, or none that is known in time.
     """
-    loop = asyncio.get_running_loop()
+    asking = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
     try:
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
+        async with asyncio.timeout(within_s):
+            found = await asyncio.get_running_loop().run_in_executor(executor, asking)
+    except (OSError, UnicodeError) as error:  # TimeoutError is an OSError
         raise NotPublic("the host has no address") from error
     return list(dict.fromkeys(str(each[4][0]) for each in found))
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from telltale_gateway.errors import TelltaleError, UploadTimeout, UploadTooLarge, UrlRefused, UrlUnreachable
-from telltale_gateway.fetching import UrlFetcher, is_public, resolve
+from telltale_gateway.errors import Busy, TelltaleError, UploadTimeout, UploadTooLarge, UrlRefused, UrlUnreachable
+from telltale_gateway.fetching import NotPublic, UrlFetcher, is_public, resolve
 from telltale_gateway.fetching.pinned import Resolve
 
 from tests.gateway.fetching.servers import MEDIA, Resolver, WebServer, web_server
@@ -33,7 +36,9 @@ def fetch(
 
     async def once() -> tuple[bytes, str | None]:
         ports = frozenset({80, 443, web.port})
-        fetcher = UrlFetcher(limit_bytes=LIMIT, timeout_s=timeout_s, ports=ports, resolving=resolving, public=public)
+        fetcher = UrlFetcher(
+            limit_bytes=LIMIT, timeout_s=timeout_s, ports=ports, concurrent=4, resolving=resolving, public=public
+        )
         try:
             async with fetcher.fetched(url) as media:
                 return media.stream.read(), media.filename
@@ -188,3 +193,50 @@ def test_nobody_learns_which_names_and_ports_there_are_behind_us(web: WebServer)
         refused(web, f"https://127.0.0.1:{web.port}/", UrlUnreachable, public=anywhere).detail,
     }
     assert len(details) == 1
+
+
+def test_a_name_server_that_does_not_answer_holds_up_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many fetches as may be wait for it, one more is told to come back, and other threads are free meanwhile."""
+    answered = threading.Event()
+
+    def never(*_: object, **__: object) -> list[object]:
+        answered.wait(60.0)
+        return []
+
+    async def ask() -> list[BaseException | None]:
+        fetcher = UrlFetcher(limit_bytes=LIMIT, timeout_s=0.5, ports=frozenset({80}), concurrent=40)
+
+        async def once() -> None:
+            async with fetcher.fetched("http://slow.example/clip.mp4"):
+                pass
+
+        try:
+            asked = [asyncio.create_task(once()) for _ in range(41)]
+            await asyncio.sleep(0)
+            assert await asyncio.wait_for(asyncio.to_thread(lambda: 7), 10.0) == 7
+            assert sum(not each.done() for each in asked) > 0
+            return list(await asyncio.gather(*asked, return_exceptions=True))
+        finally:
+            await fetcher.close()
+            answered.set()
+
+    monkeypatch.setattr(socket, "getaddrinfo", never)
+    came = asyncio.run(ask())
+    assert sum(isinstance(each, UploadTimeout | UrlUnreachable) for each in came) == 40
+    (told,) = [each for each in came if isinstance(each, Busy)]
+    assert (told.status, told.retry_after_s) == (503, 2)
+
+
+def test_a_name_that_is_not_known_in_time_leads_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answered.wait(60.0))
+
+    async def ask() -> None:
+        with ThreadPoolExecutor(1) as executor:
+            try:
+                await resolve("slow.example", 80, executor=executor, within_s=0.05)
+            finally:
+                answered.set()
+
+    with pytest.raises(NotPublic):
+        asyncio.run(ask())
