@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from telltale_preprocess.settings import Settings as PreprocessSettings
 
 Compose = dict[str, Any]
 # Runs when somebody asks it to, and ends.
@@ -88,6 +89,13 @@ def test_preprocessing_meets_nobody_but_its_balancer_and_who_watches(compose: Co
     assert beside == {"preprocess-service", "preprocess-balancer", "prometheus"}
     assert "secrets" not in compose["services"]["preprocess-service"]
     assert "volumes" not in compose["services"]["preprocess-service"]
+
+
+def test_preprocessing_is_told_its_own_settings_and_nothing_else(compose: Compose) -> None:
+    service = compose["services"]["preprocess-service"]
+    assert "env_file" not in service
+    own = {f"TELLTALE_PREPROCESS_{name}".upper() for name in PreprocessSettings.model_fields}
+    assert service["environment"].keys() == own
 
 
 def test_the_model_repository_is_written_to_by_gateways_alone(compose: Compose) -> None:

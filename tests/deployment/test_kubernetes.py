@@ -173,7 +173,9 @@ def test_gateways_are_set_as_by_compose(
     assert str(own.allow_anonymous).lower() == there["TELLTALE_ALLOW_ANONYMOUS"]
 
 
-def test_uploads_and_films_fit_into_the_room_for_them(deployments: dict[str, Manifest], compose: dict[str, Any]) -> None:
+def test_uploads_and_films_fit_into_the_room_for_them(
+    deployments: dict[str, Manifest], compose: dict[str, Any]
+) -> None:
     own = Settings(model_repository=Path("/models"), preprocess_url="http://preprocess-service:8010")
     gateway, deployment = compose["services"]["gateway"], deployments["gateway"]
     environment = gateway["environment"]
