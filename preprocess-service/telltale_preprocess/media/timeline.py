@@ -202,7 +202,8 @@ def _collect(container: InputContainer, streams: list[VideoStream | AudioStream]
     found = {stream.index: _Packets(1 / _rate(stream), float(stream.time_base or 1)) for stream in streams}
     try:
         for packet in packets_of(container, *streams):
-            if packet.size:
+            # What an edit list hides is decoded for what follows it and never shown: it has no time here.
+            if packet.size and not packet.is_discard:
                 found[packet.stream_index].add(packet)
     except av.FFmpegError as error:
         # A cut-off file ends in an error; how much of it was reached is judged by the caller.
