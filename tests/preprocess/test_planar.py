@@ -87,6 +87,19 @@ def test_areas_are_averaged_as_opencv_averages_them(size: tuple[int, int]) -> No
     assert difference.mean() < 0.2
 
 
+@pytest.mark.parametrize("rows", [33, 599])
+@pytest.mark.parametrize("columns", [301, 599, 601, 1999, 2003, 4001, 7999])
+@pytest.mark.parametrize("shrunk", [1.01, 2.0, 3.3])
+def test_colours_stay_in_place_however_wide(rows: int, columns: int, shrunk: float) -> None:
+    draw = np.random.default_rng(4)
+    picture = draw.integers(0, 256, (rows, columns, 3), dtype=np.uint8)
+    size = int(columns / shrunk), int(rows / shrunk)
+    expected = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    difference = np.abs(area_average(picture, *size).astype(int) - expected)
+    assert difference.max() <= 3
+    assert difference.mean(axis=(0, 1)).max() < 0.5
+
+
 def test_a_copy_is_not_larger_than_the_picture() -> None:
     source = frame(320, 240)
     np.testing.assert_array_equal(reduced(PlanarPicture(source, Colorspace.ITU709), 640), converted(source))

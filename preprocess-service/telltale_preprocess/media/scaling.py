@@ -1,7 +1,8 @@
 """Scale pictures by area averages, as OpenCV defines them, by swscale where OpenCV is slow.
 
-OpenCV averages areas of two by two ten times as fast as any others. Those others swscale averages three times as fast,
-to the same value or one level beside it.
+OpenCV averages areas of two by two ten times as fast as any others. Those others swscale averages two to three times as
+fast. It walks by a step rounded to 1/65536 of a pixel, which adds up over a row: of noise of full contrast no value was
+more than three levels beside OpenCV's up to 600 pixels a side, but 7 at 2000 and 19 at 4000, each colour differently.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 # Beyond, filters become long and swscale has no advantage; such a stretch is rare.
 _MAX_RATIO = 4
+_MAX_SIDE = 600
 _SLACK = 64
 
 
@@ -21,7 +23,8 @@ def area_average(picture: NDArray[np.uint8], width: int, height: int) -> NDArray
     """A smaller copy of a picture: uint8 [height, width, 3], from one at least as high and as wide."""
     rows, columns = picture.shape[:2]
     halves = rows == 2 * height and columns == 2 * width
-    if halves or rows > _MAX_RATIO * height or columns > _MAX_RATIO * width:
+    large = max(rows, columns) > _MAX_SIDE
+    if halves or large or rows > _MAX_RATIO * height or columns > _MAX_RATIO * width:
         return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
     # The three colours beside each other are one grey picture: no area reaches over the seams.
     beside = buffer(rows, 3 * columns)

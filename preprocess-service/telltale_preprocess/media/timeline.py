@@ -23,6 +23,9 @@ from telltale_preprocess.media.container import packets_of
 
 # Raw streams whose duration libavformat only estimates from the bit rate: their end proves nothing.
 _ESTIMATED = {"mp3", "aac", "ac3", "eac3", "h264", "hevc", "m4v", "mpegvideo", "amr", "dts", "obu"}
+# AVI has no presentation times; libavformat takes a frame with others after it for shown one step after its decoding,
+# whatever the order is.
+_NO_STAMPS = {"avi"}
 # Containers that say how long the whole lasts; libavformat says it of each stream.
 _ONE_DURATION = {"asf", "matroska,webm"}
 _MIN_SHARE = 0.9
@@ -88,10 +91,12 @@ def _numbers() -> array[float]:
 
 @dataclass
 class _Packets:
-    """What the packets of one stream say, in decoding order; times in seconds, NaN where they say none."""
+    """What the packets of one stream say, in decoding order; times in seconds, NaN where they say none; ``stamped``:
+    whether the container has times of presentation at all."""
 
     step: float
     base: float
+    stamped: bool
     shown: array[float] = field(default_factory=_numbers)
     decoded: array[float] = field(default_factory=_numbers)
     lengths: array[float] = field(default_factory=_numbers)
@@ -99,7 +104,7 @@ class _Packets:
 
     def add(self, packet: Packet[Any]) -> None:
         pts, dts, base = packet.pts, packet.dts, self.base
-        self.shown.append(math.nan if pts is None else pts * base)
+        self.shown.append(math.nan if pts is None or not self.stamped else pts * base)
         self.decoded.append(math.nan if dts is None else dts * base)
         length = packet.duration or 0
         if _WRAPPED <= length < 1 << 32:
@@ -199,10 +204,12 @@ def _declared(container: InputContainer, video: VideoStream | None, audio: Audio
 
 
 def _collect(container: InputContainer, streams: list[VideoStream | AudioStream]) -> dict[int, _Packets]:
-    found = {stream.index: _Packets(1 / _rate(stream), float(stream.time_base or 1)) for stream in streams}
+    stamped = container.format.name not in _NO_STAMPS
+    found = {stream.index: _Packets(1 / _rate(stream), float(stream.time_base or 1), stamped) for stream in streams}
     try:
         for packet in packets_of(container, *streams):
-            if packet.size:
+            # What an edit list hides is decoded for what follows it and never shown: it has no time here.
+            if packet.size and not packet.is_discard:
                 found[packet.stream_index].add(packet)
     except av.FFmpegError as error:
         # A cut-off file ends in an error; how much of it was reached is judged by the caller.

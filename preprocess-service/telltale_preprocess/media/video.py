@@ -58,7 +58,6 @@ def decode_frames(
         stream = video_stream(container)
         if stream is None:
             raise DamagedMedia("The video stream cannot be opened a second time.")
-        aspect = stream.sample_aspect_ratio
         reader = _Reader(container, stream, timeline, spacing=len(timeline.times) / max(1, len(targets)))
         following = [*(int(target) for target in targets[1:]), None]
         for target, after in zip(targets, following, strict=True):
@@ -67,8 +66,10 @@ def decode_frames(
                 continue
             found.add(chosen.index)
             frame = chosen.frame
-            width = display_width(frame.width, aspect)
-            refuse_size(max(width, frame.width), frame.height, max_pixels=max_pixels, min_side=min_side)
+            # Where the container does not say it, the decoder knows it from the stream itself, after a frame.
+            aspect = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
+            for width in (frame.width, display_width(frame.width, aspect)):
+                refuse_size(width, frame.height, max_pixels=max_pixels, min_side=min_side)
             rgb = to_rgb(to_square_pixels(frame, aspect), turns.of(frame))
             yield Picture(chosen.index, float(timeline.times[chosen.index]), rgb, clockwise_rotation(frame))
     if len(found) < _MIN_FOUND_SHARE * len(targets) or not found:
