@@ -38,6 +38,9 @@ class Deadlines(_Group):
     )
     inference_s: float = Field(default=30.0, gt=0.0)
     explain_s: float = Field(default=20.0, gt=0.0, description="for the heatmaps, where they are asked for")
+    reader_s: float = Field(
+        default=20.0, gt=0.0, description="whoever takes nothing of a film or a kept file for so long is cut off"
+    )
     load_s: float = Field(default=60.0, gt=0.0)
     probe_s: float = Field(default=10.0, gt=0.0)
     start_s: float = Field(
