@@ -10,16 +10,20 @@ from collections.abc import Sequence
 from typing import Never
 
 from telltale._gateway import Gateway, GatewayProblem
-from telltale._predicting import MISUSED, add_predict_command
+from telltale._predicting import FAILED, MISUSED, add_predict_command
 from telltale._printing import diff_lines, event_line, model_lines, printable
 
 _URL = "http://127.0.0.1:8000"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do one thing and print what came of it; the exit status is the command's."""
+    """Do one thing and print what came of it; the exit status is the command's, and never a verdict's by accident."""
     options = _parser().parse_args(arguments)
-    status: int = options.run(options)
+    try:
+        status: int = options.run(options)
+    except Exception as error:  # Python would exit with 1, which is an answer of ``predict``
+        sys.stderr.write(f"{type(error).__name__}: {printable(str(error))}\n")
+        return FAILED
     return status
 
 
@@ -76,7 +80,9 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = _Parser(
-        prog="telltale", description=__doc__, epilog="TELLTALE_API_KEY holds the key, where the gateway asks for one."
+        prog="telltale",
+        description=__doc__,
+        epilog="TELLTALE_API_KEY holds the key that a gateway asks for; predict also takes a JWT, in TELLTALE_TOKEN.",
     )
     parser.add_argument(
         "--url", default=os.environ.get("TELLTALE_URL", _URL), help=f"the gateway (TELLTALE_URL, or {_URL})"

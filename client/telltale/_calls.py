@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -46,8 +47,13 @@ class Call:
                     files[part] = ("upload", media)
                 else:
                     path = Path(media)
-                    files[part] = (path.name, stack.enter_context(path.open("rb")))
+                    files[part] = (_sendable(path.name), stack.enter_context(path.open("rb")))
             yield {"url": self.path, "files": files, "params": dict(self.query), "data": dict(self.form)}
+
+
+def _sendable(name: str) -> str:
+    """A file's name as text, whatever its bytes are."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def predict(

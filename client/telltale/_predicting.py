@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from telltale._detector import Detector
 from telltale._gateway import GatewayProblem
 from telltale._local import CannotStart
+from telltale._printing import printable
 from telltale._records import Answer, Format, Records
 from telltale._results import UnexpectedAnswer
 
@@ -53,7 +54,7 @@ def run_predict_command(options: argparse.Namespace) -> int:
         files = list(_files(options.files, recursive=options.recursive, but=options.out))
         records = Records.opened(options.out, _format(options), resume=options.resume)
     except (ValueError, OSError) as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{printable(str(error))}\n")
         return MISUSED
     try:
         with records, _detector(options) as detector:
@@ -80,7 +81,7 @@ def _ask_all(detector: Detector, files: Sequence[Path], records: Records, option
             raise
     failed = [answer for answer in answers if answer.verdict is None]
     for answer in failed:
-        sys.stderr.write(f"{answer.path}: {answer.error}\n")
+        sys.stderr.write(f"{printable(answer.path)}: {printable(answer.error or '')}\n")
     if failed:
         return FAILED
     labels = {**records.answered, **{a.path: a.verdict.label for a in answers if a.verdict is not None}}
@@ -95,6 +96,8 @@ def _ask(detector: Detector, file: Path, options: argparse.Namespace) -> Answer:
         return Answer(str(file), None, f"{problem.detail} {problem.hint}")
     except (OSError, UnexpectedAnswer) as error:
         return Answer(str(file), None, str(error))
+    except Exception as error:  # whatever one file does to us, the others are still to be answered
+        return Answer(str(file), None, f"{type(error).__name__}: {error}")
     return Answer(str(file), verdict, None)
 
 
@@ -113,8 +116,10 @@ def _files(named: Sequence[Path], *, recursive: bool, but: Path | None) -> Itera
             if not recursive:
                 raise ValueError(f"{path} is a folder; --recursive takes all that is below it")
             found = sorted(each for each in path.rglob("*") if each.is_file() and not _hidden(each.relative_to(path)))
-        elif path.exists():
+        elif path.is_file():
             found = [path]
+        elif path.exists():
+            raise ValueError(f"{path} is not a file: nothing says where it ends.")
         else:
             raise ValueError(f"There is no {path}.")
         for each in found:
@@ -136,7 +141,8 @@ def _format(options: argparse.Namespace) -> Format:
 
 @contextlib.contextmanager
 def _detector(options: argparse.Namespace) -> Iterator[Detector]:
-    opened = Detector.local() if options.local else Detector(options.url, api_key=os.environ.get("TELLTALE_API_KEY"))
+    key, token = os.environ.get("TELLTALE_API_KEY"), os.environ.get("TELLTALE_TOKEN")
+    opened = Detector.local() if options.local else Detector(options.url, api_key=key, token=token)
     with opened as detector:
         yield detector
 

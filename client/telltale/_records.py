@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, TextIO
 
+from telltale._printing import printable
 from telltale._results import Verdict
 
 Format = Literal["text", "json", "csv"]
@@ -47,6 +48,8 @@ class Records:
         if path is None:
             if resume:
                 raise ValueError("--resume needs --out: the file to go on with")
+            if isinstance(sys.stdout, io.TextIOWrapper):
+                sys.stdout.reconfigure(errors="surrogateescape")  # names that are not UTF-8 come out as they are
             records = cls(sys.stdout, format)
             records.begin()
             return records
@@ -102,7 +105,7 @@ def _sentence(path: str, verdict: Verdict) -> str:
     likeliest = max(verdict.forgeries, key=lambda forgery: verdict.forgeries[forgery], default=None)
     what = f"  {likeliest.replace('_', ' ')}" if verdict.label == "fake" and likeliest else ""
     degraded = "  (degraded: not every detector could answer)" if verdict.degraded else ""
-    return f"{path}: {verdict.label.upper()}  P(fake) = {verdict.score:.3f}{what}{degraded}"
+    return f"{printable(path)}: {verdict.label.upper()}  P(fake) = {verdict.score:.3f}{what}{degraded}"
 
 
 def _csv_line(values: tuple[object, ...]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -38,6 +39,9 @@ class Deadlines(_Group):
     )
     inference_s: float = Field(default=30.0, gt=0.0)
     explain_s: float = Field(default=20.0, gt=0.0, description="for the heatmaps, where they are asked for")
+    reader_s: float = Field(
+        default=20.0, gt=0.0, description="whoever takes nothing of a film or a kept file for so long is cut off"
+    )
     load_s: float = Field(default=60.0, gt=0.0)
     probe_s: float = Field(default=10.0, gt=0.0)
     start_s: float = Field(
@@ -131,7 +135,12 @@ class Urls(_Group):
 
 _SHORTEST_SECRET = 32
 _LEAST_VARIETY = 10
-_DEFAULT_WORDS = ("changeme", "change-me", "change_me", "secret-key", "your-secret", "password", "example", "default")
+_SHORTEST_CONTROL_KEY = 16
+# Of examples in documentation; looked for in a secret without its case, hyphens and the like.
+_DEFAULT_WORDS = (
+    *("changeme", "changethis", "replaceme", "goeshere", "secretkey", "yoursecret", "yourjwtsecret", "jwtsecret"),
+    *("mysecret", "supersecret", "topsecret", "password", "example", "default", "qwerty", "letmein", "placeholder"),
+)
 
 
 class Auth(_Group):
@@ -157,7 +166,10 @@ class Auth(_Group):
             return None
         if len(text) < _SHORTEST_SECRET or len(set(text)) < _LEAST_VARIETY:
             raise ValueError(f"needs {_SHORTEST_SECRET} characters that nobody guesses: openssl rand -base64 48")
-        if any(word in text.lower() for word in _DEFAULT_WORDS):
+        if _is_regular(text):
+            raise ValueError("follows a rule that can be guessed; make one: openssl rand -base64 48")
+        letters = "".join(each for each in text.lower() if each.isalnum())
+        if any(word in letters for word in _DEFAULT_WORDS):
             raise ValueError("is a default that others know too; make one: openssl rand -base64 48")
         return secret
 
@@ -227,6 +239,13 @@ class Settings(BaseSettings):
         """The TensorFlow Servings; none where there is none."""
         return _listed(self.tfserving_target)
 
+    @field_validator("triton_control_key")
+    @classmethod
+    def _no_short_key(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and len(key.get_secret_value()) < _SHORTEST_CONTROL_KEY:
+            raise ValueError(f"needs {_SHORTEST_CONTROL_KEY} characters: openssl rand -hex 32")
+        return key
+
     @field_validator("cors_origins")
     @classmethod
     def _origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
@@ -246,6 +265,12 @@ class Settings(BaseSettings):
         if targets and len(targets) != len(urls):
             raise ValueError(f"triton_grpc_target names {len(targets)} servers, triton_url {len(urls)}")
         return self
+
+
+def _is_regular(text: str) -> bool:
+    """Whether it is digits alone, one piece over and over, or for the most part characters in a row (abc, 321, aaa)."""
+    in_a_row = sum(abs(ord(b) - ord(a)) <= 1 for a, b in pairwise(text))
+    return text.isdigit() or text in (text + text)[1:-1] or in_a_row > len(text) // 2
 
 
 def _listed(text: str | None) -> tuple[str, ...]:

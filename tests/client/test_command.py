@@ -8,8 +8,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from telltale import Detector
 from telltale.__main__ import main
 
 from tests.client.canned import VERDICT, canned, problem, verdict
@@ -114,3 +116,71 @@ def test_the_command_is_a_program_that_takes_its_key_from_the_environment(folder
     assert len(done.stdout.splitlines()) == 2
     assert done.stderr == ""
     assert {headers["X-API-Key"] for _, headers, _ in gateway.asked} == {"tt_key"}
+
+
+def test_names_that_are_no_text_and_what_a_terminal_would_obey_are_answered_and_written_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [b"no\xffutf8.mp4", b"red\x1b[31m.mp4"]
+    paths = [os.fsdecode(os.fsencode(tmp_path) + b"/" + name) for name in names]
+    for path in paths:
+        Path(path).write_bytes(b"media")
+    with canned((200, verdict(label="real"))) as gateway:
+        assert [main(["--url", gateway.url, "predict", path]) for path in paths] == [0, 0]
+    said = capsys.readouterr().out
+    assert "no\\udcffutf8.mp4: REAL" in said
+    assert "red\\x1b[31m.mp4: REAL" in said
+    with canned((415, problem(415, "not_media")), (200, VERDICT)) as gateway:
+        assert main(["--url", gateway.url, "predict", "--json", "--jobs", "1", *paths]) == 3
+    said_again = capsys.readouterr()
+    assert {json.loads(line)["path"] for line in said_again.out.splitlines()} == set(paths)
+    assert "\x1b" not in said_again.err
+
+
+@pytest.mark.parametrize("shape", [[], ["--csv"]])
+def test_a_name_that_is_no_text_does_not_end_the_program(tmp_path: Path, shape: list[str]) -> None:
+    path = os.fsencode(tmp_path) + b"/no\xffutf8.mp4"
+    Path(os.fsdecode(path)).write_bytes(b"media")
+    with canned((200, VERDICT)) as gateway:
+        command = [sys.executable, "-m", "telltale", "--url", gateway.url, "predict", *shape, path]
+        done = subprocess.run(command, capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert b"utf8.mp4" in done.stdout
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert main(["predict", str(pipe)]) == 64
+    assert main(["predict", "/dev/null"]) == 64
+    assert "is not a file" in capsys.readouterr().err
+
+
+def test_whatever_fails_is_not_mistaken_for_a_verdict(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--url", "http://[::1", "predict", str(folder / "a.mp4")]) == 3
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_one_file_that_breaks_us_does_not_end_the_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Detector.predict
+
+    def breaking(self: Detector, media: Path, **how: Any) -> Any:
+        if media.name == "a.mp4":
+            raise RuntimeError("of our own")
+        return asked(self, media, **how)
+
+    monkeypatch.setattr(Detector, "predict", breaking)
+    out = folder.parent / "out"
+    with canned((200, VERDICT)) as gateway:
+        assert main(["--url", gateway.url, "predict", "--recursive", str(folder), "--out", str(out)]) == 3
+        assert len(gateway.asked) == 2
+    (failed,) = [each for each in map(json.loads, out.read_text().splitlines()) if "error" in each]
+    assert failed["error"] == "RuntimeError: of our own"
+
+
+def test_a_token_is_taken_from_the_environment(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TELLTALE_TOKEN", "ey.token")
+    with canned((200, VERDICT)) as gateway:
+        assert main(["--url", gateway.url, "predict", str(folder / "a.mp4")]) == 1
+    ((_, headers, _),) = gateway.asked
+    assert headers["Authorization"] == "Bearer ey.token"

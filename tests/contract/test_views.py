@@ -209,6 +209,8 @@ def problem(response: httpx.Response) -> Problem:
 @pytest.mark.parametrize(
     ("path", "kind"),
     [
+        ("/predict_video", "voice"),
+        ("/predict_video", "still"),
         ("/detect/image", "talking"),
         ("/detect/video", "still"),
         ("/analyze", "still"),

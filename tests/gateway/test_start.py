@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from telltale_gateway.__main__ import is_loopback, main, why_not
 from telltale_gateway.security import KeyFile
 from telltale_gateway.serving import Triton
@@ -74,18 +75,29 @@ def test_triton_is_told_what_to_compute_on(tmp_path: Path) -> None:
 def test_secrets_are_read_from_files_and_never_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TELLTALE_MODEL_REPOSITORY", "model-repository")
     monkeypatch.setenv("TELLTALE_PREPROCESS_URL", "http://127.0.0.1:9")
-    (tmp_path / "telltale_triton_control_key").write_text("open sesame\n")
+    (tmp_path / "telltale_triton_control_key").write_text("open sesame, please\n")
     settings = Settings(_secrets_dir=tmp_path)  # type: ignore[call-arg]
     assert settings.triton_control_key is not None
-    assert settings.triton_control_key.get_secret_value() == "open sesame"
+    assert settings.triton_control_key.get_secret_value() == "open sesame, please"
     assert "sesame" not in repr(settings)
+
+
+def test_a_control_key_that_could_be_tried_out_is_refused() -> None:
+    with pytest.raises(ValueError, match="needs 16 characters"):
+        Settings(model_repository=Path("x"), preprocess_url="http://127.0.0.1:9", triton_control_key=SecretStr("open"))
 
 
 GOOD_SECRET = "k3Vq9-fZ1LrT8mXw2BnY6pDs4GhJ7cAu"  # noqa: S105 of these tests only
 
 
 @pytest.mark.parametrize(
-    "secret", ["short", "a" * 64, "0123456789" * 3, "changeme-changeme-changeme-0123456789", "your-secret-key-" * 3]
+    "secret",
+    [
+        *("short", "a" * 64, "0123456789" * 3, "changeme-changeme-changeme-0123456789", "your-secret-key-" * 3),
+        *("Your_JWT_Secret_which_goes_here_1234", "Change.Me.before.production.2024-xyz"),
+        *("MY-SECRET-of-32-characters-or-more"),
+        *("83920174650283746501928374650192", "abcdefghijklmnopqrstuvwxyz012345", "k3Vq9-fZ1LrT8mXw" * 2),
+    ],
 )
 def test_a_secret_that_can_be_guessed_is_refused(secret: str) -> None:
     with pytest.raises(ValueError, match="openssl rand"):

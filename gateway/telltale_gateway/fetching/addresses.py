@@ -9,8 +9,13 @@ from ipaddress import IPv4Address, IPv6Address
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _EMBEDDED_IPV4 = 0xFFFFFFFF
 # IANA's registries of special purposes have these, and Python 3.11 does not know it: protocol assignments, where one
-# cloud keeps its metadata; what used to lead to 6to4 relays; documentation.
-_SPECIAL = tuple(ipaddress.ip_network(text) for text in ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20"))
+# cloud keeps its metadata; what used to lead to 6to4 relays; documentation. The last is public by all registries, and
+# in Azure the host of each machine, with its metadata.
+_SPECIAL = tuple(
+    ipaddress.ip_network(text) for text in ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20", "168.63.129.16/32")
+)
+# RFC 5214, 6.1: an interface of ISATAP is called by these 32 bits and the IPv4 address that it is reached at.
+_ISATAP = frozenset({0x00005EFE, 0x02005EFE})
 
 
 def is_public(text: str) -> bool:
@@ -40,6 +45,6 @@ def _wrapped(address: IPv4Address | IPv6Address) -> list[IPv4Address]:
     if isinstance(address, IPv4Address):
         return []
     found = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-    if address in _NAT64:
+    if address in _NAT64 or int(address) >> 32 & _EMBEDDED_IPV4 in _ISATAP:
         found.append(IPv4Address(int(address) & _EMBEDDED_IPV4))
     return [each for each in found if each is not None]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from typing import BinaryIO
 
 from fastapi import APIRouter, Response
-from fastapi.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
+from telltale_contracts import Drawing
 
-from telltale_gateway.analysis.preprocess import Rendered
-from telltale_gateway.api.dependencies import RequestId, ServicesDep
+from telltale_gateway.api.dependencies import RequestId, ServicesDep, SettingsDep
 from telltale_gateway.api.problems import PROBLEMS
 from telltale_gateway.api.views.detailed import (
     Analysis,
@@ -24,31 +24,25 @@ from telltale_gateway.api.views.detailed import (
     frames_of,
 )
 from telltale_gateway.api.views.drawings import PICTURES, SPECTRA, film_of, overlay_of, spectrogram_of
+from telltale_gateway.api.views.passing import Passed
 from telltale_gateway.api.views.sent import ONE_FILE_AND_MODEL, Options, SentFile, require_kind
-from telltale_gateway.artifacts import Kept
-from telltale_gateway.errors import UnknownFile
+from telltale_gateway.errors import TelltaleError, UnknownFile
+from telltale_gateway.services import Services
 
 router = APIRouter(tags=["views"])
+_log = logging.getLogger(__name__)
 
 _FILM = {200: {"content": {"video/mp4": {}}, "description": "A fragmented MP4, as it is encoded."}, **PROBLEMS}
 _FILE = {200: {"content": {"video/mp4": {}, "image/png": {}}, "description": "The file."}, **PROBLEMS}
 
 
-class _Passed(StreamingResponse):
-    """Bytes passed on as they come; what they come from is let go of at the end, and when nobody listens any more."""
-
-    def __init__(self, source: Rendered | Kept, headers: dict[str, str]) -> None:
-        super().__init__(source.chunks(), media_type=source.media_type, headers=headers)
-        self._source = source
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            if isinstance(self._source, Rendered):
-                await self._source.close()
-            else:
-                self._source.close()
+async def _drawn(services: Services, source: BinaryIO, drawing: Drawing, request_id: str) -> bytes | None:
+    """A drawing that goes with a verdict; None where it could not be made, for the verdict is worth more than it."""
+    try:
+        return await (await services.preprocess.render(source, drawing, request_id)).read()
+    except TelltaleError as error:
+        _log.warning("answered without the %s: %s", drawing.kind, error.detail)
+        return None
 
 
 @router.post("/analyze", openapi_extra=ONE_FILE_AND_MODEL, responses=PROBLEMS)
@@ -81,20 +75,22 @@ async def analyze_audio(
     )
     services.telemetry.observe(study.verdict)
     drawing, spectra = spectrogram_of(study)
-    picture = await (await services.preprocess.render(spectra, drawing, request_id)).read()
-    name = services.artifacts.keep(picture, "image/png", "png")
-    answer = audio_of(study.verdict, study.bundle.metadata, picture, f"/visualization/{name}")
-    return enveloped(study.verdict, answer)
+    picture = await _drawn(services, spectra, drawing, request_id)
+    url = None if picture is None else f"/visualization/{services.artifacts.keep(picture, 'image/png', 'png')}"
+    return enveloped(study.verdict, audio_of(study.verdict, study.bundle.metadata, picture, url))
 
 
 @router.post("/analyze/visualize", openapi_extra=ONE_FILE_AND_MODEL, responses=_FILM, response_class=Response)
-async def visualize(sent: SentFile, options: Options, services: ServicesDep, request_id: RequestId) -> Response:
+async def visualize(
+    sent: SentFile, options: Options, services: ServicesDep, settings: SettingsDep, request_id: RequestId
+) -> Response:
     """The video itself with face boxes, scores and the growing graph drawn in, and its own sound."""
     verdict = await services.analyzer.analyze(sent.media, sent.options(options), request_id=request_id)
     require_kind(verdict, "video")
     services.telemetry.observe(verdict)
     rendered = await services.preprocess.render(sent.media.stream, overlay_of(verdict), request_id)
-    return _Passed(rendered, {"Content-Disposition": 'inline; filename="visualization.mp4"'})
+    named = {"Content-Disposition": 'inline; filename="visualization.mp4"'}
+    return Passed(rendered, named, reader_s=settings.deadlines.reader_s)
 
 
 @router.post("/analyze/comprehensive", openapi_extra=ONE_FILE_AND_MODEL, responses=PROBLEMS)
@@ -107,15 +103,16 @@ async def analyze_comprehensive(
     services.telemetry.observe(study.verdict)
     started = time.perf_counter()
     film, pictures = film_of(study)
-    drawn = await (await services.preprocess.render(pictures, film, request_id)).read()
-    name = services.artifacts.keep(drawn, "video/mp4", "mp4")
+    drawn = await _drawn(services, pictures, film, request_id)
+    name = None if drawn is None else services.artifacts.keep(drawn, "video/mp4", "mp4")
     return enveloped(study.verdict, comprehensive_of(study, name, time.perf_counter() - started))
 
 
 @router.get("/visualization/{filename}", responses=_FILE, response_class=Response)
-async def visualization(filename: str, services: ServicesDep) -> Response:
+async def visualization(filename: str, services: ServicesDep, settings: SettingsDep) -> Response:
     """A file that an answer named; this gateway keeps it for a while, and no other has it."""
     kept = services.artifacts.open(filename)
     if kept is None:
         raise UnknownFile("No file of that name is kept here, or no longer.", "Ask for the analysis again.")
-    return _Passed(kept, {"Content-Length": str(kept.size), "Cache-Control": "private, no-store"})
+    headers = {"Content-Length": str(kept.size), "Cache-Control": "private, no-store"}
+    return Passed(kept, headers, reader_s=settings.deadlines.reader_s)

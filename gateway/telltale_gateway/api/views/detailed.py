@@ -107,7 +107,7 @@ class Spectral(View):
 
 
 class SoundPicture(View):
-    """A PNG of the spectrogram: where it can be had for a while, and as base64."""
+    """A PNG of the spectrogram: where it can be had for a while, and as base64; null where it could not be drawn."""
 
     spectrogram_url: str | None
     spectrogram_data: str | None
@@ -198,7 +198,7 @@ def frames_of(study: Study) -> FramesAnalysis:
 
 
 def audio_of(verdict: Verdict, metadata: BundleMetadata, picture: bytes | None, url: str | None) -> AudioAnalysis:
-    """``/analyze/audio``; ``picture`` is the spectrogram's PNG."""
+    """``/analyze/audio``; ``picture`` is the spectrogram's PNG, if it could be drawn."""
     sound = metadata.audio
     return AudioAnalysis(
         prediction=word(verdict.label),
@@ -227,8 +227,8 @@ def audio_of(verdict: Verdict, metadata: BundleMetadata, picture: bytes | None, 
     )
 
 
-def comprehensive_of(study: Study, filename: str, drawing_s: float) -> Comprehensive:
-    """``/analyze/comprehensive``; ``filename``: what was drawn, in ``drawing_s`` seconds."""
+def comprehensive_of(study: Study, filename: str | None, drawing_s: float) -> Comprehensive:
+    """``/analyze/comprehensive``; ``filename``: what was drawn, if it could be, in ``drawing_s`` seconds."""
     analysis = analysis_of(study.verdict)
     stages = {stage: spent / 1000.0 for stage, spent in study.verdict.timings_ms.items()}
     return Comprehensive(
@@ -236,7 +236,7 @@ def comprehensive_of(study: Study, filename: str, drawing_s: float) -> Comprehen
         metrics=analysis.metrics,
         processing_time=analysis.processing_time + drawing_s,
         frames_analysis=frames_of(study),
-        visualization_generated=True,
+        visualization_generated=filename is not None,
         visualization_filename=filename,
         processing_breakdown={**stages, "visualization": drawing_s},
     )

@@ -11,7 +11,7 @@ from telltale_gateway.analysis import Verdict
 from telltale_gateway.api.dependencies import RequestId, ServicesDep, SettingsDep
 from telltale_gateway.api.problems import PROBLEMS
 from telltale_gateway.api.uploads import UPLOAD_FORM
-from telltale_gateway.api.views.sent import Options, SentFile
+from telltale_gateway.api.views.sent import Options, SentFile, require_kind
 from telltale_gateway.api.views.shapes import View
 from telltale_gateway.rollout import Fleet
 
@@ -78,6 +78,7 @@ async def predict_video(
 ) -> VideoPrediction:
     """Call a video real or a deepfake."""
     verdict = await services.analyzer.analyze(sent.media, sent.options(options), request_id=request_id)
+    require_kind(verdict, "video")
     services.telemetry.observe(verdict)
     return video_prediction(verdict)
 
