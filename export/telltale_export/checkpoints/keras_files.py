@@ -19,16 +19,19 @@ from telltale_export.errors import CheckpointError
 _WEIGHTS = "model.weights.h5"
 _SEED = "seed_generator"  # a dropout's, of no use here
 _BATCH_NORM = ("gamma", "beta", "moving_mean", "moving_variance")
+# Beside these a trained file has optimizer/vars, which are no weights.
+_LAYERS = ("layers", "_layer_checkpoint_dependencies")
 
 
 def read_hdf5(path: Path) -> tuple[tuple[str, ...], dict[str, Array]]:
     """An .h5 of Keras 1 or 2 (weights alone or a whole model), or a .weights.h5 of Keras 3.
 
     Raises:
-        CheckpointError: it is cut off, holds no weights of Keras, or names another file in whose bytes they lie.
+        CheckpointError: two weights have one name, or it names another file in whose bytes they lie.
+        Exception: whatever HDF5 says of a file that is damaged or none of Keras.
     """
     with path.open("rb") as stream:
-        return (), _read(stream, path.name)
+        return (), _read(stream)
 
 
 def read_keras_archive(path: Path) -> tuple[tuple[str, ...], dict[str, Array]]:
@@ -36,53 +39,57 @@ def read_keras_archive(path: Path) -> tuple[tuple[str, ...], dict[str, Array]]:
 
     Raises:
         CheckpointError: as ``read_hdf5``.
+        Exception: as there, or of the archive.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return (_WEIGHTS,), _read(io.BytesIO(archive.read(_WEIGHTS)), path.name)
-    except zipfile.BadZipFile as error:
-        raise CheckpointError(f"{path.name} is damaged: {error}.", "Fetch it again.") from error
+    with zipfile.ZipFile(path) as archive:
+        return (_WEIGHTS,), _read(io.BytesIO(archive.read(_WEIGHTS)))
 
 
-def _read(stream: BinaryIO, name: str) -> dict[str, Array]:
-    try:
-        with h5py.File(stream, "r") as file:
-            if "layers" in file or "_layer_checkpoint_dependencies" in file:
-                return _numbered(file)
-            return _named(file.get("model_weights", file))
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError, MemoryError) as error:
-        raise CheckpointError(
-            f"{name} is damaged, cut off or no file of Keras: {str(error).strip()}.",
-            "Fetch it again and compare its sha256.",
-        ) from error
+def _read(stream: BinaryIO) -> dict[str, Array]:
+    with h5py.File(stream, "r") as file:
+        if any(name in file for name in _LAYERS):
+            return _numbered(file)
+        return _named(file.get("model_weights", file))
 
 
 def _named(group: Any) -> dict[str, Array]:
     """Keras 1 and 2: each layer's group lists its weights by name."""
-    state = {}
+    held: dict[str, Any] = {}
     for layer in group.attrs["layer_names"]:
         of_layer = group[_text(layer)]
         for weight in of_layer.attrs["weight_names"]:
             path = _text(weight).split(":")[0].split("/")
             if _SEED not in path[-1]:
-                state["/".join(path[-2:])] = _values(of_layer[_text(weight)])
-    return state
+                _keep(held, "/".join(path[-2:]), of_layer[_text(weight)])
+    return {key: _values(entry) for key, entry in held.items()}
 
 
 def _numbered(file: Any) -> dict[str, Array]:
     """Keras 3: each layer's ``vars`` by number, with the layer's name beside; nested models hold ``layers`` again."""
-    state: dict[str, Array] = {}
+    held: dict[str, Any] = {}
 
     def visit(path: str, entry: Any) -> None:
         parts = path.split("/")
-        if isinstance(entry, h5py.Dataset) and len(parts) >= 3 and parts[-2] == "vars" and _SEED not in parts[-3]:
+        if not isinstance(entry, h5py.Dataset) or len(parts) < 3 or parts[0] not in _LAYERS:
+            return
+        if parts[-2] == "vars" and _SEED not in parts[-3]:
             # The group is called after its class; only the first files of Keras 3 lack the name.
             layer = _text(entry.parent.attrs.get("name", parts[-3]))
             variable = _variable(len(entry.parent), int(parts[-1]), normalises=parts[-3].startswith("normalization"))
-            state[f"{layer}/{variable}"] = _values(entry)
+            _keep(held, f"{layer}/{variable}", entry)
 
     file.visititems(visit)
-    return state
+    return {key: _values(entry) for key, entry in held.items()}
+
+
+def _keep(held: dict[str, Any], key: str, entry: Any) -> None:
+    """Take a weight under its key, which no other may have: the later one would take the earlier one's place."""
+    if key in held:
+        raise CheckpointError(
+            f"{held[key].name} and {entry.name} are both weights called {key}.",
+            "Give the layers names of their own, and save the weights again.",
+        )
+    held[key] = entry
 
 
 def _values(entry: Any) -> Array:
@@ -101,9 +108,12 @@ def _values(entry: Any) -> Array:
 
 
 def _variable(count: int, index: int, *, normalises: bool) -> str:
+    """Its name in the layers that architectures here have; of another layer its number, which matches nothing."""
     if normalises:
-        return ("mean", "variance", "count")[index]
-    return _BATCH_NORM[index] if count == len(_BATCH_NORM) else ("kernel", "bias")[index]
+        names: tuple[str, ...] = ("mean", "variance", "count")
+    else:
+        names = _BATCH_NORM if count == len(_BATCH_NORM) else ("kernel", "bias")
+    return names[index] if count <= len(names) and index < len(names) else str(index)
 
 
 def _text(value: Any) -> str:

@@ -37,7 +37,7 @@ def load_keras(architecture: Architecture, checkpoint: Checkpoint) -> KerasDetec
         )
     from telltale_export.architectures.keras_served import settle  # noqa: PLC0415 - imports TensorFlow
 
-    counted = _counted(checkpoint.state)
+    counted = _counted(checkpoint.state, checkpoint.name)
     state = architectures.translate(architecture, {key: value for key, (_, value) in counted.items()})
     detector: KerasDetector = architectures.build(architecture, {key: value.shape for key, value in state.items()})
     variables = _variables(detector.network)
@@ -56,13 +56,19 @@ def load_keras(architecture: Architecture, checkpoint: Checkpoint) -> KerasDetec
     return detector
 
 
-def _counted(state: Mapping[str, Array]) -> dict[str, tuple[str, Array]]:
+def _counted(state: Mapping[str, Array], file: str) -> dict[str, tuple[str, Array]]:
     """By the key that is independent of where the numbers begin: the key in the file, and the tensor."""
     names = _canonical(key.rpartition("/")[0] for key in state)
     counted = {}
     for key, value in state.items():
         layer, _, variable = key.rpartition("/")
-        counted[f"{names[layer]}/{_RENAMED.get(variable, variable)}"] = (key, value)
+        name = f"{names[layer]}/{_RENAMED.get(variable, variable)}"
+        if name in counted:
+            raise CheckpointError(
+                f"{counted[name][0]} and {key} in {file} are the same weight to Keras's way of numbering layers.",
+                "Give the layers names of their own, and save the weights again.",
+            )
+        counted[name] = (key, value)
     return counted
 
 

@@ -50,8 +50,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
             that is not finite, complex or no plain array.
     """
     head = _head(path)
-    framework, read = _reader(path, head)
-    wrapping, tensors = read(path)
+    framework, wrapping, tensors = _parsed(path, head)
     if not tensors:
         raise CheckpointError(f"{path.name} holds no tensors.", "Give the file with the weights.")
     _require_real(path, tensors)
@@ -61,6 +60,26 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 Reader = Callable[[Path], tuple[tuple[str, ...], dict[str, Array]]]
+
+
+def _parsed(path: Path, head: bytes) -> tuple[Framework | None, tuple[str, ...], dict[str, Array]]:
+    """The one place where what a parser makes of a damaged file becomes a message: each raises what it happens to."""
+    try:
+        framework, read = _reader(path, head)
+        return framework, *read(path)
+    except (CheckpointError, ImportError):
+        raise
+    except MemoryError as error:
+        raise CheckpointError(
+            f"{path.name} asks for more memory than there is.",
+            "Free some, or look whether the file is what its author published (its sha256).",
+        ) from error
+    except Exception as error:  # the parsers of four formats name no common class
+        said = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        raise CheckpointError(
+            f"{path.name} is damaged or cut off, or not of its format: {said}.",
+            "Fetch it again and compare its sha256.",
+        ) from error
 
 
 def _head(path: Path) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import re
-import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -20,8 +18,6 @@ from telltale_export.architectures import Array
 from telltale_export.checkpoints.wrappings import unwrap
 from telltale_export.errors import CheckpointError
 
-# What a file that is cut off or made by hand makes torch's readers raise.
-_DAMAGE = (RuntimeError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError, OSError, struct.error)
 _NAMED_IN_REFUSAL = re.compile(r"GLOBAL ([\w.]+)|Unsupported (?:global|class)[: ]+(?:GLOBAL )?([\w.]+)")
 
 
@@ -29,8 +25,10 @@ def read_torch(path: Path) -> tuple[tuple[str, ...], dict[str, Array]]:
     """What torch.save wrote, old format or new: the keys it was wrapped in, and tensors by key.
 
     Raises:
-        CheckpointError: it names something to call, is cut off, or holds no state dict, or a tensor that is no array.
+        CheckpointError: it names something to call, is TorchScript, holds no state dict, or a tensor that is no array.
+        Exception: whatever torch says of a file that is damaged.
     """
+    _require_no_script(path)
     scalars: list[Any] = [np.dtype, np.float64, np.float32, np.int64, type(np.dtype(np.float64))]
     scalars += [type(np.dtype(np.float32)), type(np.dtype(np.int64)), (_numpy_scalar(), "numpy.core.multiarray.scalar")]
     try:
@@ -39,10 +37,6 @@ def read_torch(path: Path) -> tuple[tuple[str, ...], dict[str, Array]]:
             loaded = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise _refusal(path, str(error)) from error
-    except (*_DAMAGE, zipfile.BadZipFile) as error:
-        raise CheckpointError(
-            f"{path.name} is damaged or cut off: {_first_line(error)}.", "Fetch it again and compare its sha256."
-        ) from error
     wrapping, state = unwrap(loaded, path.name)
     return wrapping, {key: _array(value, f"{key} in {path.name}") for key, value in state.items()}
 
@@ -51,17 +45,24 @@ def read_safetensors(path: Path) -> tuple[tuple[str, ...], dict[str, Array]]:
     """A safetensors file: tensors by key.
 
     Raises:
-        CheckpointError: it is cut off or is no safetensors file, or holds a tensor that is no array.
+        CheckpointError: it holds a tensor that is no array.
+        Exception: whatever safetensors says of a file that is damaged.
     """
-    try:
-        loaded: Mapping[str, Tensor] = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(
-            f"{path.name} is damaged, cut off or no safetensors file: {_first_line(error)}.",
-            "Fetch it again and compare its sha256.",
-        ) from error
+    loaded: Mapping[str, Tensor] = load_file(path)
     wrapping, state = unwrap(loaded, path.name)
     return wrapping, {key: _array(value, f"{key} in {path.name}") for key, value in state.items()}
+
+
+def _require_no_script(path: Path) -> None:
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        compiled = any(name.rpartition("/")[2] == "constants.pkl" for name in archive.namelist())
+    if compiled:
+        raise CheckpointError(
+            f"{path.name} is TorchScript: a program together with its weights, and programs are not read.",
+            "Where you trust its author, load it there with torch.jit.load, save model.state_dict(); give that file.",
+        )
 
 
 def _numpy_scalar() -> Any:

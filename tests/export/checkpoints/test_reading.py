@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import zipfile
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
-from telltale_export.checkpoints import read_checkpoint
+from telltale_export.architectures import find_architecture
+from telltale_export.checkpoints import load_keras, read_checkpoint
 from telltale_export.errors import CheckpointError
 
 STATE = {"conv.weight": torch.arange(6.0).reshape(2, 3), "conv.bias": torch.tensor([1.0, -1.0])}
@@ -217,6 +219,71 @@ def test_weights_that_lie_in_another_file_are_not_read(tmp_path: Path, age: str,
 
     with pytest.raises(CheckpointError, match=r"(kernel:0|vars/0) lie in another file, which was not opened"):
         read_checkpoint(hostile)
+
+
+def _numbered(path: Path, layers: dict[str, tuple[str, int]], trained: bool = False) -> None:
+    """Weights as Keras 3 writes them: each group's layer by name, and how many variables it has."""
+    with h5py.File(path, "w") as file:
+        for group, (name, count) in layers.items():
+            variables = file.create_group(f"layers/{group}/vars")
+            variables.attrs["name"] = name
+            for index in range(count):
+                variables[str(index)] = np.full(2, index, np.float32)
+        for index in range(9 if trained else 0):
+            file[f"optimizer/vars/{index}"] = np.zeros(2, np.float32)
+
+
+def test_the_optimizer_of_a_trained_file_is_no_weight(tmp_path: Path) -> None:
+    _numbered(tmp_path / "trained.weights.h5", {"dense": ("dense", 2), "cell": ("lstm", 3)}, trained=True)
+    keys = set(read_checkpoint(tmp_path / "trained.weights.h5").state)
+    assert keys == {"dense/kernel", "dense/bias", "lstm/0", "lstm/1", "lstm/2"}
+
+
+def test_two_weights_of_one_name_are_refused_by_both_places(tmp_path: Path) -> None:
+    _numbered(tmp_path / "new.weights.h5", {"dense": ("dense", 1), "dense_1": ("dense", 1)})
+    with pytest.raises(CheckpointError, match="/layers/dense/vars/0 and /layers/dense_1/vars/0 are both"):
+        read_checkpoint(tmp_path / "new.weights.h5")
+
+    write_keras(tmp_path / "old.h5", {"dense": {"kernel": np.ones(2)}, "other": {}})
+    with h5py.File(tmp_path / "old.h5", "a") as file:
+        file["other"].attrs["weight_names"] = [b"more/dense/kernel:0"]
+        file["other/more/dense/kernel:0"] = np.zeros(2)
+    with pytest.raises(CheckpointError, match="/dense/dense/kernel:0 and /other/more/dense/kernel:0 are both"):
+        read_checkpoint(tmp_path / "old.h5")
+
+
+def test_layers_that_numbering_makes_one_are_refused(tmp_path: Path) -> None:
+    write_keras(tmp_path / "old.h5", {"conv2d": {"kernel": np.ones(2)}, "conv2d_0": {"kernel": np.zeros(2)}})
+    with pytest.raises(CheckpointError, match=r"conv2d/kernel and conv2d_0/kernel in old\.h5 are the same weight"):
+        load_keras(find_architecture("meso4"), read_checkpoint(tmp_path / "old.h5"))
+
+
+@pytest.mark.parametrize("place", ["flags", "method", "data"])
+def test_a_damaged_archive_of_keras_is_said_to_be(tmp_path: Path, place: str) -> None:
+    write_keras(tmp_path / "inner.h5", {"dense": {"kernel": np.random.default_rng(0).normal(size=999)}})
+    path = tmp_path / "model.keras"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(tmp_path / "inner.h5", "model.weights.h5")
+    content = bytearray(path.read_bytes())
+    central = content.find(b"PK\x01\x02")
+    if place == "data":
+        content[900:1100] = bytes(200)
+    else:
+        offset, value = {"flags": (6, 1), "method": (8, 99)}[place]
+        content[offset] = content[central + offset + 2] = value
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"model\.keras is damaged"):
+        read_checkpoint(path)
+
+
+def test_torchscript_is_said_to_be_a_program(tmp_path: Path) -> None:
+    path = tmp_path / "scripted.pt"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("data.pkl", "constants.pkl", "code/net.py"):
+            archive.writestr(f"scripted/{name}", b"")
+    with pytest.raises(CheckpointError, match=r"scripted\.pt is TorchScript") as raised:
+        read_checkpoint(path)
+    assert "weights_only" not in str(raised.value)
 
 
 def write_keras(path: Path, layers: dict[str, dict[str, Any]], under: str = "/") -> None:
