@@ -91,6 +91,10 @@ class Operator:
         events: list[dict[str, Any]] = self.stack.client.get(f"/models/{detector}/history").json()
         return events
 
+    def events(self, detector: str, number: int) -> list[str]:
+        """What was done to one version, oldest first."""
+        return [event["action"] for event in self.history(detector) if event["version"] == number]
+
     def answer(self, media: Path, detector: str) -> dict[str, Any]:
         """What a detector says of one upload."""
         response = self.stack.predict(media)

@@ -243,7 +243,8 @@ def test_a_bad_version_is_refused_with_the_reason_and_the_live_one_goes_on(
     after = operator.answer(media["still"], name)
     assert (after["version"], after["raw_score"], after["reason"]) == (before["version"], before["raw_score"], None)
     assert operator.model(name)["rollout"]["live"] == before["version"]
-    assert [e["action"] for e in operator.history(name) if e["version"] == number] == ["stage", "refuse"]
+    # It is written down in the round after the one that found it.
+    operator.stack.wait_until(lambda: operator.events(name, number) == ["stage", "refuse"], 10, "it was not recorded")
 
 
 @BOTH
