@@ -82,7 +82,7 @@ def test_a_real_clip_is_judged_over_tls(client: httpx.Client, clip: Path) -> Non
 def test_http_leads_to_https_and_https_speaks_http2(stack: ComposeStack) -> None:
     moved = httpx.get(f"http://localhost:{HTTP}/health")
     assert moved.status_code == 308
-    assert moved.headers["location"] == "https://localhost/health"
+    assert moved.headers["location"] == f"https://localhost:{HTTPS}/health"
     context = ssl.create_default_context(cafile=str(stack.house / "nginx/certs/fullchain.pem"))
     context.set_alpn_protocols(["h2", "http/1.1"])
     with (
