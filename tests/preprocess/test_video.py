@@ -146,6 +146,28 @@ def test_a_group_is_decoded_no_further_than_its_last_target(
     assert max(moment for moment in shown if moment < timeline.times[48]) <= timeline.times[last + 3] + 1e-6
 
 
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv"])
+@pytest.mark.parametrize("frames", [3, 8, 64])
+def test_a_stream_that_is_refreshed_gradually_has_one_key_frame(tmp_path: Path, name: str, frames: int) -> None:
+    options = {"x264-params": "keyint=40:bframes=0:intra-refresh=1"}
+    path = write_coded(tmp_path / name, steady(200), options=options)
+    with av.open(str(path)) as container:
+        expected = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    timeline, pictures = decode(path, Sampling(max_frames=frames))
+    assert timeline.keys.tolist() == [0]
+    assert len(pictures) == frames
+    for picture in pictures:
+        assert read_code(picture.rgb) == picture.index
+        assert np.abs(picture.rgb.astype(int) - expected[picture.index]).max() <= 8
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv"])
+def test_the_key_frames_of_open_groups_stay_key_frames(tmp_path: Path, name: str) -> None:
+    options = {"x264-params": "keyint=20:min-keyint=20:scenecut=0:bframes=2:open-gop=1"}
+    timeline, _ = decode(write_coded(tmp_path / name, steady(100), options=options))
+    assert len(timeline.keys) == 5
+
+
 def test_leaving_out_unreferenced_frames_changes_no_pixel(tmp_path: Path) -> None:
     path = write_coded(tmp_path / "clip.mp4", steady(200), options={"g": "250", "bf": "3"})
     timeline, every = decode(path, Sampling(max_frames=200))

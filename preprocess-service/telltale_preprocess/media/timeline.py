@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from telltale_preprocess.errors import DamagedMedia, MediaTooLong
 from telltale_preprocess.media.container import packets_of
+from telltale_preprocess.media.refresh import refresh_detector
 
 # Raw streams whose duration libavformat only estimates from the bit rate: their end proves nothing.
 _ESTIMATED = {"mp3", "aac", "ac3", "eac3", "h264", "hevc", "m4v", "mpegvideo", "amr", "dts", "obu"}
@@ -92,11 +94,13 @@ def _numbers() -> array[float]:
 @dataclass
 class _Packets:
     """What the packets of one stream say, in decoding order; times in seconds, NaN where they say none; ``stamped``:
-    whether the container has times of presentation at all."""
+    whether the container has times of presentation at all; ``refreshes``: whether what is marked as a key frame is
+    none."""
 
     step: float
     base: float
     stamped: bool
+    refreshes: Callable[[Packet[Any]], bool]
     shown: array[float] = field(default_factory=_numbers)
     decoded: array[float] = field(default_factory=_numbers)
     lengths: array[float] = field(default_factory=_numbers)
@@ -111,7 +115,7 @@ class _Packets:
             # libavformat takes the padding off the last packet of an Ogg in 32 bits without a sign.
             length -= 1 << 32
         self.lengths.append(length * base)
-        self.keys.append(packet.is_keyframe)
+        self.keys.append(packet.is_keyframe and not self.refreshes(packet))
 
     def times(self) -> tuple[NDArray[np.float64], bool]:
         """When each packet is shown, and whether they all say so: some containers (AVI) give decoding times only,
@@ -205,7 +209,15 @@ def _declared(container: InputContainer, video: VideoStream | None, audio: Audio
 
 def _collect(container: InputContainer, streams: list[VideoStream | AudioStream]) -> dict[int, _Packets]:
     stamped = container.format.name not in _NO_STAMPS
-    found = {stream.index: _Packets(1 / _rate(stream), float(stream.time_base or 1), stamped) for stream in streams}
+    found = {
+        stream.index: _Packets(
+            1 / _rate(stream),
+            float(stream.time_base or 1),
+            stamped,
+            refresh_detector(stream) if isinstance(stream, VideoStream) else lambda _: False,
+        )
+        for stream in streams
+    }
     try:
         for packet in packets_of(container, *streams):
             # What an edit list hides is decoded for what follows it and never shown: it has no time here.
