@@ -34,6 +34,14 @@ def app() -> FastAPI:
     return create_app(settings, broken)
 
 
+async def get(app: FastAPI, path: str) -> httpx.Response:
+    """What the application answers, where its services are none."""
+    app.state.services = PARTS
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+        return await client.get(path)
+
+
 def test_no_operation_describes_any_status_there_is(app: FastAPI) -> None:
     document = app.openapi()
     for path, operations in document["paths"].items():
@@ -55,14 +63,21 @@ def test_examples_are_what_they_are_examples_of(app: FastAPI) -> None:
             assert Problem.model_validate(example).status == int(status)
 
 
-def test_a_fault_of_ours_is_a_problem_that_gives_nothing_away(app: FastAPI) -> None:
-    async def ask() -> httpx.Response:
-        app.state.services = PARTS
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
-            return await client.get("/info")
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+def test_the_pages_show_all_of_it_and_load_nothing(app: FastAPI, path: str) -> None:
+    answer = asyncio.run(get(app, path))
+    assert answer.status_code == 200
+    assert answer.headers["Content-Security-Policy"] == "frame-ancestors 'none'; default-src 'none'"
+    assert answer.headers["Content-Type"].startswith("text/html")
+    for loaded in ("<script", "<link", "<img", "src=", "@import"):
+        assert loaded not in answer.text
+    for described, operations in app.openapi()["paths"].items():
+        assert all(f"<h2>{method.upper()} {described}</h2>" in answer.text for method in operations)
+    assert "voice-vocoder 1 gives 0.22 over 1 item" in answer.text
 
-    answer = asyncio.run(ask())
+
+def test_a_fault_of_ours_is_a_problem_that_gives_nothing_away(app: FastAPI) -> None:
+    answer = asyncio.run(get(app, "/info"))
     problem = Problem.model_validate_json(answer.content)
     assert (answer.status_code, problem.code) == (500, "internal_error")
     assert problem.request_id == answer.headers["X-Request-ID"]
