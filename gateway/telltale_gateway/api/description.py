@@ -16,12 +16,13 @@ _SCHEMES = {
     "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
 }
 # The statuses that problems can have: of every operation, of those that ask for credentials, of those that name
-# something by their path, of those that take media, of orders.
+# something by their path, of those that take media, of orders, of versions that are compared.
 _ANY = (400, 500)
 _GUARDED = (401, 403, 429, 503)
 _NAMED = (404,)
 _MEDIA = (408, 413, 415, 422, 503, 504)
 _ORDERS = (409, 413, 422, 503, 504)
+_COMPARED = (409, 422, 503, 504)
 
 
 def describe(app: FastAPI) -> None:
@@ -59,6 +60,7 @@ def _statuses(path: str, operation: dict[str, Any]) -> list[int]:
         *(_NAMED if "{" in path else ()),
         *(_MEDIA if "multipart/form-data" in body else ()),
         *(_ORDERS if "application/json" in body else ()),
+        *(_COMPARED if path.endswith("/diff") else ()),
     }
     return sorted(found)
 
