@@ -16,6 +16,7 @@ from telltale_gateway.api.access import KEY_HEADER, Access
 from telltale_gateway.api.description import describe
 from telltale_gateway.api.headers import SecurityHeaders
 from telltale_gateway.api.middleware import Counted, HeadAsGet
+from telltale_gateway.api.pages import install_pages
 from telltale_gateway.api.problems import FAULT, PROBLEMS, install_gateway_problems
 from telltale_gateway.api.views import analyze, detection, multimodal, prediction
 from telltale_gateway.api.views import status as views_status
@@ -45,6 +46,9 @@ def create_app(settings: Settings, services: OpenServices = open_services) -> Fa
         responses=PROBLEMS,
         # A redirect would be made of the Host that the caller names, and would have him send his upload twice.
         redirect_slashes=False,
+        # FastAPI's own pages load their scripts from elsewhere.
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.settings = settings
     install_gateway_problems(app)
@@ -54,6 +58,7 @@ def create_app(settings: Settings, services: OpenServices = open_services) -> Fa
         app.include_router(view.router)
     app.include_router(models.router)
     describe(app)
+    install_pages(app)
     # From the inside out.
     app.add_middleware(HeadAsGet)
     app.add_middleware(Access)

@@ -142,7 +142,7 @@ def test_a_name_that_is_no_text_does_not_end_the_program(tmp_path: Path, shape: 
     path = os.fsencode(tmp_path) + b"/no\xffutf8.mp4"
     Path(os.fsdecode(path)).write_bytes(b"media")
     with canned((200, VERDICT)) as gateway:
-        command = [sys.executable, "-m", "telltale", "--url", gateway.url, "predict", *shape, path]
+        command: list[str | bytes] = [sys.executable, "-m", "telltale", "--url", gateway.url, "predict", *shape, path]
         done = subprocess.run(command, capture_output=True, check=False, timeout=60)
     assert (done.returncode, done.stderr) == (1, b"")
     assert b"utf8.mp4" in done.stdout
