@@ -16,7 +16,14 @@ from telltale_export.architectures import Architecture
 from telltale_export.calibration.held_out import calibrate_and_measure
 from telltale_export.checkpoints import read_checkpoint
 from telltale_export.conversion.manifests import manifest_of, server_of
-from telltale_export.conversion.parity import Difference, difference, heatmap_difference, require_parity
+from telltale_export.conversion.parity import (
+    Difference,
+    difference,
+    heatmap_difference,
+    logit_difference,
+    require_parity,
+    saturated,
+)
 from telltale_export.conversion.probes import GOLDEN_SOURCE, probes
 from telltale_export.conversion.source import Answers, Source, load_source
 from telltale_export.data import read_dataset
@@ -34,7 +41,7 @@ from telltale_export.preprocessing import SERVICE_VARIABLE
 from telltale_export.served.media import score_media, see_media
 
 _GOLDEN_ITEMS, _GOLDEN_SEED = 4, 1
-_MORE_ITEMS, _MORE_SEED = 8, 3
+_RANDOM_ITEMS, _RANDOM_SEED = 4, 3
 _DRIFT_ITEMS, _DRIFT_SEED = 16, 2
 _NOT_MEASURED = (
     "Never measured: the weights are somebody else's, and what they are worth on which media is not known here. The "
@@ -106,6 +113,9 @@ def convert(conversion: Conversion) -> Converted:
         folder = Path(scratch) / "artifact"
         artifact = export_source(source, manifest, folder)
         found = compare_artifact(source, folder, manifest, golden)
+        compare_artifact(
+            source, folder, manifest, probes(architecture.input, _RANDOM_ITEMS, _RANDOM_SEED), inputs="random"
+        )
         precision = narrow_artifact(conversion, manifest, artifact)
         calibration, measured = measure_artifact(conversion, manifest, folder)
         version = conversion.version or next_version(conversion.repository, conversion.name)
@@ -188,24 +198,32 @@ def export_source(source: Source, manifest: DetectorManifest, folder: Path) -> P
 
 
 def compare_artifact(
-    source: Source, folder: Path, manifest: DetectorManifest, inputs: NDArray[np.generic]
+    source: Source,
+    folder: Path,
+    manifest: DetectorManifest,
+    items: NDArray[np.generic],
+    *,
+    inputs: Literal["golden", "random"] = "golden",
 ) -> Difference:
-    """How far the artefact's P(fake) is from the source's on items [N, ...].
+    """How far the artefact's P(fake), its logit and its heatmap are from the source's on items [N, ...].
 
     Raises:
-        PackagingError: an answer of the source is no probability or always the same one, or the two differ by more than
-            the limit, in P(fake) or in the heatmap.
+        PackagingError: an answer of the source is no probability, its golden ones are all the same or all 0 or 1,
+            or the two differ by more than the limit, in P(fake), its logit or the heatmap.
     """
-    wanted = source.answer(inputs)
+    wanted = source.answer(items)
     _require_probability(wanted, source.architecture)
-    _require_difference(source, wanted)
+    if inputs == "golden":
+        _require_difference(source, wanted)
     runtime = "onnxruntime" if manifest.server == "triton" else "TensorFlow"
-    given = answer_artifact(folder, manifest.tensors, inputs, list(wanted))
+    given = answer_artifact(folder, manifest.tensors, items, list(wanted))
     if manifest.tensors.heatmap is not None:
         apart = heatmap_difference(given["heatmap"], wanted["heatmap"])
-        require_parity(Difference(f"{runtime}'s heatmap", source.framework, "golden", apart))
-    apart = difference(given["probability"].reshape(-1), wanted["probability"])
-    return require_parity(Difference(runtime, source.framework, "golden", apart))
+        require_parity(Difference(f"{runtime}'s heatmap", source.framework, inputs, apart))
+    scores = given["probability"].reshape(-1)
+    apart = difference(scores, wanted["probability"])
+    logit = logit_difference(scores, wanted["probability"])
+    return require_parity(Difference(runtime, source.framework, inputs, apart, logit=logit))
 
 
 def _require_probability(answers: Answers, architecture: Architecture) -> None:
@@ -219,11 +237,20 @@ def _require_probability(answers: Answers, architecture: Architecture) -> None:
 
 
 def _require_difference(source: Source, golden: Answers) -> None:
-    """Of items that have nothing in common, a network that looks at them answers no two alike to the last bit."""
+    """Of items that have nothing in common, a network that looks at them answers no two alike to the last bit.
+
+    Nor may all answers be 0 or 1: a graph that computes something else gives the same ones.
+    """
     score = golden["probability"][0]
     if (golden["probability"] != score).any():
+        if saturated(golden["probability"]).all():
+            raise PackagingError(
+                f"{source.architecture.name} with these weights answers probability = "
+                f"{golden['probability'].tolist()}, all within 1e-6 of 0 or 1: no conversion can be compared on them.",
+                "The weights are damaged, were never trained, or are of another scale than the architecture's.",
+            )
         return
-    more = source.answer(probes(source.architecture.input, _MORE_ITEMS, _MORE_SEED))["probability"]
+    more = source.answer(probes(source.architecture.input, _RANDOM_ITEMS, _RANDOM_SEED))["probability"]
     if (more == score).all():
         raise PackagingError(
             f"{source.architecture.name} with these weights answers probability = {score} to each of "

@@ -15,7 +15,14 @@ from telltale_contracts import GOLDEN_FILE, DetectorManifest, VersionCard
 
 from telltale_export.architectures import Architecture, find_architecture
 from telltale_export.checkpoints import read_checkpoint
-from telltale_export.conversion.parity import LIMIT, Difference, difference, heatmap_difference, require_parity
+from telltale_export.conversion.parity import (
+    LIMIT,
+    Difference,
+    difference,
+    heatmap_difference,
+    logit_difference,
+    require_parity,
+)
 from telltale_export.conversion.probes import probes
 from telltale_export.conversion.source import Answers, Source, load_source
 from telltale_export.errors import CheckpointError
@@ -71,8 +78,10 @@ def verify(asked: Verification, say: Say) -> list[Difference]:
             for one, other in combinations(answers, 2):
                 against_source = source is not None and one == source.framework
                 limit = _limit(card, against_source=against_source)
-                apart = difference(answers[other]["probability"], answers[one]["probability"])
-                found.append(_said(Difference(other, one, name, apart, limit), f"{len(items):3d} items", say))
+                scores = answers[other]["probability"], answers[one]["probability"]
+                logit = None if card.precision else logit_difference(*scores)
+                compared = Difference(other, one, name, difference(*scores), limit, logit)
+                found.append(_said(compared, f"{len(items):3d} items", say))
                 # A narrowed version's map may be its own: its card measures the score.
                 if manifest.tensors.heatmap is not None and not (against_source and card.precision):
                     apart = heatmap_difference(answers[other]["heatmap"], answers[one]["heatmap"])
@@ -84,7 +93,8 @@ def verify(asked: Verification, say: Say) -> list[Difference]:
 
 
 def _said(found: Difference, of: str, say: Say) -> Difference:
-    say(f"{found.inputs:7} {of}   {found.against:18} {found.runtime:38} {found.largest:.1e}")
+    logit = "" if found.logit is None else f"logit {found.logit:.1e}, P"
+    say(f"{found.inputs:7} {of}   {found.against:18} {found.runtime:38} {logit:16} {found.largest:.1e}")
     return found
 
 

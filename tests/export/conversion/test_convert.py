@@ -13,9 +13,11 @@ import torch
 from telltale_contracts import Calibration, DetectorManifest, Server, VersionCard
 from telltale_export.__main__ import main
 from telltale_export.architectures import architectures, find_architecture
+from telltale_export.checkpoints import read_checkpoint
 from telltale_export.conversion import convert as converting
-from telltale_export.conversion.parity import LIMIT
+from telltale_export.conversion.parity import LIMIT, Difference, difference, logit_difference, require_parity
 from telltale_export.conversion.probes import probes
+from telltale_export.conversion.source import load_source
 from telltale_export.errors import CheckpointError, ExportError, PackagingError
 from telltale_export.packaging import MAX_IR, MAX_OPSET, check_repository
 
@@ -172,9 +174,30 @@ def test_a_detector_that_answers_every_item_alike_is_not_published(converter: Co
     state = {key.removeprefix("module."): value for key, value in torch.load(path)["state_dict"].items()}
     torch.save({**state, "out_layer.weight": state["out_layer.weight"] * 1e30}, path)
 
-    with pytest.raises(PackagingError, match=r"aasist with these weights answers probability = [01]\.0 to each of 12"):
+    with pytest.raises(PackagingError, match=r"aasist with these weights answers probability = [01]\.0 to each of 8"):
         converter.convert("aasist", path)
     assert not converter.repository.exists()
+
+
+def test_a_logit_that_saturation_hides_is_found() -> None:
+    sure = np.float32([0.9985, 0.998, 1.0])
+    logit = np.log(sure[:2].astype(np.float64)) - np.log1p(-sure[:2].astype(np.float64))
+    moved = np.append(1.0 / (1.0 + np.exp(-logit - 0.04)), 1.0).astype(np.float32)
+
+    assert difference(moved, sure) < LIMIT
+    found = Difference("onnxruntime", "torch", "golden", difference(moved, sure), logit=logit_difference(moved, sure))
+    assert found.logit == pytest.approx(0.04, abs=1e-3)
+    with pytest.raises(PackagingError, match=r"differ by 3\.99e-02 of a logit on golden"):
+        require_parity(found)
+    assert logit_difference(np.nextafter(sure, np.float32(0)), sure) == 0.0, "one step of float32 is no difference"
+
+
+def test_golden_answers_that_are_all_0_or_1_are_refused(converter: Converter) -> None:
+    source = load_source(
+        find_architecture("lfcc-lcnn").at_reduced_width(), read_checkpoint(converter.checkpoint("lfcc-lcnn"))
+    )
+    with pytest.raises(PackagingError, match="all within 1e-6 of 0 or 1"):
+        converting._require_difference(source, {"probability": np.float32([0.0, 1.0, 1.0 - 2**-23])})
 
 
 @pytest.mark.parametrize("name", ["../evil", "Evil", "", "a/b", "-a", "a" * 64])
