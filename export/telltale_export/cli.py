@@ -81,6 +81,18 @@ def positive(text: str) -> int:
     return value
 
 
+def share(text: str) -> float:
+    """An option's value: a number over 0, at most 1.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none.
+    """
+    value = float(text)
+    if not 0.0 < value <= 1.0:
+        raise argparse.ArgumentTypeError(f"{text} is not over 0 and at most 1")
+    return value
+
+
 def _parts() -> list[str]:
     packages = (module.name for module in pkgutil.iter_modules(telltale_export.__path__) if module.ispkg)
     modules = (f"telltale_export.{package}.commands" for package in sorted(packages))

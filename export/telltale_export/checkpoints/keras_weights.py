@@ -59,7 +59,7 @@ def load_keras(architecture: Architecture, checkpoint: Checkpoint) -> KerasDetec
 def _counted(state: Mapping[str, Array], file: str) -> dict[str, tuple[str, Array]]:
     """By the key that is independent of where the numbers begin: the key in the file, and the tensor."""
     names = _canonical(key.rpartition("/")[0] for key in state)
-    counted = {}
+    counted: dict[str, tuple[str, Array]] = {}
     for key, value in state.items():
         layer, _, variable = key.rpartition("/")
         name = f"{names[layer]}/{_RENAMED.get(variable, variable)}"

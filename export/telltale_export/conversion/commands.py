@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 from pathlib import Path
 
 from telltale_contracts import CARD_FILE, VersionCard
 
-from telltale_export.cli import Commands, positive
+from telltale_export.cli import Commands, positive, share
 from telltale_export.preprocessing import SERVICE_VARIABLE
 from telltale_export.served.options import TFSERVING_VARIABLE, TRITON_VARIABLE
 
@@ -34,7 +35,7 @@ def register(commands: Commands) -> None:
         metavar="FOLDER",
         help="crops (in real/ and fake/ where that is known) or .safetensors of inputs, for int8 and to measure drift",
     )
-    convert.add_argument("--max-drift", type=float, metavar="X", help="of one score by narrowing; beyond it, it fails")
+    convert.add_argument("--max-drift", type=share, metavar="X", help="of one score by narrowing; beyond it, it fails")
 
     convert.add_argument(
         "--measure-on", type=Path, metavar="MEDIA", help="folder with labels.csv; without it the version cannot vote"
@@ -110,7 +111,8 @@ def _convert(options: argparse.Namespace) -> None:
     else:
         card = VersionCard.from_yaml(converted.folder / CARD_FILE)
         print(table(card.measured))
-    print(f"Next: telltale-export verify {converted.folder}")
+    verify = ["telltale-export", "verify", str(converted.folder), "--checkpoint", str(options.checkpoint)]
+    print(f"Next: {shlex.join(verify)}")
 
 
 def _verify(options: argparse.Namespace) -> None:

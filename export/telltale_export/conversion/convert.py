@@ -88,7 +88,7 @@ class Conversion:
 
 @dataclass(frozen=True)
 class Converted:
-    """A version that was published, how far its graph in single precision is from the source on the golden inputs, and
+    """A version that was published, how far its graph is from the source on the golden inputs, and
     what narrowing it did."""
 
     folder: Path
@@ -105,6 +105,7 @@ def convert(conversion: Conversion) -> Converted:
         DataError: the media to measure on are not as documented, or preprocessing does not answer.
         ExportError: the server cannot serve this framework, or the detector's name is none.
     """
+    _require_sense(conversion)
     architecture = conversion.architecture
     manifest = manifest_of(architecture, conversion.name, server_of(architecture, conversion.server))
     source = load_source(architecture, read_checkpoint(conversion.checkpoint))
@@ -117,6 +118,8 @@ def convert(conversion: Conversion) -> Converted:
             source, folder, manifest, probes(architecture.input, _RANDOM_ITEMS, _RANDOM_SEED), inputs="random"
         )
         precision = narrow_artifact(conversion, manifest, artifact)
+        if precision is not None:
+            found = _narrowed_difference(source, folder, manifest, golden, precision)
         calibration, measured = measure_artifact(conversion, manifest, folder)
         version = conversion.version or next_version(conversion.repository, conversion.name)
         draft = VersionDraft(
@@ -130,6 +133,33 @@ def convert(conversion: Conversion) -> Converted:
         )
         published = write_version(conversion.repository, manifest, version, artifact, draft)
         return Converted(published, found, precision)
+
+
+def _require_sense(conversion: Conversion) -> None:
+    """Before minutes of work: the repository can be written to, and no option is given in vain."""
+    if conversion.precision == "fp32" and (conversion.calibrate_on, conversion.max_drift) != (None, None):
+        raise ExportError(
+            "--calibrate-on and --max-drift are of narrowing, and single precision narrows nothing.",
+            "Leave them out, or give --precision fp16 or int8.",
+        )
+    place = conversion.repository.absolute()
+    existing = next(folder for folder in (place, *place.parents) if folder.exists())
+    try:
+        with tempfile.TemporaryDirectory(prefix=".telltale-export-", dir=existing):
+            pass
+    except OSError as error:
+        raise PackagingError(
+            f"{conversion.repository} cannot be written to: {existing}: {error.strerror}.",
+            "Give a folder with --to, or one that can be made.",
+        ) from error
+
+
+def _narrowed_difference(
+    source: Source, folder: Path, manifest: DetectorManifest, items: NDArray[np.generic], precision: Precision
+) -> Difference:
+    wanted = source.answer(items)["probability"]
+    apart = difference(score_artifact(folder, manifest.tensors, items), wanted)
+    return Difference(f"onnxruntime in {precision.kind}", source.framework, "golden", apart, precision.limit)
 
 
 def measure_artifact(

@@ -25,7 +25,7 @@ from telltale_export.conversion.parity import (
 )
 from telltale_export.conversion.probes import probes
 from telltale_export.conversion.source import Answers, Source, load_source
-from telltale_export.errors import CheckpointError
+from telltale_export.errors import CheckpointError, ExportError
 from telltale_export.packaging import answer_artifact, check_version
 from telltale_export.served.version import Served, on_server, read_version
 
@@ -64,13 +64,22 @@ def verify(asked: Verification, say: Say) -> list[Difference]:
             its golden tolerance, and from its source by more than its card allows), or the version is not what its card
             says.
         CheckpointError: the checkpoint is not the one that the card names.
-        ExportError: a server does not answer, or has not loaded the version.
+        ExportError: a server does not answer, or has not loaded the version; or neither checkpoint nor server is given.
     """
     manifest, card = read_version(asked.version_dir)
     check_version(asked.version_dir, manifest)
     source = None if asked.checkpoint is None else _source(card, manifest, asked.checkpoint)
-    found = []
     address = asked.triton if manifest.server == "triton" else asked.tfserving
+    if source is None and address is None:
+        raise ExportError(
+            f"{asked.version_dir} is what its card says, but nothing was compared: neither its source nor a server was "
+            "given.",
+            "Give --checkpoint, or leave --not-served out.",
+        )
+    for left_out, missing in (("source", source), ("served model", address)):
+        if missing is None:
+            say(f"The {left_out} was left out.")
+    found = []
     at_server = nullcontext() if address is None else on_server(asked.version_dir, manifest, address, load=asked.load)
     with at_server as served:
         for name, items in _inputs(asked, manifest):
@@ -94,7 +103,8 @@ def verify(asked: Verification, say: Say) -> list[Difference]:
 
 def _said(found: Difference, of: str, say: Say) -> Difference:
     logit = "" if found.logit is None else f"logit {found.logit:.1e}, P"
-    say(f"{found.inputs:7} {of}   {found.against:18} {found.runtime:38} {logit:16} {found.largest:.1e}")
+    allowed = "" if found.limit == LIMIT else f" ({found.limit:g} is allowed)"
+    say(f"{found.inputs:7} {of}   {found.against:18} {found.runtime:38} {logit:16} {found.largest:.1e}{allowed}")
     return found
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import pytest
 from telltale_contracts import DetectorManifest, VersionCard
+from telltale_export.__main__ import main
 from telltale_export.architectures import find_architecture
 from telltale_export.conversion import convert as converting
 from telltale_export.conversion.convert import Conversion, Converted, convert
@@ -67,6 +68,13 @@ def test_the_command_names_files_and_no_folder_of_the_machine(tmp_path: Path) ->
     )
 
 
+@pytest.mark.parametrize("drift", ["inf", "nan", "-1", "0"])
+def test_a_drift_that_is_no_share_is_refused(drift: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["convert", NAME, "--checkpoint", "w", "--to", "m", "--name", "n", f"--max-drift={drift}"])
+    assert "is not over 0 and at most 1" in capsys.readouterr().err
+
+
 def test_half_precision_keeps_its_inputs_and_outputs(converter: Converter) -> None:
     half = narrowed(converter, precision="fp16")
     manifest = DetectorManifest.from_yaml(converter.repository / NAME / "detector.yaml")
@@ -80,6 +88,7 @@ def test_a_narrowed_version_can_be_verified(converter: Converter) -> None:
     architecture = find_architecture("color-cues-lstm")
     checkpoint = save_untrained(architecture, converter.folder)
     half = convert(Conversion(architecture, checkpoint, converter.repository, "colour", precision="fp16"))
+    assert half.difference.runtime == "onnxruntime in fp16", "of what was published"
     said: list[str] = []
     (golden, random) = verify(Verification(half.folder, checkpoint=checkpoint), said.append)
     assert (golden.inputs, random.inputs) == ("golden", "random")
@@ -87,6 +96,7 @@ def test_a_narrowed_version_can_be_verified(converter: Converter) -> None:
 
     card = VersionCard.from_yaml(half.folder / "card.yaml")
     assert card.precision is not None
+    assert all("(0.01 is allowed)" in line for line in said if "left out" not in line)
     strict = card.precision.model_copy(update={"limit": golden.largest / 2})
     (half.folder / "card.yaml").write_text(card.model_copy(update={"precision": strict}).to_yaml())
     with pytest.raises(PackagingError, match=r"onnxruntime and torch .* differ by"):
@@ -96,6 +106,9 @@ def test_a_narrowed_version_can_be_verified(converter: Converter) -> None:
 @pytest.mark.parametrize(
     ("how", "says"),
     [
+        ({"max_drift": 0.1}, "single precision narrows nothing"),
+        ({"repository": Path("/proc/nope")}, "/proc/nope cannot be written to"),
+        ({"repository": Path(__file__)}, "cannot be written to: .*Not a directory"),
         ({"precision": "int8"}, "takes its ranges from inputs"),
         ({"precision": "fp16", "max_drift": 1e-12}, "drifts by"),
         ({"precision": "fp16", "name": "meso4", "server": "tfserving"}, "ONNX graphs only"),
