@@ -157,6 +157,16 @@ class Traffic:
         wanted = len(self.answers) + more
         wait_until(lambda: len(self.answers) >= wanted, seconds, lambda: f"{self.statuses()} {self.broken}")
 
+    def wait_until_whole(self, answers: int = 12, seconds: float = 120.0) -> None:
+        """Until so many in a row rest on every detector: a container is healthy before each gateway has found it."""
+        first = len(self.answers)
+
+        def whole() -> bool:
+            last = self.answers[first:][-answers:]
+            return len(last) == answers and all(a.status_code == 200 and not a.json()["degraded"] for a in last)
+
+        wait_until(whole, seconds, lambda: f"{self.statuses()}, {self.degraded()} degraded, {self.broken}")
+
     def statuses(self) -> Counter[int]:
         """How often each status was answered."""
         return Counter(answer.status_code for answer in self.answers)

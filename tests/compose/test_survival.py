@@ -99,7 +99,7 @@ def test_a_server_that_comes_back_at_another_address_is_found(stack: ComposeStac
     (before,) = stack.containers(service)
     traffic = Traffic(stack, clip.with_name("portrait.png"))
     with traffic.flowing():
-        traffic.wait_for(4)
+        traffic.wait_until_whole()
         stack.engine.docker("stop", "--time", "5", before["Id"])
         with stack.another_at_the_address_of(before):
             stack.engine.docker("start", before["Id"])
@@ -107,7 +107,7 @@ def test_a_server_that_comes_back_at_another_address_is_found(stack: ComposeStac
                 network["IPAddress"] for network in before["NetworkSettings"]["Networks"].values()
             }
             healthy = stack.wait_until_healthy()
-            traffic.wait_for(4)
+            traffic.wait_until_whole()
     assert traffic.lost() == []
     print(
         f"\n| {service}, at another address | healthy again after {healthy:.1f} s | {len(traffic.answers)} answers "
