@@ -36,7 +36,7 @@ from telltale_export.conversion.source import load_source
 from telltale_export.conversion.untrained import of_short_clips, save_untrained
 from telltale_export.errors import ExportError
 from telltale_export.packaging import check_version, score_artifact
-from telltale_export.precision import LabelledInputs, narrow
+from telltale_export.precision import DriftLimits, LabelledInputs, narrow
 from telltale_export.served.tensorflow import ServedByTensorFlow
 from telltale_export.served.triton import ServedByTriton
 
@@ -193,9 +193,9 @@ def onnx_scorer(model: bytes, manifest: DetectorManifest) -> Callable[[np.ndarra
 
 
 def narrowed_milliseconds(architecture: Architecture, folder: Path, manifest: DetectorManifest) -> float:
-    """The same in int8, whatever it does to random weights' scores."""
+    """The same in int8, whatever it does to random weights' scores and heatmaps."""
     inputs = LabelledInputs(probes(architecture.input, 4, seed=13), None, "random items")
-    narrowed = narrow(folder / "model.onnx", "int8", inputs, manifest.tensors, max_drift=1.0)
+    narrowed = narrow(folder / "model.onnx", "int8", inputs, manifest.tensors, DriftLimits(1.0, 1e9))
     return milliseconds(architecture, onnx_scorer(narrowed.model, manifest))
 
 

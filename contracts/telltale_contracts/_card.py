@@ -130,7 +130,7 @@ def _on_line(knots: tuple[tuple[float, float], ...], at: float) -> float:
 
 
 class Precision(Contract):
-    """How the artefact's numbers were narrowed, and what that changed of P(fake) against single precision.
+    """How the artefact's numbers were narrowed, and what that changed of its answers against single precision.
 
     Measured on inputs that the ranges of int8 were not taken from.
     """
@@ -143,6 +143,13 @@ class Precision(Contract):
     mean_drift: float = Field(ge=0.0, le=1.0)
     limit: float = Field(gt=0.0, le=1.0, description="the largest drift that was allowed")
     auc_change: float | None = Field(default=None, description="where the inputs of both classes were labelled")
+    heatmap_drift: float | None = Field(
+        default=None,
+        ge=0.0,
+        description="where there are heatmaps: how far their cells moved (root mean square), in parts of how far the "
+        "cells of one map are from its mean",
+    )
+    heatmap_limit: float | None = Field(default=None, gt=0.0, description="the largest of these that was allowed")
 
 
 class Golden(Contract):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -41,3 +42,30 @@ def test_an_empty_repository_is_explained(tmp_path: Path, capsys: pytest.Capture
     error = capsys.readouterr().err
     assert "holds no detector" in error
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_what_is_half_written_goes_with_a_signal(number: signal.Signals, tmp_path: Path) -> None:
+    """A version is staged beside its place; the process is ended before the rename."""
+    program = (
+        "import time\n"
+        "from pathlib import Path\n"
+        "from telltale_export import __main__\n"
+        "from telltale_export.packaging import versions\n"
+        "def publish(_):\n"
+        f"    with versions._staging(Path({str(tmp_path)!r}), 'mine') as stage:\n"
+        "        (stage / 'model.onnx').write_bytes(b'half')\n"
+        "        print('staged', flush=True)\n"
+        "        time.sleep(60)\n"
+        "__main__.run = publish\n"
+        "raise SystemExit(__main__.main([]))\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"staged\n"
+        assert list(tmp_path.iterdir())
+        process.send_signal(number)
+        _, error = process.communicate()
+    assert process.returncode == 128 + number
+    assert error == b""
+    assert list(tmp_path.iterdir()) == []

@@ -36,6 +36,9 @@ def register(commands: Commands) -> None:
         help="crops (in real/ and fake/ where that is known) or .safetensors of inputs, for int8 and to measure drift",
     )
     convert.add_argument("--max-drift", type=share, metavar="X", help="of one score by narrowing; beyond it, it fails")
+    convert.add_argument(
+        "--max-heatmap-drift", type=share, metavar="X", help="of heatmaps, as a share of what is seen in them; likewise"
+    )
 
     convert.add_argument(
         "--measure-on", type=Path, metavar="MEDIA", help="folder with labels.csv; without it the version cannot vote"
@@ -81,6 +84,7 @@ def _convert(options: argparse.Namespace) -> None:
     architecture = find_architecture(options.architecture)
     from telltale_export.conversion.convert import Conversion, convert  # noqa: PLC0415 - heavy
     from telltale_export.evaluation import table  # noqa: PLC0415 - heavy
+    from telltale_export.precision import DriftLimits  # noqa: PLC0415 - heavy
 
     converted = convert(
         Conversion(
@@ -92,7 +96,7 @@ def _convert(options: argparse.Namespace) -> None:
             version=options.version,
             precision=options.precision,
             calibrate_on=options.calibrate_on,
-            max_drift=options.max_drift,
+            limits=DriftLimits(options.max_drift, options.max_heatmap_drift),
             measure_on=options.measure_on,
             preprocessing=options.preprocess,
         )
@@ -106,6 +110,11 @@ def _convert(options: argparse.Namespace) -> None:
             f"{narrowed.kind} moves a score by at most {narrowed.max_drift:.4f}, {narrowed.mean_drift:.4f} on average"
             f"{auc} ({narrowed.n} inputs; {narrowed.limit:g} is allowed)"
         )
+        if narrowed.heatmap_drift is not None:
+            print(
+                f"It moves heatmaps by {narrowed.heatmap_drift:.3f} of what is seen in them "
+                f"({narrowed.heatmap_limit:g} is allowed)"
+            )
     if options.measure_on is None:
         print("It cannot vote before it is measured: convert it with --measure-on.")
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -36,7 +36,7 @@ from telltale_export.packaging import (
     score_artifact,
     write_version,
 )
-from telltale_export.precision import LabelledInputs, narrow, read_inputs
+from telltale_export.precision import DriftLimits, LabelledInputs, narrow, read_inputs
 from telltale_export.preprocessing import SERVICE_VARIABLE
 from telltale_export.served.media import score_media, see_media
 
@@ -68,7 +68,7 @@ class Conversion:
         version: its number; the next one when not given.
         precision: of the served graph's numbers; what is not single precision is for Triton.
         calibrate_on: folder of inputs that the ranges of int8 are taken from, and drift is measured on.
-        max_drift: the largest change of a score that narrowing may make; the kind's own when not given.
+        limits: the most that narrowing may change; the kind's own where none is given.
         measure_on: folder of labelled media that the version is calibrated and measured on, so that it can vote.
         preprocessing: URL of the preprocess-service that cuts them.
     """
@@ -81,7 +81,7 @@ class Conversion:
     version: int | None = None
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
     calibrate_on: Path | None = None
-    max_drift: float | None = None
+    limits: DriftLimits = field(default_factory=DriftLimits)
     measure_on: Path | None = None
     preprocessing: str | None = None
 
@@ -137,9 +137,10 @@ def convert(conversion: Conversion) -> Converted:
 
 def _require_sense(conversion: Conversion) -> None:
     """Before minutes of work: the repository can be written to, and no option is given in vain."""
-    if conversion.precision == "fp32" and (conversion.calibrate_on, conversion.max_drift) != (None, None):
+    if conversion.precision == "fp32" and (conversion.calibrate_on, conversion.limits) != (None, DriftLimits()):
         raise ExportError(
-            "--calibrate-on and --max-drift are of narrowing, and single precision narrows nothing.",
+            "--calibrate-on, --max-drift and --max-heatmap-drift are of narrowing, and single precision narrows "
+            "nothing.",
             "Leave them out, or give --precision fp16 or int8.",
         )
     place = conversion.repository.absolute()
@@ -190,7 +191,7 @@ def narrow_artifact(conversion: Conversion, manifest: DetectorManifest, artifact
     Raises:
         ExportError: there is nothing to measure int8 on, or the server takes no ONNX.
         DataError: the inputs do not fit.
-        PackagingError: a score drifts too far.
+        PackagingError: a score or the heatmaps drift too far.
     """
     if conversion.precision == "fp32":
         return None
@@ -202,7 +203,7 @@ def narrow_artifact(conversion: Conversion, manifest: DetectorManifest, artifact
         raise ExportError("int8 takes its ranges from inputs.", "Give a folder of them with --calibrate-on.")
     else:
         inputs = LabelledInputs(probes(manifest.input, _DRIFT_ITEMS, _DRIFT_SEED), None, f"inputs {GOLDEN_SOURCE}")
-    narrowed = narrow(artifact, conversion.precision, inputs, manifest.tensors, conversion.max_drift)
+    narrowed = narrow(artifact, conversion.precision, inputs, manifest.tensors, conversion.limits)
     artifact.write_bytes(narrowed.model)
     return narrowed.precision
 
@@ -297,8 +298,10 @@ def _command(manifest: DetectorManifest, conversion: Conversion) -> str:
         words += ["--precision", conversion.precision]
     if conversion.calibrate_on is not None:
         words += ["--calibrate-on", conversion.calibrate_on.resolve().name]
-    if conversion.max_drift is not None:
-        words += ["--max-drift", f"{conversion.max_drift:g}"]
+    if conversion.limits.score is not None:
+        words += ["--max-drift", f"{conversion.limits.score:g}"]
+    if conversion.limits.heatmap is not None:
+        words += ["--max-heatmap-drift", f"{conversion.limits.heatmap:g}"]
     if conversion.measure_on is not None:
         words += ["--measure-on", conversion.measure_on.resolve().name]
     return shlex.join(words)

@@ -27,6 +27,7 @@ from telltale_export.conversion.probes import probes
 from telltale_export.conversion.source import Answers, Source, load_source
 from telltale_export.errors import CheckpointError, ExportError
 from telltale_export.packaging import answer_artifact, check_version
+from telltale_export.precision import heatmap_drift
 from telltale_export.served.version import Served, on_server, read_version
 
 Say = Callable[[str], None]
@@ -61,10 +62,11 @@ def verify(asked: Verification, say: Say) -> list[Difference]:
 
     Raises:
         PackagingError: two differ by more than 1e-4 in P(fake) or in the heatmap (of a narrowed version by more than
-            its golden tolerance, and from its source by more than its card allows), or the version is not what its card
-            says.
+            its golden tolerance, and from its source by more than its card allows of either), or the version is not
+            what its card says.
         CheckpointError: the checkpoint is not the one that the card names.
-        ExportError: a server does not answer, or has not loaded the version; or neither checkpoint nor server is given.
+        ExportError: a server does not answer, or has not loaded the version; neither checkpoint nor server is given;
+            or a narrowed version's card says nothing of its heatmaps.
     """
     manifest, card = read_version(asked.version_dir)
     check_version(asked.version_dir, manifest)
@@ -91,9 +93,9 @@ def verify(asked: Verification, say: Say) -> list[Difference]:
                 logit = None if card.precision else logit_difference(*scores)
                 compared = Difference(other, one, name, difference(*scores), limit, logit)
                 found.append(_said(compared, f"{len(items):3d} items", say))
-                # A narrowed version's map may be its own: its card measures the score.
-                if manifest.tensors.heatmap is not None and not (against_source and card.precision):
-                    apart = heatmap_difference(answers[other]["heatmap"], answers[one]["heatmap"])
+                if manifest.tensors.heatmap is not None:
+                    pair = answers[other]["heatmap"], answers[one]["heatmap"]
+                    apart, limit = _maps_apart(card, pair, against_source=against_source)
                     maps = Difference(f"the heatmap {other}", one, name, apart, limit)
                     found.append(_said(maps, f"{len(items):3d} maps ", say))
     for each in found:
@@ -114,6 +116,20 @@ def _limit(card: VersionCard, *, against_source: bool) -> float:
     if card.precision is None:
         return LIMIT
     return card.precision.limit if against_source else card.golden.tolerance
+
+
+def _maps_apart(
+    card: VersionCard, maps: tuple[NDArray[np.float32], NDArray[np.float32]], *, against_source: bool
+) -> tuple[float, float]:
+    """How far two heatmaps are apart, and may be: a narrowed version from its source as its card measures it."""
+    if card.precision is None or not against_source:
+        return heatmap_difference(*maps), _limit(card, against_source=against_source)
+    if card.precision.heatmap_limit is None:
+        raise ExportError(
+            "The card does not say how far the narrowed heatmaps may be from their source's.",
+            "Convert it again, as the next version.",
+        )
+    return heatmap_drift(*maps), card.precision.heatmap_limit
 
 
 def _source(card: VersionCard, manifest: DetectorManifest, path: Path) -> Source:

@@ -1,4 +1,4 @@
-"""Narrow an ONNX detector's numbers, and refuse what its scores do not survive."""
+"""Narrow an ONNX detector's numbers, and refuse what its scores or its heatmaps do not survive."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from telltale_contracts import Precision, TensorNames
 from telltale_export.errors import PackagingError
 from telltale_export.evaluation import area_under_roc
 from telltale_export.packaging.onnx_checks import MAX_IR
-from telltale_export.packaging.scoring import score_artifact
+from telltale_export.packaging.scoring import Answer, answer_artifact
 from telltale_export.packaging.versions import ONNX_FILE
 from telltale_export.precision.inputs import LabelledInputs
 
@@ -24,12 +24,22 @@ Kind = Literal["fp16", "int8"]
 
 # The largest change of one score that is let pass when nobody says otherwise.
 DEFAULT_LIMITS: Mapping[Kind, float] = {"fp16": 0.01, "int8": 0.1}
+# The same of ``heatmap_drift``: at one half, a quarter of what varies over the map is the narrowing's own.
+DEFAULT_HEATMAP_LIMITS: Mapping[Kind, float] = {"fp16": 0.05, "int8": 0.5}
 _LEAST = 4
 _DIGITS = 6
 # Not elementwise arithmetic: the normalisation and the activation map would lose more than they gain.
 _QUANTISED = ["Conv", "Gemm", "MatMul"]
 # Neither the CPU nor CUDA has these in half precision in every runtime of the last years.
 _SINGLE = ["LSTM", "GRU", "Resize"]
+
+
+@dataclass(frozen=True)
+class DriftLimits:
+    """The most that narrowing may change: one score, and heatmaps; ``DEFAULT_LIMITS`` and its sister where none."""
+
+    score: float | None = None
+    heatmap: float | None = None
 
 
 @dataclass(frozen=True)
@@ -41,7 +51,7 @@ class Narrowed:
 
 
 def narrow(
-    model: Path, kind: Kind, inputs: LabelledInputs, tensors: TensorNames, max_drift: float | None = None
+    model: Path, kind: Kind, inputs: LabelledInputs, tensors: TensorNames, limits: DriftLimits | None = None
 ) -> Narrowed:
     """Narrow a graph in single precision and measure what that changed. Writes nothing.
 
@@ -52,11 +62,11 @@ def narrow(
         model: the ONNX file.
         kind: what to narrow to.
         inputs: as the detector is served them; at least 4.
-        tensors: names of input and output.
-        max_drift: the largest change of one score that is let pass; ``DEFAULT_LIMITS`` when not given.
+        tensors: names of input and outputs; a heatmap among them is measured too.
+        limits: what is let pass; the kind's own when not given.
 
     Raises:
-        PackagingError: there are too few inputs, the tools cannot do it, or a score drifts too far.
+        PackagingError: there are too few inputs, the tools cannot do it, or a score or the heatmaps drift too far.
     """
     if len(inputs.items) < _LEAST:
         raise PackagingError(
@@ -74,18 +84,52 @@ def narrow(
             raise PackagingError(
                 f"{model.name} cannot be narrowed to {kind}: {error}", "Serve it in single precision."
             ) from error
-        single = _scores_of(model, tensors, measured)
-        scores = score_artifact(narrowed.parent, tensors, measured.items)
-        precision = _drift(kind, single, scores, measured, DEFAULT_LIMITS[kind] if max_drift is None else max_drift)
+        single = _answers_of(model, tensors, measured)
+        answers = answer_artifact(narrowed.parent, tensors, measured.items, list(single))
+        limits = limits or DriftLimits()
+        precision = _drift(
+            kind,
+            single[tensors.probability].reshape(-1),
+            answers[tensors.probability].reshape(-1),
+            measured,
+            DEFAULT_LIMITS[kind] if limits.score is None else limits.score,
+        )
+        if tensors.heatmap is not None:
+            most = DEFAULT_HEATMAP_LIMITS[kind] if limits.heatmap is None else limits.heatmap
+            moved = _require_likeness(kind, answers[tensors.heatmap], single[tensors.heatmap], most)
+            precision = precision.model_copy(update={"heatmap_drift": round(moved, _DIGITS), "heatmap_limit": most})
         return Narrowed(narrowed.read_bytes(), precision)
 
 
-def _scores_of(model: Path, tensors: TensorNames, inputs: LabelledInputs) -> NDArray[np.float32]:
+def heatmap_drift(maps: NDArray[np.floating], of_single: NDArray[np.floating]) -> float:
+    """How far narrowing moved heatmaps [N, h, w]: the root mean square of the cells' change, in parts of that of what
+    is seen in the maps in single precision, their cells less each map's mean. Infinite where one is no number, or
+    where there is nothing to be seen."""
+    exact = of_single.astype(np.float64)
+    seen = exact - exact.mean(axis=(1, 2), keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        drift = float(np.sqrt(np.square(maps - exact).mean() / np.square(seen).mean()))
+    return drift if np.isfinite(drift) else float("inf")
+
+
+def _require_likeness(kind: Kind, maps: NDArray[np.floating], of_single: NDArray[np.floating], limit: float) -> float:
+    drift = heatmap_drift(maps, of_single)
+    if drift > limit:
+        raise PackagingError(
+            f"In {kind} heatmaps drift by {drift:.3f} of what is seen in them; {limit:g} is allowed "
+            f"({len(maps)} inputs).",
+            "Serve it in single precision, give more and more typical inputs, or allow more with --max-heatmap-drift.",
+        )
+    return drift
+
+
+def _answers_of(model: Path, tensors: TensorNames, inputs: LabelledInputs) -> Answer:
+    outputs = [name for name in (tensors.probability, tensors.heatmap) if name is not None]
     if model.name == ONNX_FILE:
-        return score_artifact(model.parent, tensors, inputs.items)
+        return answer_artifact(model.parent, tensors, inputs.items, outputs)
     with tempfile.TemporaryDirectory(prefix="telltale-precision-") as folder:
         (Path(folder) / ONNX_FILE).write_bytes(model.read_bytes())
-        return score_artifact(Path(folder), tensors, inputs.items)
+        return answer_artifact(Path(folder), tensors, inputs.items, outputs)
 
 
 def _drift(

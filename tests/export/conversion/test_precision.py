@@ -12,6 +12,7 @@ from telltale_contracts import DetectorManifest, VersionCard
 from telltale_export.__main__ import main
 from telltale_export.architectures import find_architecture
 from telltale_export.conversion import convert as converting
+from telltale_export.conversion import verify as verifying
 from telltale_export.conversion.convert import Conversion, Converted, convert
 from telltale_export.conversion.manifests import manifest_of
 from telltale_export.conversion.probes import probes
@@ -19,6 +20,7 @@ from telltale_export.conversion.untrained import save_untrained
 from telltale_export.conversion.verify import Verification, verify
 from telltale_export.errors import ExportError, PackagingError
 from telltale_export.packaging import check_version
+from telltale_export.precision import DriftLimits
 
 from .conftest import Converter
 
@@ -44,14 +46,16 @@ def narrowed(converter: Converter, **how: Any) -> Converted:
 
 def test_eight_bits_are_published_with_their_drift(converter: Converter, crops: Path) -> None:
     single = narrowed(converter)
-    eight = narrowed(converter, precision="int8", calibrate_on=crops, max_drift=0.5)
+    eight = narrowed(converter, precision="int8", calibrate_on=crops, limits=DriftLimits(0.5, 1.0))
     card = VersionCard.from_yaml(eight.folder / "card.yaml")
     assert card.precision == eight.precision
     assert card.precision is not None
     assert (card.precision.kind, card.precision.n) == ("int8", 6)
     assert card.precision.calibrated_on == "every other one of 12 inputs of crops"
     assert card.precision.auc_change is not None
-    assert card.provenance.command.endswith("--precision int8 --calibrate-on crops --max-drift 0.5")
+    assert card.provenance.command.endswith(
+        "--precision int8 --calibrate-on crops --max-drift 0.5 --max-heatmap-drift 1"
+    )
     assert str(converter.folder) not in card.provenance.command
     assert "int8" in card.provenance.framework
     assert (eight.folder / "model.onnx").stat().st_size < 0.5 * (single.folder / "model.onnx").stat().st_size
@@ -106,11 +110,12 @@ def test_a_narrowed_version_can_be_verified(converter: Converter) -> None:
 @pytest.mark.parametrize(
     ("how", "says"),
     [
-        ({"max_drift": 0.1}, "single precision narrows nothing"),
+        ({"limits": DriftLimits(heatmap=0.1)}, "single precision narrows nothing"),
         ({"repository": Path("/proc/nope")}, "/proc/nope cannot be written to"),
         ({"repository": Path(__file__)}, "cannot be written to: .*Not a directory"),
         ({"precision": "int8"}, "takes its ranges from inputs"),
-        ({"precision": "fp16", "max_drift": 1e-12}, "drifts by"),
+        ({"precision": "fp16", "limits": DriftLimits(1e-12)}, "drifts by"),
+        ({"precision": "fp16", "limits": DriftLimits(heatmap=1e-12)}, "heatmaps drift by"),
         ({"precision": "fp16", "name": "meso4", "server": "tfserving"}, "ONNX graphs only"),
     ],
 )
@@ -120,3 +125,22 @@ def test_what_cannot_be_narrowed_is_refused_and_nothing_is_written(
     with pytest.raises(ExportError, match=says):
         narrowed(converter, **how)
     assert not converter.repository.exists()
+
+
+def test_the_heatmaps_of_a_narrowed_version_are_verified(
+    converter: Converter, crops: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verifying, "find_architecture", lambda name: find_architecture(name).at_reduced_width())
+    eight = narrowed(converter, precision="int8", calibrate_on=crops, limits=DriftLimits(1.0, 1.0))
+    asked = Verification(eight.folder, converter.folder / f"{NAME}.pth")
+    said: list[str] = []
+    maps = [each for each in verify(asked, said.append) if "heatmap" in each.runtime]
+    assert [(each.inputs, each.limit) for each in maps] == [("golden", 1.0), ("random", 1.0)]
+    assert all(0.0 < each.largest < 1.0 for each in maps)
+
+    card = VersionCard.from_yaml(eight.folder / "card.yaml")
+    assert card.precision is not None
+    strict = card.precision.model_copy(update={"heatmap_limit": 0.01})
+    (eight.folder / "card.yaml").write_text(card.model_copy(update={"precision": strict}).to_yaml())
+    with pytest.raises(PackagingError, match=r"the heatmap onnxruntime and torch .* differ by"):
+        verify(asked, said.append)

@@ -14,8 +14,8 @@ from telltale_export.conversion.probes import probes
 from telltale_export.conversion.torch_to_onnx import torch_to_onnx
 from telltale_export.conversion.untrained import untrained
 from telltale_export.errors import DataError, PackagingError
-from telltale_export.packaging import score_artifact
-from telltale_export.precision import Kind, LabelledInputs, narrow, read_inputs
+from telltale_export.packaging import answer_artifact, score_artifact
+from telltale_export.precision import DriftLimits, Kind, LabelledInputs, heatmap_drift, narrow, read_inputs
 
 TENSORS = TensorNames(input="served", probability="probability", heatmap="heatmap")
 
@@ -39,7 +39,7 @@ def inputs() -> LabelledInputs:
 def test_it_gets_smaller_and_says_how_far_its_scores_moved(
     model: Path, inputs: LabelledInputs, kind: Kind, share: float, tmp_path: Path
 ) -> None:
-    narrowed = narrow(model, kind, inputs, TENSORS, max_drift=0.5)
+    narrowed = narrow(model, kind, inputs, TENSORS, DriftLimits(0.5, 1e9))
     assert len(narrowed.model) < share * model.stat().st_size
     (tmp_path / "model.onnx").write_bytes(narrowed.model)
     measured = inputs.items[1::2] if kind == "int8" else inputs.items
@@ -51,11 +51,28 @@ def test_it_gets_smaller_and_says_how_far_its_scores_moved(
     assert narrowed.precision.max_drift > 0.0
     assert narrowed.precision.auc_change is not None
     assert (narrowed.precision.calibrated_on is not None) is (kind == "int8")
+    maps = [answer_artifact(f, TENSORS, measured, ["heatmap"])["heatmap"] for f in (tmp_path, model.parent)]
+    assert narrowed.precision.heatmap_drift == pytest.approx(heatmap_drift(*maps), abs=2e-6)
+    assert 0.0 < narrowed.precision.heatmap_drift < narrowed.precision.heatmap_limit == 1e9
+
+
+def test_heatmaps_are_compared_by_what_is_seen_in_them() -> None:
+    maps = np.float32([[[0, 2], [2, 0]], [[5, 7], [7, 5]]])
+    assert heatmap_drift(maps, maps) == 0.0
+    assert heatmap_drift(maps + np.float32(0.5), maps) == pytest.approx(0.5), "a level that both maps are far from"
+    assert heatmap_drift(maps[:, ::-1], maps) == pytest.approx(2.0)
+    assert heatmap_drift(maps, np.ones_like(maps)) == np.inf, "nothing is to be seen in these"
+    assert heatmap_drift(np.full_like(maps, np.nan), maps) == np.inf
+
+
+def test_heatmaps_that_drift_over_the_limit_are_refused(model: Path, inputs: LabelledInputs) -> None:
+    with pytest.raises(PackagingError, match=r"In int8 heatmaps drift by 0\.\d+ of what is seen in them; 0.01 is"):
+        narrow(model, "int8", inputs, TENSORS, DriftLimits(score=0.5, heatmap=0.01))
 
 
 def test_a_drift_over_the_limit_is_refused(model: Path, inputs: LabelledInputs) -> None:
     with pytest.raises(PackagingError, match="drifts by") as refusal:
-        narrow(model, "int8", inputs, TENSORS, max_drift=1e-9)
+        narrow(model, "int8", inputs, TENSORS, DriftLimits(score=1e-9))
     assert "1e-09 is allowed" in str(refusal.value)
 
 
