@@ -14,8 +14,8 @@ class SetupError(Exception):
 
 
 def say(line: str) -> None:
-    """Print a line at once, also into a pipe."""
-    print(line, flush=True)
+    """Print a line at once, also into a pipe, and whole where threads print beside each other."""
+    print(f"{line}\n", end="", flush=True)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Lint, types and tests of the whole house, each in the environment it belongs to; one summary, one exit status.
 
-Every check runs, also after one has failed. The last line counts the tests of all pytest runs together.
+Every check runs, also after one has failed. The checks of one environment follow one another, beside those of the
+other. The last line counts the tests of all pytest runs together.
 """
 
 import argparse
@@ -9,6 +10,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,10 +38,11 @@ ROOMS_OF_MODELS = ("export/telltale_export",)
 
 @dataclass(frozen=True)
 class Check:
-    """One command; `name` is what the summary calls it."""
+    """One command; `name` is what the summary calls it, `environment` whose checks it waits for."""
 
     name: str
     command: tuple[str | Path, ...]
+    environment: str = "services"
 
 
 @dataclass(frozen=True)
@@ -66,8 +70,8 @@ def checks(pytest_arguments: list[str]) -> list[Check]:
         Check("ruff check", (SERVICES / "ruff", "check", ".")),
         Check("ruff format", (SERVICES / "ruff", "format", "--check", ".")),
         Check("mypy, services", (*mypy, *ROOMS)),
-        Check("mypy, models", (*mypy, *models, *ROOMS_OF_MODELS)),
-        Check("pytest, models", (MODELS / "python", "-m", "pytest", "tests/export", *pytest_arguments)),
+        Check("mypy, models", (*mypy, *models, *ROOMS_OF_MODELS), "models"),
+        Check("pytest, models", (MODELS / "python", "-m", "pytest", "tests/export", *pytest_arguments), "models"),
         Check(
             "pytest, services",
             (SERVICES / "python", "-m", "pytest", "tests", *elsewhere, *pytest_arguments),
@@ -75,23 +79,38 @@ def checks(pytest_arguments: list[str]) -> list[Check]:
     ]
 
 
-def run(check: Check) -> Outcome:
+def run_all(chosen: list[Check]) -> list[Outcome]:
+    """Run both environments' checks beside each other; each line says whose it is where there are both."""
+    environments = list(dict.fromkeys(check.environment for check in chosen))
+
+    def follow(environment: str) -> list[Outcome]:
+        def tell(line: str) -> None:
+            say(f"{environment:8} | {line}" if len(environments) > 1 else line)
+
+        return [run(check, tell) for check in chosen if check.environment == environment]
+
+    with ThreadPoolExecutor(max_workers=max(1, len(environments))) as pool:
+        outcomes = [outcome for of_one in pool.map(follow, environments) for outcome in of_one]
+    return sorted(outcomes, key=lambda outcome: chosen.index(outcome.check))
+
+
+def run(check: Check, tell: Callable[[str], None] = say) -> Outcome:
     """Run one check, passing its output on as it comes."""
-    say(f"--- {check.name}")
+    tell(f"--- {check.name}")
     started = time.monotonic()
     counted: Counter[str] = Counter()
     command = [str(part) for part in check.command]
     with subprocess.Popen(command, cwd=HOUSE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None  # noqa: S101  (a pipe was asked for)
         for line in process.stdout:
-            say(line.rstrip("\n"))
+            tell(line.rstrip("\n"))
             if closing := CLOSING.match(line):
                 counted = Counter({what: int(n) for n, what in re.findall(r"(\d+) (error|warning|[a-z]+)", closing[1])})
     return Outcome(check, process.returncode, time.monotonic() - started, counted)
 
 
-def closing_line(outcomes: list[Outcome]) -> str:
-    """All pytest runs as one closing line; a check other than pytest that failed counts as an error."""
+def closing_line(outcomes: list[Outcome], seconds: float) -> str:
+    """All pytest runs as one closing line, and how long all took; another check that failed counts as an error."""
     total: Counter[str] = Counter()
     for outcome in outcomes:
         total += outcome.tests
@@ -100,7 +119,7 @@ def closing_line(outcomes: list[Outcome]) -> str:
     order = ("failed", "passed", "skipped", "deselected", "xfailed", "xpassed", "warning", "error")
     plural = {what: "s" if what in {"warning", "error"} and total[what] > 1 else "" for what in order}
     counts = ", ".join(f"{total[what]} {what}{plural[what]}" for what in order if total[what])
-    return f"===== {counts or 'no tests ran'} in {sum(outcome.seconds for outcome in outcomes):.2f}s ====="
+    return f"===== {counts or 'no tests ran'} in {seconds:.2f}s ====="
 
 
 def main() -> None:
@@ -109,12 +128,13 @@ def main() -> None:
     parser.add_argument("--only", help="checks whose name contains this: lint is 'ruff', types 'mypy'")
     options, pytest_arguments = parser.parse_known_args()
     chosen = [check for check in checks(pytest_arguments) if not options.only or options.only in check.name]
-    outcomes = [run(check) for check in chosen]
+    started = time.monotonic()
+    outcomes = run_all(chosen)
     say("\n--- summary")
     for outcome in outcomes:
         verdict = "ok" if outcome.passed else f"FAILED (exit status {outcome.status})"
         say(f"{outcome.check.name:<18} {outcome.seconds:7.1f} s  {verdict}")
-    say(closing_line(outcomes))
+    say(closing_line(outcomes, time.monotonic() - started))
     sys.exit(0 if outcomes and all(outcome.passed for outcome in outcomes) else 1)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -40,9 +42,34 @@ def test_the_closing_line_of_pytest_is_recognised(check: ModuleType, line: str) 
 
 def test_counts_are_added_up(check: ModuleType) -> None:
     outcomes = [_outcome(check, 0, passed=3, skipped=1), _outcome(check, 1, passed=2, failed=1)]
-    assert check.closing_line(outcomes) == "===== 1 failed, 5 passed, 1 skipped in 3.00s ====="
+    assert check.closing_line(outcomes, 2.5) == "===== 1 failed, 5 passed, 1 skipped in 2.50s ====="
 
 
 def test_a_check_that_fails_without_counting_is_an_error(check: ModuleType) -> None:
     outcomes = [_outcome(check, 1), _outcome(check, 0, passed=5), _outcome(check, -11, passed=2)]
-    assert check.closing_line(outcomes) == "===== 7 passed, 2 errors in 4.50s ====="
+    assert check.closing_line(outcomes, 4.5) == "===== 7 passed, 2 errors in 4.50s ====="
+
+
+def test_environments_are_checked_beside_each_other(
+    check: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each of the two waits for the other's word, and comes to its end only where both run at once."""
+    for name in ("one", "other"):
+        os.mkfifo(tmp_path / name)
+    shell = ("/usr/bin/env", "sh", "-c")
+    outcomes = check.run_all(
+        [
+            check.Check("a", (*shell, f"echo 1 > {tmp_path / 'one'}; cat {tmp_path / 'other'}"), "services"),
+            check.Check("b", (*shell, f"cat {tmp_path / 'one'}; echo 2 > {tmp_path / 'other'}"), "models"),
+            check.Check("c", (*shell, "echo last; exit 3"), "services"),
+        ]
+    )
+    assert [(outcome.check.name, outcome.status) for outcome in outcomes] == [("a", 0), ("b", 0), ("c", 3)]
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith("services")] == [
+        "services | --- a",
+        "services | 2",
+        "services | --- c",
+        "services | last",
+    ]
+    assert [line for line in lines if line.startswith("models")] == ["models   | --- b", "models   | 1"]
