@@ -5,7 +5,8 @@
 
 Four MesoNets (each on TensorFlow Serving and on Triton) and two AASISTs (Triton). Of every family of every source as
 many files are drawn as --files says, with a fixed seed; each goes through preprocessing as an upload would, its items
-through the served model, and its score is what the gateway would make of them without calibration.
+through the served model, and its score is what the gateway would make of them without calibration. The last lines are
+the tables of docs/export.md.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from telltale_contracts import Calibration, DetectorManifest, Sampling, Server
+from telltale_contracts import Calibration, DetectorManifest, Measurement, Sampling, Server
 from telltale_export.architectures import find_architecture
 from telltale_export.calibration.held_out import measure_media
 from telltale_export.conversion.convert import Conversion, convert
@@ -62,9 +63,11 @@ def main() -> int:
     chosen = draw(list(read_dataset(options.media).items), options.files, options.seed)
     with ExitStack() as servers:
         faces = list(published(FACES, ("tfserving", "triton"), options.weights, servers))
-        compare(faces, [item for item in chosen if item.modality != "audio"])
+        seen = compare(faces, [item for item in chosen if item.modality != "audio"])
         voices = list(published(VOICES, ("triton",), options.weights, servers))
-        compare(voices, [item for item in chosen if item.modality == "audio"])
+        heard = compare(voices, [item for item in chosen if item.modality == "audio"])
+    for measured in (seen, heard):
+        print("\n" + "\n".join(markdown(measured)))
     return 0
 
 
@@ -95,12 +98,13 @@ def published(
             yield Published(called, manifest, stack.enter_context(served_version(folder, manifest)))
 
 
-def compare(detectors: list[Published], items: list[MediaItem]) -> None:
-    """Print what each detector is worth; all of them look at the same crops or sounds."""
+def compare(detectors: list[Published], items: list[MediaItem]) -> dict[str, tuple[Measurement, ...]]:
+    """Print what each detector is worth, and return it by checkpoint; all look at the same crops or sounds."""
     seen = list(
         see_media(detectors[0].manifest, items, os.environ["TELLTALE_PREPROCESS_URL"], Sampling(max_frames=FRAMES))
     )
     before: dict[str, np.ndarray] = {}
+    measured: dict[str, tuple[Measurement, ...]] = {}
     for detector in detectors:
         scored = score_media(seen, detector.score)
         print(f"\n{detector.title}, {len(scored)} of {len(items)} files, {sum(len(s.raw) for s in scored)} items")
@@ -110,7 +114,19 @@ def compare(detectors: list[Published], items: list[MediaItem]) -> None:
             print(f"the same as on the other server, to {np.abs(raw - before[checkpoint]).max():.1e} in every item")
             continue
         before[checkpoint] = raw
-        print(table(measure_media(scored, detector.manifest, Calibration.none(), "published weights")), flush=True)
+        measured[checkpoint] = measure_media(scored, detector.manifest, Calibration.none(), "published weights")
+        print(table(measured[checkpoint]), flush=True)
+    return measured
+
+
+def markdown(measured: dict[str, tuple[Measurement, ...]]) -> Iterator[str]:
+    """One line for each medium and family, one column for each checkpoint: AUC with its interval."""
+    yield f"| medium | family | genuine / forged | {' | '.join(measured)} |"
+    yield "|---|---|---|" + "---|" * len(measured)
+    for rows in zip(*measured.values(), strict=True):
+        first = rows[0]
+        areas = [f"{m.auc.value:.2f} ({m.auc.low:.2f} to {m.auc.high:.2f})" if m.auc else "-" for m in rows]
+        yield f"| {first.medium} | {first.family} | {first.n_real} / {first.n_fake} | {' | '.join(areas)} |"
 
 
 if __name__ == "__main__":
