@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
 from telltale_contracts import DetectorManifest, FrameClip, Server
 from telltale_export.architectures import Architecture, architectures
@@ -35,7 +34,7 @@ from telltale_export.conversion.probes import probes
 from telltale_export.conversion.source import load_source
 from telltale_export.conversion.untrained import of_short_clips, save_untrained
 from telltale_export.errors import ExportError
-from telltale_export.packaging import check_version, score_artifact
+from telltale_export.packaging import check_version, onnx_runtime, score_artifact
 from telltale_export.precision import DriftLimits, LabelledInputs, narrow
 from telltale_export.served.tensorflow import ServedByTensorFlow
 from telltale_export.served.triton import ServedByTriton
@@ -186,6 +185,7 @@ def scorer(folder: Path, manifest: DetectorManifest) -> Callable[[np.ndarray], o
 
 def onnx_scorer(model: bytes, manifest: DetectorManifest) -> Callable[[np.ndarray], object]:
     """An ONNX graph on one thread."""
+    onnxruntime = onnx_runtime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

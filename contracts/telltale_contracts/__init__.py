@@ -4,7 +4,7 @@ Nothing here decides anything: these are the shapes that cross a border between 
 malformed one impossible, and the one way to name and digest them.
 """
 
-from telltale_contracts._base import Contract
+from telltale_contracts._base import MOST_VERSION, Contract
 from telltale_contracts._bundle import (
     AudioFacts,
     BundleMetadata,
@@ -75,6 +75,7 @@ __all__ = [
     "CARD_FILE",
     "GOLDEN_FILE",
     "MAX_DRAWING_BYTES",
+    "MOST_VERSION",
     "Action",
     "Aggregation",
     "Artifact",

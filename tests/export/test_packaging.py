@@ -130,7 +130,7 @@ def test_a_bad_graph_is_refused(
     model = publisher.onnx(**wrong)
     with pytest.raises(PackagingError, match=message):
         publisher.publish(model)
-    assert not list(publisher.repository.iterdir())
+    assert not publisher.repository.exists()
 
 
 def test_a_graph_with_other_names_or_shapes_is_refused(tmp_path: Path, publisher: Publisher) -> None:

@@ -61,6 +61,7 @@ class Architecture:
         max_batch: items in one call to the server, at most.
         sampling: the frames of a video that it was trained on; none where the default's are like them.
         min_items: fewer usable items than this are too little evidence.
+        limits: what a version of it is known not to do, for its card.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Architecture:
     max_batch: int = 32
     sampling: Sampling | None = None
     min_items: int = 1
+    limits: tuple[str, ...] = ()
 
     def at_reduced_width(self) -> Architecture:
         """The same architecture, small."""

@@ -28,7 +28,7 @@ def read_torch(path: Path) -> tuple[tuple[str, ...], dict[str, Array]]:
         CheckpointError: it names something to call, is TorchScript, holds no state dict, or a tensor that is no array.
         Exception: whatever torch says of a file that is damaged.
     """
-    _require_no_script(path)
+    _require_sound_weights(path)
     scalars: list[Any] = [np.dtype, np.float64, np.float32, np.int64, type(np.dtype(np.float64))]
     scalars += [type(np.dtype(np.float32)), type(np.dtype(np.int64)), (_numpy_scalar(), "numpy.core.multiarray.scalar")]
     try:
@@ -53,11 +53,18 @@ def read_safetensors(path: Path) -> tuple[tuple[str, ...], dict[str, Array]]:
     return wrapping, {key: _array(value, f"{key} in {path.name}") for key, value in state.items()}
 
 
-def _require_no_script(path: Path) -> None:
+def _require_sound_weights(path: Path) -> None:
     if not zipfile.is_zipfile(path):
         return
     with zipfile.ZipFile(path) as archive:
+        # torch reads each record as it lies there, and compares no checksum.
+        damaged = archive.testzip()
         compiled = any(name.rpartition("/")[2] == "constants.pkl" for name in archive.namelist())
+    if damaged is not None:
+        raise CheckpointError(
+            f"{path.name} is damaged: {damaged} in it has another checksum than when it was written.",
+            "Download or copy the file again.",
+        )
     if compiled:
         raise CheckpointError(
             f"{path.name} is TorchScript: a program together with its weights, and programs are not read.",

@@ -63,6 +63,12 @@ def register(commands: Commands) -> None:
     )
     verify.add_argument("--not-served", action="store_true", help="start no server: compare source and artefact only")
     verify.add_argument("--load", action="store_true", help="the server is empty and your own: load the version there")
+    verify.add_argument(
+        "--on",
+        type=Path,
+        metavar="FOLDER",
+        help="inputs as --calibrate-on takes them: a narrowed version is held to its card on such ones only",
+    )
     verify.add_argument("--random", type=positive, default=8, metavar="N", help="random items beside the golden ones")
     verify.add_argument("--seed", type=int, default=0, help="of the random items")
 
@@ -121,6 +127,8 @@ def _convert(options: argparse.Namespace) -> None:
         card = VersionCard.from_yaml(converted.folder / CARD_FILE)
         print(table(card.measured))
     verify = ["telltale-export", "verify", str(converted.folder), "--checkpoint", str(options.checkpoint)]
+    if options.calibrate_on is not None:
+        verify += ["--on", str(options.calibrate_on)]
     print(f"Next: {shlex.join(verify)}")
 
 
@@ -135,6 +143,7 @@ def _verify(options: argparse.Namespace) -> None:
 
         again = ["--random", str(options.random), "--seed", str(options.seed)]
         again += [] if options.checkpoint is None else ["--checkpoint", str(options.checkpoint)]
+        again += [] if options.on is None else ["--on", str(options.on)]
         verify_with_own_server(options.version, manifest, again)
         return
     verify(
@@ -144,6 +153,7 @@ def _verify(options: argparse.Namespace) -> None:
             triton=None if options.not_served else options.served_triton,
             tfserving=None if options.not_served else options.served_tfserving,
             load=options.load,
+            on=options.on,
             random_items=options.random,
             seed=options.seed,
         ),

@@ -33,6 +33,7 @@ from telltale_export.packaging import (
     VersionDraft,
     answer_artifact,
     next_version,
+    require_new_version,
     score_artifact,
     write_version,
 )
@@ -128,7 +129,7 @@ def convert(conversion: Conversion) -> Converted:
             calibration=calibration,
             golden_inputs=golden,
             golden_source=GOLDEN_SOURCE,
-            limits=(_MEASURED if measured else _NOT_MEASURED,),
+            limits=(*architecture.limits, _MEASURED if measured else _NOT_MEASURED),
             precision=precision,
         )
         published = write_version(conversion.repository, manifest, version, artifact, draft)
@@ -136,21 +137,26 @@ def convert(conversion: Conversion) -> Converted:
 
 
 def _require_sense(conversion: Conversion) -> None:
-    """Before minutes of work: the repository can be written to, and no option is given in vain."""
+    """Before minutes of work: no option is given in vain, none is missing, and the version can be put in its place."""
     if conversion.precision == "fp32" and (conversion.calibrate_on, conversion.limits) != (None, DriftLimits()):
         raise ExportError(
             "--calibrate-on, --max-drift and --max-heatmap-drift are of narrowing, and single precision narrows "
             "nothing.",
             "Leave them out, or give --precision fp16 or int8.",
         )
-    place = conversion.repository.absolute()
+    if conversion.precision == "int8" and conversion.calibrate_on is None:
+        raise ExportError("int8 takes its ranges from inputs.", "Give a folder of them with --calibrate-on.")
+    if conversion.version is not None:
+        require_new_version(conversion.repository, conversion.name, conversion.version)
+    home = conversion.repository.absolute() / conversion.name
+    place = home if home.exists() else home.parent
     existing = next(folder for folder in (place, *place.parents) if folder.exists())
     try:
         with tempfile.TemporaryDirectory(prefix=".telltale-export-", dir=existing):
             pass
     except OSError as error:
         raise PackagingError(
-            f"{conversion.repository} cannot be written to: {existing}: {error.strerror}.",
+            f"{place} cannot be written to: {existing}: {error.strerror}.",
             "Give a folder with --to, or one that can be made.",
         ) from error
 
@@ -189,7 +195,7 @@ def narrow_artifact(conversion: Conversion, manifest: DetectorManifest, artifact
     """Put the narrowed graph in the artefact's place where one was asked for; what it says of itself.
 
     Raises:
-        ExportError: there is nothing to measure int8 on, or the server takes no ONNX.
+        ExportError: the server takes no ONNX.
         DataError: the inputs do not fit.
         PackagingError: a score or the heatmaps drift too far.
     """
@@ -199,8 +205,6 @@ def narrow_artifact(conversion: Conversion, manifest: DetectorManifest, artifact
         raise ExportError(f"{conversion.precision} is made of ONNX graphs only.", "Give --server triton.")
     if conversion.calibrate_on is not None:
         inputs = read_inputs(conversion.calibrate_on, manifest.input)
-    elif conversion.precision == "int8":
-        raise ExportError("int8 takes its ranges from inputs.", "Give a folder of them with --calibrate-on.")
     else:
         inputs = LabelledInputs(probes(manifest.input, _DRIFT_ITEMS, _DRIFT_SEED), None, f"inputs {GOLDEN_SOURCE}")
     narrowed = narrow(artifact, conversion.precision, inputs, manifest.tensors, conversion.limits)
@@ -273,13 +277,13 @@ def _require_difference(source: Source, golden: Answers) -> None:
     Nor may all answers be 0 or 1: a graph that computes something else gives the same ones.
     """
     score = golden["probability"][0]
+    if saturated(golden["probability"]).all():
+        raise PackagingError(
+            f"{source.architecture.name} with these weights answers probability = "
+            f"{golden['probability'].tolist()}, all within 1e-6 of 0 or 1: no conversion can be compared on them.",
+            "The weights are damaged, were never trained, or are of another scale than the architecture's.",
+        )
     if (golden["probability"] != score).any():
-        if saturated(golden["probability"]).all():
-            raise PackagingError(
-                f"{source.architecture.name} with these weights answers probability = "
-                f"{golden['probability'].tolist()}, all within 1e-6 of 0 or 1: no conversion can be compared on them.",
-                "The weights are damaged, were never trained, or are of another scale than the architecture's.",
-            )
         return
     more = source.answer(probes(source.architecture.input, _RANDOM_ITEMS, _RANDOM_SEED))["probability"]
     if (more == score).all():

@@ -86,12 +86,12 @@ def require_parity(found: Difference) -> Difference:
         raise PackagingError(
             f"{found.runtime} and {found.against} differ by {found.logit:.2e} of a logit on {found.inputs} inputs, "
             f"more than {LOGIT_LIMIT:g}.",
-            "The conversion changed an operator, which P(fake) near 0 or 1 hides; nothing that differs is published.",
+            "One computes an operator otherwise, which P(fake) near 0 or 1 hides; what differs so is not published.",
         )
     if not found.passes:
         raise PackagingError(
             f"{found.runtime} and {found.against} differ by {found.largest:.2e} on {found.inputs} inputs, more than "
             f"{found.limit:.0e}.",
-            "The conversion changed an operator; nothing that differs so is published.",
+            "One of them computes an operator otherwise; what differs so is not published, and should not be served.",
         )
     return found

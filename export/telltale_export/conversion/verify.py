@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import combinations
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -23,14 +24,15 @@ from telltale_export.conversion.parity import (
     logit_difference,
     require_parity,
 )
-from telltale_export.conversion.probes import probes
+from telltale_export.conversion.probes import GOLDEN_SOURCE, probes
 from telltale_export.conversion.source import Answers, Source, load_source
 from telltale_export.errors import CheckpointError, ExportError
 from telltale_export.packaging import answer_artifact, check_version
-from telltale_export.precision import heatmap_drift
+from telltale_export.precision import heatmap_drift, read_inputs
 from telltale_export.served.version import Served, on_server, read_version
 
 Say = Callable[[str], None]
+_GIVEN = "given"
 _RUNTIMES = {"triton": ("onnxruntime", "served by Triton"), "tfserving": ("TensorFlow", "served as TensorFlow Serving")}
 
 
@@ -44,6 +46,8 @@ class Verification:
         triton: URL of a Triton server that has the version loaded.
         tfserving: HOST:PORT of a TensorFlow Serving that has it loaded.
         load: the server is this run's own and empty: have it load the version first.
+        on: folder of inputs as a narrowed version's drift was measured on, read as ``convert`` does. Only on such
+            inputs is it held to what its card allows it to differ from its source.
         random_items: how many random items beside the golden ones.
         seed: of the random items.
     """
@@ -53,6 +57,7 @@ class Verification:
     triton: str | None = None
     tfserving: str | None = None
     load: bool = False
+    on: Path | None = None
     random_items: int = 8
     seed: int = 0
 
@@ -62,11 +67,12 @@ def verify(asked: Verification, say: Say) -> list[Difference]:
 
     Raises:
         PackagingError: two differ by more than 1e-4 in P(fake) or in the heatmap (of a narrowed version by more than
-            its golden tolerance, and from its source by more than its card allows of either), or the version is not
-            what its card says.
+            its golden tolerance, and from its source by more than its card allows of either on inputs such as those
+            that this was measured on), or the version is not what its card says.
         CheckpointError: the checkpoint is not the one that the card names.
         ExportError: a server does not answer, or has not loaded the version; neither checkpoint nor server is given;
-            or a narrowed version's card says nothing of its heatmaps.
+            or of a narrowed version nothing could be held to its card.
+        DataError: the inputs to compare on do not fit.
     """
     manifest, card = read_version(asked.version_dir)
     check_version(asked.version_dir, manifest)
@@ -78,17 +84,24 @@ def verify(asked: Verification, say: Say) -> list[Difference]:
             "given.",
             "Give --checkpoint, or leave --not-served out.",
         )
+    if source is not None and address is None and card.precision and asked.on is None and not _on_made_inputs(card):
+        raise ExportError(
+            f"The card allows {asked.version_dir} to differ from its source on {card.precision.measured_on}, which are "
+            "not here, and no server was given to compare it with.",
+            "Give a folder of such inputs with --on, or leave --not-served out.",
+        )
     for left_out, missing in (("source", source), ("served model", address)):
         if missing is None:
             say(f"The {left_out} was left out.")
     found = []
     at_server = nullcontext() if address is None else on_server(asked.version_dir, manifest, address, load=asked.load)
     with at_server as served:
-        for name, items in _inputs(asked, manifest):
+        for name, items in _inputs(asked, manifest, card):
             answers = _answers(asked, manifest, source, served, items)
             for one, other in combinations(answers, 2):
                 against_source = source is not None and one == source.framework
-                limit = _limit(card, against_source=against_source)
+                held = not against_source or name == _GIVEN or _on_made_inputs(card)
+                limit = _limit(card, against_source=against_source) if held else inf
                 scores = answers[other]["probability"], answers[one]["probability"]
                 logit = None if card.precision else logit_difference(*scores)
                 compared = Difference(other, one, name, difference(*scores), limit, logit)
@@ -96,7 +109,7 @@ def verify(asked: Verification, say: Say) -> list[Difference]:
                 if manifest.tensors.heatmap is not None:
                     pair = answers[other]["heatmap"], answers[one]["heatmap"]
                     apart, limit = _maps_apart(card, pair, against_source=against_source)
-                    maps = Difference(f"the heatmap {other}", one, name, apart, limit)
+                    maps = Difference(f"the heatmap {other}", one, name, apart, limit if held else inf)
                     found.append(_said(maps, f"{len(items):3d} maps ", say))
     for each in found:
         require_parity(each)
@@ -106,6 +119,8 @@ def verify(asked: Verification, say: Say) -> list[Difference]:
 def _said(found: Difference, of: str, say: Say) -> Difference:
     logit = "" if found.logit is None else f"logit {found.logit:.1e}, P"
     allowed = "" if found.limit == LIMIT else f" ({found.limit:g} is allowed)"
+    if found.limit == inf:
+        allowed = " (the card allows nothing on such inputs, and forbids nothing: --on gives others)"
     say(f"{found.inputs:7} {of}   {found.against:18} {found.runtime:38} {logit:16} {found.largest:.1e}{allowed}")
     return found
 
@@ -143,9 +158,20 @@ def _source(card: VersionCard, manifest: DetectorManifest, path: Path) -> Source
     return load_source(replace(architecture, input=manifest.input), checkpoint)
 
 
-def _inputs(asked: Verification, manifest: DetectorManifest) -> Iterator[tuple[str, NDArray[np.generic]]]:
+def _inputs(
+    asked: Verification, manifest: DetectorManifest, card: VersionCard
+) -> Iterator[tuple[str, NDArray[np.generic]]]:
     yield "golden", load_file(asked.version_dir / GOLDEN_FILE)["input"]
     yield "random", probes(manifest.input, asked.random_items, asked.seed)
+    if asked.on is not None:
+        inputs = read_inputs(asked.on, manifest.input)
+        # The other half gave int8 its ranges.
+        yield _GIVEN, (inputs.halves()[1] if card.precision and card.precision.kind == "int8" else inputs).items
+
+
+def _on_made_inputs(card: VersionCard) -> bool:
+    """Whether what the card allows was measured on inputs like the golden ones; so it is in single precision."""
+    return card.precision is None or GOLDEN_SOURCE in card.precision.measured_on
 
 
 def _answers(

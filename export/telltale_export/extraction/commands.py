@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from telltale_export.cli import Commands, positive
 from telltale_export.data.options import add_dataset_options, dataset_of
 from telltale_export.errors import DataError, ExportError
+from telltale_export.packaging.documents import read_document
 from telltale_export.preprocessing import SERVICE_VARIABLE
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def _recipe(options: argparse.Namespace) -> Recipe:
         path = options.repository / name / "detector.yaml"
         if not path.is_file():
             raise DataError(f"{options.repository} holds no detector {name!r}.", "Give --repository, or other names.")
-        manifests.append(DetectorManifest.from_yaml(path))
+        manifests.append(read_document(DetectorManifest, path))
     return Recipe.union((each.input for each in manifests), _densest(each.sampling for each in manifests))
 
 

@@ -18,6 +18,7 @@ from telltale_contracts import (
 )
 
 from telltale_export.errors import PackagingError
+from telltale_export.packaging.documents import read_document
 from telltale_export.packaging.onnx_checks import check_onnx
 from telltale_export.packaging.scoring import score_artifact
 from telltale_export.packaging.triton_config import OutputDims
@@ -42,16 +43,16 @@ def check_repository(repository: Path) -> list[VersionReport]:
     """Check every version of every detector.
 
     Raises:
-        PackagingError: there is none, or one is not what its card says.
+        PackagingError: there is none, one is not what its card says, or a document cannot be read.
     """
     manifests = sorted(repository.glob("*/detector.yaml"))
     if not manifests:
         raise PackagingError(f"{repository} holds no detector.", "Give the folder that holds <detector>/detector.yaml.")
     reports = []
     for path in manifests:
-        manifest = DetectorManifest.from_yaml(path)
+        manifest = read_document(DetectorManifest, path)
         versions = sorted(int(folder.name) for folder in path.parent.iterdir() if folder.name.isdigit())
-        absent = set(Rollout.from_yaml(path.parent / "rollout.yaml").served()) - set(versions)
+        absent = set(read_document(Rollout, path.parent / "rollout.yaml").served()) - set(versions)
         if absent:
             raise PackagingError(
                 f"{manifest.name}'s rollout.yaml names version {sorted(absent)}, which is not there.",
@@ -67,7 +68,7 @@ def check_version(version_dir: Path, manifest: DetectorManifest) -> VersionRepor
     Raises:
         PackagingError: a file differs from the card, the graph fails a check, or a golden score is out of tolerance.
     """
-    card = VersionCard.from_yaml(version_dir / CARD_FILE)
+    card = read_document(VersionCard, version_dir / CARD_FILE)
     files = artifact_files(version_dir)
     if files != card.artifact.files or artifact_digest(files) != card.artifact.sha256:
         changed = sorted(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from telltale_contracts import TensorNames
 
 from telltale_export.errors import PackagingError
+from telltale_export.packaging.runtime import onnx_runtime
 
 Answer = Mapping[str, NDArray[np.float32]]
 Scorer = Callable[[NDArray[np.generic]], NDArray[np.float32]]
@@ -77,8 +78,7 @@ def _load(version_dir: Path, tensors: TensorNames, outputs: Sequence[str]) -> _A
 
 
 def _load_onnx(path: Path, tensors: TensorNames, outputs: Sequence[str]) -> _Answering:
-    import onnxruntime  # noqa: PLC0415 - heavy, and not needed for a SavedModel
-
+    onnxruntime = onnx_runtime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])

@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from safetensors.numpy import save_file
 from telltale_contracts import (
     CARD_FILE,
     GOLDEN_FILE,
+    MOST_VERSION,
     Artifact,
     Calibration,
     DetectorManifest,
@@ -39,6 +40,7 @@ from telltale_contracts import (
 )
 
 from telltale_export.errors import PackagingError
+from telltale_export.packaging.documents import read_document
 from telltale_export.packaging.onnx_checks import check_answers, check_onnx, require_probabilities
 from telltale_export.packaging.scoring import score_artifact
 from telltale_export.packaging.triton_config import OutputDims, triton_config
@@ -76,6 +78,25 @@ def next_version(repository: Path, detector: str) -> int:
     return max(numbers, default=0) + 1
 
 
+def require_new_version(repository: Path, detector: str, version: int) -> None:
+    """See that a version can have this number.
+
+    Raises:
+        PackagingError: it is taken, or no server counts so far.
+    """
+    place = repository / detector / str(version)
+    if place.exists():
+        raise PackagingError(
+            f"{place} exists, and a version is never changed once it is there.",
+            f"Publish it as version {next_version(repository, detector)}.",
+        )
+    if version > MOST_VERSION:
+        raise PackagingError(
+            f"{version} is no version's number: servers count to {MOST_VERSION}.",
+            f"Publish it as version {next_version(repository, detector)}.",
+        )
+
+
 def write_version(
     repository: Path, manifest: DetectorManifest, version: int, artifact: Path, draft: VersionDraft
 ) -> Path:
@@ -96,12 +117,12 @@ def write_version(
     Raises:
         PackagingError: the version exists, the manifest does not fit, or the model fails a check. Nothing is written.
     """
+    require_new_version(repository, manifest.name, version)
     home = repository / manifest.name
     known = home.exists()
     if known:
         _check_known(home, manifest, version)
-    repository.mkdir(parents=True, exist_ok=True)
-    with _staging(home if known else repository, manifest.name) as stage:
+    with _made(repository), _staging(home if known else repository, manifest.name) as stage:
         version_dir = stage / str(version)
         _place(artifact, version_dir, manifest)
         if manifest.server == "triton":
@@ -119,8 +140,27 @@ def write_version(
 
 
 @contextmanager
+def _made(repository: Path) -> Iterator[None]:
+    """Have the repository there; one that was made for nothing is taken away again."""
+    missing = [folder for folder in (repository, *repository.parents) if not folder.exists()]
+    repository.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # somebody else has put something into it meanwhile
+            for folder in missing:
+                folder.rmdir()
+        raise
+
+
+@contextmanager
 def _staging(parent: Path, name: str) -> Iterator[Path]:
-    stage = Path(tempfile.mkdtemp(prefix=f".{name}-staging-", dir=parent))
+    try:
+        stage = Path(tempfile.mkdtemp(prefix=f".{name}-staging-", dir=parent))
+    except OSError as error:
+        raise PackagingError(
+            f"{parent} cannot be written to: {error.strerror}.", "Make it writable, or publish into another repository."
+        ) from error
     stage.chmod(0o755)
     try:
         yield stage
@@ -139,14 +179,9 @@ def _publish(stage: Path, place: Path) -> None:
 
 
 def _check_known(home: Path, manifest: DetectorManifest, version: int) -> None:
-    if (home / str(version)).exists():
-        raise PackagingError(
-            f"{home / str(version)} exists, and a version is never changed once it is there.",
-            f"Publish it as version {next_version(home.parent, manifest.name)}.",
-        )
     if not (home / MANIFEST_FILE).is_file():
         raise PackagingError(f"{home} has no {MANIFEST_FILE}.", "Remove the folder, or put its manifest back.")
-    known = DetectorManifest.from_yaml(home / MANIFEST_FILE)
+    known = read_document(DetectorManifest, home / MANIFEST_FILE)
     changed = [
         field
         for field in ("forgery", "server", "input", "tensors", "sampling")

@@ -16,6 +16,7 @@ from telltale_contracts import Precision, TensorNames
 from telltale_export.errors import PackagingError
 from telltale_export.evaluation import area_under_roc
 from telltale_export.packaging.onnx_checks import MAX_IR
+from telltale_export.packaging.runtime import onnx_runtime
 from telltale_export.packaging.scoring import Answer, answer_artifact
 from telltale_export.packaging.versions import ONNX_FILE
 from telltale_export.precision.inputs import LabelledInputs
@@ -151,7 +152,7 @@ def _drift(
     return Precision(
         kind=kind,
         calibrated_on=None if kind == "fp16" else f"every other one of {inputs.source}",
-        measured_on=inputs.source if kind == "fp16" else f"the other ones of {inputs.source}",
+        measured_on=f"{inputs.source}, on a CPU" if kind == "fp16" else f"the other ones of {inputs.source}",
         n=len(change),
         max_drift=round(float(change.max()), _DIGITS),
         mean_drift=round(float(change.mean()), _DIGITS),
@@ -171,6 +172,8 @@ def _auc_change(
 
 def _halve(model: Path, narrowed: Path) -> None:
     import onnx  # noqa: PLC0415 - heavy
+
+    onnx_runtime()
     from onnxruntime.transformers import float16  # noqa: PLC0415 - heavy
     from onnxruntime.transformers.onnx_model import OnnxModel  # noqa: PLC0415 - heavy
 
@@ -187,6 +190,8 @@ def _halve(model: Path, narrowed: Path) -> None:
 
 def _quantise(model: Path, narrowed: Path, name: str, items: NDArray[np.generic]) -> None:
     import onnx  # noqa: PLC0415 - heavy
+
+    onnx_runtime()
     from onnxruntime import quantization  # noqa: PLC0415 - heavy
     from onnxruntime.quantization.shape_inference import quant_pre_process  # noqa: PLC0415 - heavy
 

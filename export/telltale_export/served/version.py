@@ -9,7 +9,7 @@ from pathlib import Path
 from telltale_contracts import CARD_FILE, DetectorManifest, VersionCard
 
 from telltale_export.errors import ExportError, PackagingError
-from telltale_export.packaging import check_version
+from telltale_export.packaging import check_version, read_document
 from telltale_export.served.tensorflow import ServedByTensorFlow
 from telltale_export.served.triton import ServedByTriton
 
@@ -20,14 +20,14 @@ def read_version(version_dir: Path) -> tuple[DetectorManifest, VersionCard]:
     """A version's manifest and card.
 
     Raises:
-        PackagingError: the folder is no version of a detector.
+        PackagingError: the folder is no version of a detector, or one of its documents cannot be read.
     """
     manifest, card = version_dir.resolve().parent / "detector.yaml", version_dir / CARD_FILE
     if not (manifest.is_file() and card.is_file() and version_dir.resolve().name.isdigit()):
         raise PackagingError(
             f"{version_dir} is no version of a detector.", "Give model-repository/<detector>/<number>."
         )
-    return DetectorManifest.from_yaml(manifest), VersionCard.from_yaml(card)
+    return read_document(DetectorManifest, manifest), read_document(VersionCard, card)
 
 
 @contextmanager

@@ -6,14 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 import torch
 from telltale_export.architectures import architectures, find_architecture
 from telltale_export.conversion.probes import probes
 from telltale_export.conversion.torch_to_onnx import torch_to_onnx
 from telltale_export.conversion.untrained import untrained
-from telltale_export.packaging import MAX_IR, MAX_OPSET
+from telltale_export.packaging import MAX_IR, MAX_OPSET, onnx_runtime
 
 NAMES = [name for name, architecture in architectures().items() if architecture.framework == "torch"]
 
@@ -27,7 +26,7 @@ def test_the_graph_answers_as_the_network_does_at_any_batch(name: str, tmp_path:
     model = onnx.load(str(path), load_external_data=False)
     assert max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")) <= MAX_OPSET
     assert model.ir_version <= MAX_IR
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    session = onnx_runtime().InferenceSession(str(path), providers=["CPUExecutionProvider"])
     scores = []
     for batch in (1, 3, 5):
         items = probes(architecture.input, batch, batch)

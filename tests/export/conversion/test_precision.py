@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -132,11 +133,15 @@ def test_the_heatmaps_of_a_narrowed_version_are_verified(
 ) -> None:
     monkeypatch.setattr(verifying, "find_architecture", lambda name: find_architecture(name).at_reduced_width())
     eight = narrowed(converter, precision="int8", calibrate_on=crops, limits=DriftLimits(1.0, 1.0))
-    asked = Verification(eight.folder, converter.folder / f"{NAME}.pth")
+    asked = Verification(eight.folder, converter.folder / f"{NAME}.pth", on=crops)
     said: list[str] = []
     maps = [each for each in verify(asked, said.append) if "heatmap" in each.runtime]
-    assert [(each.inputs, each.limit) for each in maps] == [("golden", 1.0), ("random", 1.0)]
+    assert [(each.inputs, each.limit) for each in maps] == [("golden", inf), ("random", inf), ("given", 1.0)]
     assert all(0.0 < each.largest < 1.0 for each in maps)
+    assert maps[-1].largest == pytest.approx(eight.precision and eight.precision.heatmap_drift, abs=1e-5)
+    assert sum("forbids nothing" in line for line in said) == 4
+    with pytest.raises(ExportError, match="differ from its source on the other ones of 12 inputs of crops, which are"):
+        verify(replace(asked, on=None), said.append)
 
     card = VersionCard.from_yaml(eight.folder / "card.yaml")
     assert card.precision is not None

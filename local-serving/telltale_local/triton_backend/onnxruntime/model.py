@@ -8,6 +8,7 @@ parameters it honours ``intra_op_thread_count`` and ``inter_op_thread_count``.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,8 @@ def _response(request: Any, outputs: dict[str, Any]) -> Any:
 def _open(version: Path, config: dict[str, Any]) -> Any:
     # Triton starts a process of its own for auto_complete_config before every load; where config.pbtxt says all, that
     # process needs no onnxruntime, whose import takes the cores from requests for a while.
+    # Its builds report to their maker over the network unless this says no before they are imported.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime  # noqa: PLC0415
 
     options = onnxruntime.SessionOptions()
