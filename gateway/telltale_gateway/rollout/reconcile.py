@@ -30,11 +30,15 @@ from telltale_gateway.rollout.presence import Presence, Present
 from telltale_gateway.rollout.proving import Proof, Prover, Revive
 from telltale_gateway.rollout.releases import Release
 from telltale_gateway.rollout.steward import Steward
+from telltale_gateway.rollout.troubles import Troubles
 from telltale_gateway.rollout.usage import Usage
 from telltale_gateway.rollout.watch import Watches
 from telltale_gateway.serving import Backend, BackendTimeout, BackendUnavailable, Versions
 
 _log = logging.getLogger(__name__)
+
+_REPOSITORY = "model-repository"
+_EXAMINATION = "its examination"
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,7 @@ class Reconciler:
         self._rhythm = rhythm
         self._loaders = {server: Loader(backend, rhythm.linger_s) for server, backend in backends.items()}
         self._aborts = Aborts()
+        self._troubles = Troubles()
         self._composer = Composer(prover, self._loaders, self._aborts)
         self._examiner = Examiner(prover, rhythm.probe_interval_s, self.nudge)
         self._catalog: Catalog | None = None
@@ -141,11 +146,12 @@ class Reconciler:
         """Reconcile until cancelled; a server that is slow to load holds up nobody but itself."""
         try:
             while True:
-                try:
+                # Whatever is the matter with the folder, the loop must live to see it mended.
+                with self._troubles.confined(_REPOSITORY, "a round"):
                     await self._round()
-                except Exception:
-                    # Whatever is the matter with the folder, the loop must live to see it mended.
-                    _log.exception("a round failed")
+                there = self._catalog.entries.keys() if self._catalog is not None else ()
+                self._troubles.keep({_REPOSITORY, *self._backends, *there})
+                self._fleet = replace(self._fleet, troubles=self._troubles.found)
                 try:
                     async with asyncio.timeout(self._rhythm.interval_s):
                         await self._nudged.wait()
@@ -171,12 +177,12 @@ class Reconciler:
 
     async def _look(self) -> dict[Server, list[CatalogEntry]]:
         """Read the repository; where that fails, what was read last still holds."""
-        try:
+        with self._troubles.confined(_REPOSITORY, "reading it"):
             self._catalog = await asyncio.to_thread(self._sources.reader.read)
+        with self._troubles.confined(_REPOSITORY, "taking its lease"):
             await asyncio.to_thread(self._sources.lease.take)
-            await asyncio.to_thread(self._listen)
-        except Exception:
-            _log.exception("the model repository cannot be read")
+        with self._troubles.confined(_REPOSITORY, "hearing the other gateways"):
+            await asyncio.to_thread(self._sources.presence.listen)
         catalog = self._catalog or Catalog({}, {})
         by_server: dict[Server, list[CatalogEntry]] = {}
         for entry in catalog.entries.values():
@@ -190,13 +196,6 @@ class Reconciler:
             expected=frozenset(expected | set(catalog.unreadable)) if self._catalog else None,
         )
         return by_server
-
-    def _listen(self) -> None:
-        """Read what the other gateways say."""
-        try:
-            self._sources.presence.listen()
-        except OSError as error:
-            _log.debug("the other gateways are not heard: %s", error)
 
     def _tell(self) -> None:
         """Tell the other gateways what this one uses, and what its servers are to keep where it acts on them."""
@@ -213,10 +212,8 @@ class Reconciler:
             stack=self._sources.lease.stack,
             stands=self._stands() if self.acts else None,
         )
-        try:
+        with self._troubles.confined(_REPOSITORY, "telling the other gateways"):
             presence.tell(own)
-        except OSError as error:
-            _log.debug("the other gateways are not told: %s", error)
 
     def _stands(self) -> dict[str, Versions]:
         entries = self._catalog.entries.values() if self._catalog is not None else ()
@@ -241,12 +238,9 @@ class Reconciler:
                 self.nudge()
 
     async def _guarded(self, server: Server, entries: list[CatalogEntry]) -> None:
-        # A fault of our own must not end the loop: it is logged, and as nothing is published the detectors' last
-        # inference grows old, which /health reports.
-        try:
+        # As nothing is published then, the detectors' last inference grows old, which /health reports as well.
+        with self._troubles.confined(server, "reconciling it"):
             await self._reconcile_server(server, entries)
-        except Exception:
-            _log.exception("reconciling %s failed", server)
 
     async def _reconcile_server(self, server: Server, entries: list[CatalogEntry]) -> None:
         backend = self._backends.get(server)
@@ -263,23 +257,18 @@ class Reconciler:
         if self.acts:
             await self._load(server, entries)
         for entry in entries:
-            try:
+            name = entry.manifest.name
+            with self._troubles.confined(name, _EXAMINATION):
                 before = self._before(entry)
                 releases = self._to_examine(entry, before)
                 await self._examiner.examine(backend, entry, releases, before, self._revive(entry))
                 self._publish(self._composer.compose(backend, entry, self._before(entry)))
-            except Exception as error:
-                _log.exception("examining %s failed", entry.manifest.name)
-                self._publish(
-                    self._composer.down(
-                        entry, self._before(entry), backend, f"its examination failed: {type(error).__name__}"
-                    )
-                )
-            try:
+            failed = self._troubles.over(name, _EXAMINATION)
+            if failed is not None:
+                self._publish(self._composer.down(entry, self._before(entry), backend, failed))
+            with self._troubles.confined(name, "what follows from its checks"):
                 if self.acts and await self._steward.tend(entry, self._loaders[server].failure):
                     self.nudge()
-            except Exception:
-                _log.exception("the state of %s cannot be tended", entry.manifest.name)
 
     def _to_examine(self, entry: CatalogEntry, before: Deployed | None) -> list[Release]:
         """The releases that have a part, less those that are about to be loaded: these prove themselves then.
@@ -299,29 +288,26 @@ class Reconciler:
 
     async def _load(self, server: Server, entries: list[CatalogEntry]) -> None:
         loader = self._loaders[server]
-        needs = {entry.manifest.name: await self._need_or_as_it_is(entry, loader) for entry in entries}
+        needs: dict[str, Need] = {}
+        for entry in entries:
+            name = entry.manifest.name
+            # Where that cannot be told, what there is, so that the others go on.
+            needs[name] = Need(sorted(loader.holds(name)))
+            with self._troubles.confined(name, "telling which versions it needs"):
+                needs[name] = await self._need(entry, loader)
         # A detector whose folder is gone stays loaded for the requests that began with it.
         for name in loader.models() - needs.keys():
             needs[name] = Need(sorted(self._used(name) & loader.holds(name)))
-        try:
-            await loader.load({name: need for name, need in needs.items() if need.versions}, self._rhythm.interval_s)
-        except (BackendUnavailable, BackendTimeout) as error:
-            _log.warning("%s: %s", server, error)
-            return
-        except Exception:
-            # What is loaded is looked at all the same.
-            _log.exception("loading on %s failed", server)
-            return
-        if not loader.complete(needs):
-            self.nudge()
-
-    async def _need_or_as_it_is(self, entry: CatalogEntry, loader: Loader) -> Need:
-        """What is needed of one detector; where that cannot be told, what there is, so that the others go on."""
-        try:
-            return await self._need(entry, loader)
-        except Exception:
-            _log.exception("what %s needs cannot be told", entry.manifest.name)
-            return Need(sorted(loader.holds(entry.manifest.name)))
+        # What is loaded is looked at all the same.
+        with self._troubles.confined(server, "loading"):
+            try:
+                wanted = {name: need for name, need in needs.items() if need.versions}
+                await loader.load(wanted, self._rhythm.interval_s)
+            except (BackendUnavailable, BackendTimeout) as error:
+                _log.warning("%s: %s", server, error)
+                return
+            if not loader.complete(needs):
+                self.nudge()
 
     async def _need(self, entry: CatalogEntry, loader: Loader) -> Need:
         name = entry.manifest.name

@@ -1,0 +1,92 @@
+"""A reconcile loop over toys and a server in memory, as the only gateway there is."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from telltale_gateway.rollout import (
+    CatalogReader,
+    Lease,
+    Presence,
+    Prover,
+    Reconciler,
+    Rhythm,
+    RolloutStore,
+    Sources,
+    Steward,
+    Traffic,
+    Usage,
+    Watches,
+)
+from telltale_gateway.rollout.fleet import Deployed
+
+from tests.gateway.outcomes import RULES
+from tests.gateway.rollout.servers import ServerInMemory
+
+
+@dataclass
+class Looping:
+    """A gateway that acts, its repository and its server."""
+
+    repository: Path
+    server: ServerInMemory
+    reader: CatalogReader
+    loop: Reconciler
+
+    async def rounds(self, count: int) -> None:
+        """Until so many more rounds have begun."""
+        until = self.reader.readings + count
+        await self.until(lambda: self.reader.readings >= until)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Until something is so."""
+        async with asyncio.timeout(20.0):
+            while not condition():  # noqa: ASYNC110 it has no event for that
+                await asyncio.sleep(0.005)
+
+    def now(self, name: str = "toy-face") -> Deployed:
+        """One detector as it is now."""
+        deployed = self.loop.deployed(name)
+        assert deployed is not None
+        return deployed
+
+    def ready(self, name: str = "toy-face") -> bool:
+        """Whether it answers."""
+        deployed = self.loop.deployed(name)
+        return deployed is not None and deployed.readiness.ready
+
+    def put(self, version: int, name: str = "toy-face") -> Path:
+        """Another version with the first one's bytes, by one rename."""
+        home = self.repository / name
+        coming = shutil.copytree(home / "1", home / f".{version}")
+        card = yaml.safe_load((coming / "card.yaml").read_text())
+        (coming / "card.yaml").write_text(yaml.safe_dump({**card, "version": version}))
+        return coming.rename(home / str(version))
+
+
+@asynccontextmanager
+async def looping(
+    repository: Path, server: ServerInMemory, *, probe_interval_s: float = 0.01, linger_s: float = 0.0
+) -> AsyncIterator[Looping]:
+    """Run the loop while the context lasts."""
+    reader, prover = CatalogReader(repository, 0.0, 20.0), Prover(1.0)
+    loop = Reconciler(
+        Sources(reader, Lease(repository), Presence(repository, "acting")),
+        {"triton": server},
+        prover,
+        Steward(RolloutStore(repository), prover),
+        traffic=Traffic(Usage(), Watches(RULES)),
+        rhythm=Rhythm(0.01, probe_interval_s, linger_s),
+    )
+    running = asyncio.create_task(loop.run())
+    try:
+        yield Looping(repository, server, reader, loop)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
