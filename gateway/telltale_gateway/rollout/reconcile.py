@@ -86,7 +86,9 @@ class Reconciler:
         self._steward = steward
         self._traffic = traffic
         self._rhythm = rhythm
-        self._loaders = {server: Loader(backend, rhythm.linger_s) for server, backend in backends.items()}
+        self._loaders = {
+            server: Loader(backend, rhythm.linger_s, prover.was_read) for server, backend in backends.items()
+        }
         self._aborts = Aborts()
         self._troubles = Troubles()
         self._composer = Composer(prover, self._loaders, self._aborts)
@@ -211,6 +213,7 @@ class Reconciler:
             shadows={name: d.shadow.version for name, d in detectors.items() if d.shadow is not None},
             stack=self._sources.lease.stack,
             stands=self._stands() if self.acts else None,
+            doubts={name: found for name in detectors if (found := self._doubts(name))} if self.acts else None,
         )
         with self._troubles.confined(_REPOSITORY, "telling the other gateways"):
             presence.tell(own)
@@ -262,7 +265,7 @@ class Reconciler:
                 before = self._before(entry)
                 releases = self._to_examine(entry, before)
                 await self._examiner.examine(backend, entry, releases, before, self._revive(entry))
-                self._publish(self._composer.compose(backend, entry, self._before(entry)))
+                self._publish(self._composer.compose(backend, entry, self._before(entry), self._doubts(name)))
             failed = self._troubles.over(name, _EXAMINATION)
             if failed is not None:
                 self._publish(self._composer.down(entry, self._before(entry), backend, failed))
@@ -271,12 +274,13 @@ class Reconciler:
                     self.nudge()
 
     def _to_examine(self, entry: CatalogEntry, before: Deployed | None) -> list[Release]:
-        """The releases that have a part, less those that are about to be loaded: these prove themselves then.
+        """The releases that have a part, less those that are about to be loaded, or again: these prove themselves then.
 
         That a server has a version proves nothing of one that it is about to unload, which only the gateway that acts
         knows; the others go by what it says.
         """
-        name, releases = entry.manifest.name, self._composer.with_a_part(entry, before)
+        name, doubts = entry.manifest.name, self._doubts(entry.manifest.name)
+        releases = [r for r in self._composer.with_a_part(entry, before) if r.card.version not in doubts]
         if self.acts:
             stands: Versions | None = self._loaders[entry.manifest.server].stands(name)
         else:
@@ -295,13 +299,15 @@ class Reconciler:
             needs[name] = Need(sorted(loader.holds(name)))
             with self._troubles.confined(name, "telling which versions it needs"):
                 needs[name] = await self._need(entry, loader)
-        # A detector whose folder is gone stays loaded for the requests that began with it.
+        # A detector whose folder is gone stays loaded for the requests that began with it, and should it come back.
         for name in loader.models() - needs.keys():
-            needs[name] = Need(sorted(self._used(name) & loader.holds(name)))
+            holds = loader.holds(name)
+            gone = dict.fromkeys(holds, "its folder is gone")
+            needs[name] = Need(sorted(self._used(name) & holds), changed=gone, gone=True)
         # What is loaded is looked at all the same.
         with self._troubles.confined(server, "loading"):
             try:
-                wanted = {name: need for name, need in needs.items() if need.versions}
+                wanted = {name: need for name, need in needs.items() if need.versions or need.gone}
                 await loader.load(wanted, self._rhythm.interval_s)
             except (BackendUnavailable, BackendTimeout) as error:
                 _log.warning("%s: %s", server, error)
@@ -315,12 +321,18 @@ class Reconciler:
         answering = deployed.version if deployed is not None and deployed.release is not None else None
         used, held = self._used(name), loader.holds(name)
         served = held | used | (frozenset() if answering is None else {answering})
-        changed = await asyncio.to_thread(self._sources.reader.changed, entry, served | entry.releases.keys())
+        found = await asyncio.to_thread(self._sources.reader.compared, entry, served | entry.releases.keys())
         if not loader.informed:
             # What the gateway before had loaded, and nobody could load again as it was, is kept where it is found.
-            held |= served & changed.keys()
+            held |= served & found.changed.keys()
         need = need_of(entry, answering, used, held, self._composer.fallback(entry, deployed))
-        return replace(need, changed=changed)
+        return replace(need, changed=found.changed, seals=found.seals)
+
+    def _doubts(self, name: str) -> Mapping[int, str]:
+        """The versions of which it is not known what their servers have, as the gateway that acts on these says."""
+        if not self.acts:
+            return self._sources.presence.doubts(self._sources.lease.stack, name)
+        return {version: why for loader in self._loaders.values() for version, why in loader.doubts(name).items()}
 
     def _used(self, name: str) -> Versions:
         """The versions of a detector that requests of any gateway still use."""
@@ -334,10 +346,7 @@ class Reconciler:
 
         async def revive(member: Backend) -> None:
             await loader.idle()
-            # What was changed on disk would come back as something else.
-            sound = loader.holds(name) - self._sources.reader.changed(entry, loader.holds(name)).keys()
-            if sound:
-                await member.revive(name, sound)
+            await loader.revive(member, name, await self._need(entry, loader))
 
         return revive
 

@@ -61,6 +61,12 @@ class Looping:
         deployed = self.loop.deployed(name)
         return deployed is not None and deployed.readiness.ready
 
+    def passed(self, version: int, name: str = "toy-face") -> bool:
+        """Whether a version has passed its checks."""
+        catalog = self.loop.catalog
+        proof = self.loop.proof(catalog.entries[name], version) if catalog is not None else None
+        return proof is not None and proof.passed
+
     def put(self, version: int, name: str = "toy-face") -> Path:
         """Another version with the first one's bytes, by one rename."""
         home = self.repository / name

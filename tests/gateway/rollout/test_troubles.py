@@ -49,7 +49,9 @@ async def test_a_fault_that_stays_is_logged_once(caplog: pytest.LogCaptureFixtur
 
 
 def test_what_is_wrong_with_a_folder_and_what_a_fault_ended_are_both_said() -> None:
-    fleet = Fleet(unreadable={"toy": "It cannot be read."}, troubles={"toy": "A step failed.", "triton": "So did this."})
+    fleet = Fleet(
+        unreadable={"toy": "It cannot be read."}, troubles={"toy": "A step failed.", "triton": "So did this."}
+    )
     assert fleet.problems == {"toy": "It cannot be read. A step failed.", "triton": "So did this."}
 
 
@@ -76,7 +78,9 @@ async def test_a_fault_over_one_detector_leaves_the_others_and_is_in_health_unti
     async with looping(repository, Odd()) as gateway:
         await gateway.until(gateway.ready)
         await gateway.until(lambda: bool(gateway.loop.fleet.troubles))
-        assert gateway.loop.fleet.problems == {"toy-odd": "its examination failed: ZeroDivisionError; the log says where."}
+        assert gateway.loop.fleet.problems == {
+            "toy-odd": "its examination failed: ZeroDivisionError; the log says where."
+        }
         assert (gateway.ready(), gateway.ready("toy-odd")) == (True, False)
         assert "ZeroDivisionError" in str(gateway.now("toy-odd").readiness.reason)
         assert isinstance(gateway.server, Odd)
