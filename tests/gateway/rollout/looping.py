@@ -1,4 +1,4 @@
-"""A reconcile loop over toys and a server in memory, as the only gateway there is."""
+"""A reconcile loop over toys and one server, as the only gateway there is."""
 
 from __future__ import annotations
 
@@ -25,17 +25,16 @@ from telltale_gateway.rollout import (
     Watches,
 )
 from telltale_gateway.rollout.fleet import Deployed
+from telltale_gateway.serving import Backend
 
 from tests.gateway.outcomes import RULES
-from tests.gateway.rollout.servers import ServerInMemory
 
 
 @dataclass
 class Looping:
-    """A gateway that acts, its repository and its server."""
+    """A gateway that acts, and its repository."""
 
     repository: Path
-    server: ServerInMemory
     reader: CatalogReader
     loop: Reconciler
 
@@ -78,7 +77,7 @@ class Looping:
 
 @asynccontextmanager
 async def looping(
-    repository: Path, server: ServerInMemory, *, probe_interval_s: float = 0.01, linger_s: float = 0.0
+    repository: Path, server: Backend, *, probe_interval_s: float = 0.01, linger_s: float = 0.0
 ) -> AsyncIterator[Looping]:
     """Run the loop while the context lasts."""
     reader, prover = CatalogReader(repository, 0.0, 20.0), Prover(1.0)
@@ -92,7 +91,7 @@ async def looping(
     )
     running = asyncio.create_task(loop.run())
     try:
-        yield Looping(repository, server, reader, loop)
+        yield Looping(repository, reader, loop)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
