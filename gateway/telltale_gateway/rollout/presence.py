@@ -21,7 +21,7 @@ from telltale_gateway.rollout.store import STATE_FOLDER
 
 _log = logging.getLogger(__name__)
 
-_GONE_AFTER_S = 10.0
+GONE_AFTER_S = 10.0
 _REMOVED_AFTER_S = 60.0
 
 
@@ -104,7 +104,7 @@ class Presence:
             if known is None or known[0] != text:
                 known = self._seen[path.stem] = (text, now)
             silent = now - known[1]
-            if silent < _GONE_AFTER_S:
+            if silent < GONE_AFTER_S:
                 found.append((silent, present))
             elif silent > _REMOVED_AFTER_S:
                 path.unlink(missing_ok=True)

@@ -32,6 +32,7 @@ from telltale_gateway.rollout.releases import Release
 from telltale_gateway.rollout.steward import Steward
 from telltale_gateway.rollout.troubles import Troubles
 from telltale_gateway.rollout.usage import Usage
+from telltale_gateway.rollout.waking import Waking
 from telltale_gateway.rollout.watch import Watches
 from telltale_gateway.serving import Backend, BackendTimeout, BackendUnavailable, Versions
 
@@ -93,6 +94,7 @@ class Reconciler:
         self._troubles = Troubles()
         self._composer = Composer(prover, self._loaders, self._aborts)
         self._examiner = Examiner(prover, rhythm.probe_interval_s, self.nudge)
+        self._waking = Waking(backends)
         self._catalog: Catalog | None = None
         self._fleet = Fleet()
         self._nudged = asyncio.Event()
@@ -133,6 +135,10 @@ class Reconciler:
         own: Versions = loader.holds(entry.manifest.name) if self.acts and loader is not None else frozenset()
         return own | self._sources.presence.keeps(entry.manifest.name)
 
+    async def awake(self) -> None:
+        """Return once the fleet is what there is: at once, unless this gateway stood still."""
+        await self._waking.wait()
+
     def nudge(self) -> None:
         """Look again now rather than when it is time."""
         self._nudged.set()
@@ -170,11 +176,13 @@ class Reconciler:
             self._sources.lease.give_back()
 
     async def _round(self) -> None:
+        began = self._waking.round_begins()
         entries = await self._look()
         for server in self._backends.keys() | entries.keys():
             if server not in self._rounds or self._rounds[server].done():
-                self._rounds[server] = asyncio.create_task(self._guarded(server, entries.get(server, [])))
+                self._rounds[server] = asyncio.create_task(self._guarded(server, entries.get(server, []), began))
         await self._abort_canaries()
+        self._waking.is_heard()
         await asyncio.to_thread(self._tell)
 
     async def _look(self) -> dict[Server, list[CatalogEntry]]:
@@ -240,10 +248,11 @@ class Reconciler:
                 self._aborts.written(abort, self._sources.reader.readings)
                 self.nudge()
 
-    async def _guarded(self, server: Server, entries: list[CatalogEntry]) -> None:
+    async def _guarded(self, server: Server, entries: list[CatalogEntry], began: float) -> None:
         # As nothing is published then, the detectors' last inference grows old, which /health reports as well.
         with self._troubles.confined(server, "reconciling it"):
             await self._reconcile_server(server, entries)
+        self._waking.looked(server, began)
 
     async def _reconcile_server(self, server: Server, entries: list[CatalogEntry]) -> None:
         backend = self._backends.get(server)

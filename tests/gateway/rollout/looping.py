@@ -37,6 +37,7 @@ class Looping:
     repository: Path
     reader: CatalogReader
     loop: Reconciler
+    watches: Watches
 
     async def rounds(self, count: int) -> None:
         """Until so many more rounds have begun."""
@@ -80,18 +81,18 @@ async def looping(
     repository: Path, server: Backend, *, probe_interval_s: float = 0.01, linger_s: float = 0.0
 ) -> AsyncIterator[Looping]:
     """Run the loop while the context lasts."""
-    reader, prover = CatalogReader(repository, 0.0, 20.0), Prover(1.0)
+    reader, prover, watches = CatalogReader(repository, 0.0, 20.0), Prover(1.0), Watches(RULES)
     loop = Reconciler(
         Sources(reader, Lease(repository), Presence(repository, "acting")),
         {"triton": server},
         prover,
         Steward(RolloutStore(repository), prover),
-        traffic=Traffic(Usage(), Watches(RULES)),
+        traffic=Traffic(Usage(), watches),
         rhythm=Rhythm(0.01, probe_interval_s, linger_s),
     )
     running = asyncio.create_task(loop.run())
     try:
-        yield Looping(repository, reader, loop)
+        yield Looping(repository, reader, loop, watches)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
