@@ -183,8 +183,9 @@ class Loader:
         seals = {(detector, version): seal for version, seal in need.seals.items() if version in sound}
         await member.revive(detector, sound)
         await self._verify({(detector, version) for version in sound}, seals)
-        for version, why in self.doubts(detector).items():
-            self._accepted[detector] = self.holds(detector) - {version}
+        doubts = self.doubts(detector)
+        self._accepted[detector] = self.holds(detector) - doubts.keys()
+        for version, why in doubts.items():
             raise BackendRefused(f"version {version}: {why}")
 
     async def _step(self, told: _Told, needs: Mapping[str, Need]) -> Mapping[str, str]:

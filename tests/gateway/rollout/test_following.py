@@ -55,9 +55,10 @@ class Follower:
             rhythm=Rhythm(0.01, 0.01, 0.0),
         )
 
-    def told(self, *stands: int) -> None:
-        """The gateway that acts says which versions the server is to keep."""
-        self.acting.tell(Present("acting", {}, {}, stack=self.lease.stack, stands={"toy-face": frozenset(stands)}))
+    def told(self, *stands: int, doubts: dict[int, str] | None = None) -> None:
+        """The gateway that acts says which versions the server is to keep, and of which it knows nothing."""
+        kept, unknown = {"toy-face": frozenset(stands)}, {"toy-face": doubts or {}}
+        self.acting.tell(Present("acting", {}, {}, stack=self.lease.stack, stands=kept, doubts=unknown))
 
     async def rounds(self, count: int) -> None:
         until = self.reader.readings + count
@@ -93,6 +94,23 @@ async def test_a_version_that_the_acting_gateway_is_about_to_unload_proves_nothi
     follower.told(1)
     await follower.rounds(10)
     assert follower.canary() is None
+
+
+async def test_what_the_acting_gateway_is_in_doubt_about_does_not_answer_here_either(follower: Follower) -> None:
+    follower.told(1, 2)
+    await follower.rounds(10)
+    assert follower.canary() == 2
+    follower.told(1, doubts={1: "nobody knows it", 2: "nor this"})
+    await follower.rounds(10)
+    now = follower.loop.deployed("toy-face")
+    assert now is not None
+    assert (now.version, now.readiness.ready, now.readiness.reason) == (1, False, "version 1: nobody knows it")
+    assert follower.canary() is None
+    follower.told(1, 2)
+    await follower.rounds(10)
+    now = follower.loop.deployed("toy-face")
+    assert now is not None
+    assert (now.readiness.ready, follower.canary()) == (True, 2)
 
 
 async def test_where_nobody_says_what_is_to_stay_a_gateway_goes_by_what_is_loaded(follower: Follower) -> None:

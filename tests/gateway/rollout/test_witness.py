@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from telltale_gateway.rollout import CatalogReader, releases
 from telltale_gateway.rollout.loading import Loader, Need
 from telltale_gateway.rollout.releases import Seal
-from telltale_gateway.serving import BackendTimeout, ModelCall, Served, Wanted
+from telltale_gateway.serving import BackendRefused, BackendTimeout, ModelCall, Served, Versions, Wanted
 
 from tests.gateway.rollout.looping import looping
 from tests.gateway.rollout.servers import ServerInMemory, ToyFaceInMemory
@@ -161,6 +161,27 @@ async def test_a_load_that_took_too_long_is_held_against_the_files_of_its_beginn
     entry = reader.read().entries["toy-face"]
     assert 1 in entry.releases
     await loader.load({"toy-face": Need((1,), seals=reader.compared(entry, (1,)).seals)}, 1.0)
+    assert (loader.holds("toy-face"), set(loader.doubts("toy-face"))) == (frozenset(), {1})
+
+
+class Meddling(ServerInMemory):
+    """Somebody meddles with a file while it is loaded afresh."""
+
+    meddle: Callable[[], None]
+
+    async def revive(self, model: str, versions: Versions) -> None:  # noqa: ARG002
+        self.meddle()
+
+
+async def test_what_is_loaded_afresh_is_held_against_its_files_as_well(repository: Path) -> None:
+    reader, server = CatalogReader(repository, 0.0, 20.0), Meddling()
+    need = Need((1,), seals=reader.compared(reader.read().entries["toy-face"], (1,)).seals)
+    loader = Loader(server, 0.0)
+    await loader.load({"toy-face": need}, 1.0)
+    assert loader.holds("toy-face") == {1}
+    server.meddle, _ = other_for_a_moment(repository / "toy-face/1/model.onnx")
+    with pytest.raises(BackendRefused, match="nobody knows what its server has read"):
+        await loader.revive(server, "toy-face", need)
     assert (loader.holds("toy-face"), set(loader.doubts("toy-face"))) == (frozenset(), {1})
 
 
