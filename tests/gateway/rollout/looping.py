@@ -29,10 +29,22 @@ from telltale_gateway.serving import Backend
 
 from tests.gateway.outcomes import RULES
 
+PATIENCE_S = 20.0
+
+_QUICK = Rhythm(0.01, 0.01, 0.0)
+
+
+def put_beside(home: Path, version: int) -> Path:
+    """Another version with the first one's bytes, by one rename."""
+    coming = shutil.copytree(home / "1", home / f".{version}")
+    card = yaml.safe_load((coming / "card.yaml").read_text())
+    (coming / "card.yaml").write_text(yaml.safe_dump({**card, "version": version}))
+    return coming.rename(home / str(version))
+
 
 @dataclass
 class Looping:
-    """A gateway that acts, and its repository."""
+    """A gateway's loop, and its repository."""
 
     repository: Path
     reader: CatalogReader
@@ -46,7 +58,7 @@ class Looping:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Until something is so."""
-        async with asyncio.timeout(20.0):
+        async with asyncio.timeout(PATIENCE_S):
             while not condition():  # noqa: ASYNC110 it has no event for that
                 await asyncio.sleep(0.005)
 
@@ -69,30 +81,46 @@ class Looping:
 
     def put(self, version: int, name: str = "toy-face") -> Path:
         """Another version with the first one's bytes, by one rename."""
-        home = self.repository / name
-        coming = shutil.copytree(home / "1", home / f".{version}")
-        card = yaml.safe_load((coming / "card.yaml").read_text())
-        (coming / "card.yaml").write_text(yaml.safe_dump({**card, "version": version}))
-        return coming.rename(home / str(version))
+        return put_beside(self.repository / name, version)
+
+
+def loop_over(
+    repository: Path,
+    server: Backend,
+    rhythm: Rhythm = _QUICK,
+    *,
+    store: RolloutStore | None = None,
+    gateway: str = "acting",
+) -> Looping:
+    """A loop over a repository, which does not run yet."""
+    reader, prover, watches = CatalogReader(repository, 0.0, PATIENCE_S), Prover(1.0), Watches(RULES)
+    loop = Reconciler(
+        Sources(reader, Lease(repository), Presence(repository, gateway)),
+        {"triton": server},
+        prover,
+        Steward(store or RolloutStore(repository), prover),
+        traffic=Traffic(Usage(), watches),
+        rhythm=rhythm,
+    )
+    return Looping(repository, reader, loop, watches)
+
+
+@asynccontextmanager
+async def running(loop: Reconciler) -> AsyncIterator[None]:
+    """Let a loop go round while the context lasts."""
+    task = asyncio.create_task(loop.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 @asynccontextmanager
 async def looping(
     repository: Path, server: Backend, *, probe_interval_s: float = 0.01, linger_s: float = 0.0
 ) -> AsyncIterator[Looping]:
-    """Run the loop while the context lasts."""
-    reader, prover, watches = CatalogReader(repository, 0.0, 20.0), Prover(1.0), Watches(RULES)
-    loop = Reconciler(
-        Sources(reader, Lease(repository), Presence(repository, "acting")),
-        {"triton": server},
-        prover,
-        Steward(RolloutStore(repository), prover),
-        traffic=Traffic(Usage(), watches),
-        rhythm=Rhythm(0.01, probe_interval_s, linger_s),
-    )
-    running = asyncio.create_task(loop.run())
-    try:
-        yield Looping(repository, reader, loop, watches)
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+    """A loop that goes round while the context lasts."""
+    gateway = loop_over(repository, server, Rhythm(0.01, probe_interval_s, linger_s))
+    async with running(gateway.loop):
+        yield gateway

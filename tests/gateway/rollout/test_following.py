@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import yaml
-from telltale_gateway.rollout import (
-    CatalogReader,
-    Lease,
-    Presence,
-    Present,
-    Prover,
-    Reconciler,
-    Rhythm,
-    RolloutStore,
-    Sources,
-    Steward,
-    Traffic,
-    Usage,
-    Watches,
-)
+from telltale_gateway.rollout import Lease, Presence, Present
 
-from tests.gateway.outcomes import RULES
+from tests.gateway.rollout.looping import loop_over, put_beside, running
 from tests.gateway.rollout.servers import ToyFaceInMemory
 
 pytestmark = pytest.mark.anyio
@@ -36,35 +20,20 @@ class Follower:
 
     def __init__(self, repository: Path) -> None:
         home = repository / "toy-face"
-        place = shutil.copytree(home / "1", home / "2")
-        card = yaml.safe_load((place / "card.yaml").read_text())
-        (place / "card.yaml").write_text(yaml.safe_dump({**card, "version": 2}))
+        put_beside(home, 2)
         (home / "rollout.yaml").write_text("live: 1\ncanary: {version: 2, percent: 50}\n")
         self.lease = Lease(repository)
         assert self.lease.take()
         self.acting = Presence(repository, "acting")
         self.server = ToyFaceInMemory()
         self.server.loaded = {"toy-face": frozenset({1, 2})}
-        self.reader, prover = CatalogReader(repository, 0.0, 20.0), Prover(1.0)
-        self.loop = Reconciler(
-            Sources(self.reader, Lease(repository), Presence(repository, "following")),
-            {"triton": self.server},
-            prover,
-            Steward(RolloutStore(repository), prover),
-            traffic=Traffic(Usage(), Watches(RULES)),
-            rhythm=Rhythm(0.01, 0.01, 0.0),
-        )
+        gateway = loop_over(repository, self.server, gateway="following")
+        self.loop, self.rounds = gateway.loop, gateway.rounds
 
     def told(self, *stands: int, doubts: dict[int, str] | None = None) -> None:
         """The gateway that acts says which versions the server is to keep, and of which it knows nothing."""
         kept, unknown = {"toy-face": frozenset(stands)}, {"toy-face": doubts or {}}
         self.acting.tell(Present("acting", {}, {}, stack=self.lease.stack, stands=kept, doubts=unknown))
-
-    async def rounds(self, count: int) -> None:
-        until = self.reader.readings + count
-        async with asyncio.timeout(20.0):
-            while self.reader.readings < until:  # noqa: ASYNC110 it has no event for that
-                await asyncio.sleep(0.01)
 
     def canary(self) -> int | None:
         now = self.loop.deployed("toy-face")
@@ -77,10 +46,8 @@ async def follower(toy_repository: Path, tmp_path: Path) -> AsyncIterator[Follow
     shutil.copytree(toy_repository / "toy-face", repository / "toy-face")
     follower = Follower(repository)
     follower.told(1)
-    running = asyncio.create_task(follower.loop.run())
-    yield follower
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    async with running(follower.loop):
+        yield follower
 
 
 async def test_a_version_that_the_acting_gateway_is_about_to_unload_proves_nothing(follower: Follower) -> None:
