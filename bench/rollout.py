@@ -40,6 +40,10 @@ MODELS = ROOT / ".venvs/models/bin/python"
 CLIENTS = 8
 # After a swap, until what was drained has lingered and been unloaded, which is a part of the swap.
 UNLOADED_S = 5.0
+# After a server was killed, at least: with another one of its kind nobody says when it is back.
+KILLED_S = 25.0
+# After which what was under way has been answered.
+SETTLED_S = 5.0
 
 
 class Gateways:
@@ -56,15 +60,23 @@ class Gateways:
         command = [sys.executable, "-m", "telltale_gateway", "--port", str(port)]
         started = asyncio.to_thread(subprocess.Popen, command, env=self._environment, stderr=subprocess.DEVNULL)
         self._processes[port] = await started
+        await self.healthy(port)
+
+    async def healthy(self, port: int) -> None:
+        """Wait until one says that every detector can answer.
+
+        Raises:
+            RuntimeError: it does not say so for two minutes.
+        """
         async with httpx.AsyncClient() as client:
-            for _ in range(600):
+            for _ in range(1200):
                 try:
                     if (await client.get(f"http://127.0.0.1:{port}/health")).status_code == 200:
                         return
                 except httpx.TransportError:
                     pass
                 await asyncio.sleep(0.1)
-        raise RuntimeError(f"the gateway on port {port} is not healthy after a minute")
+        raise RuntimeError(f"the gateway on port {port} is not healthy after two minutes")
 
     async def stop(self, port: int) -> None:
         """Count what it retried, and stop it in order."""
@@ -218,25 +230,26 @@ async def scenario(
 ) -> None:
     """Swaps and rest by turns, bad versions, kills, and a gateway's restart, one after the other."""
     print(f"\n{len(servers)} of each server, 2 gateways, {CLIENTS} clients on /predict and {CLIENTS} straight")
-    await asyncio.sleep(5)
+    await asyncio.sleep(SETTLED_S)
     pairs = []
     for detector in DETECTORS.values():
         pairs += [await swaps_and_rest(operator, detector, rest_s) for _ in range(rounds)]
-        print(f"{detector}: {2 * rounds} promotions, {rounds} rollbacks", flush=True)
+        print(f"{detector}: {2 * rounds} promotions, {rounds} rollbacks: {load.newly_lost()} lost", flush=True)
     for way in ("/predict", "straight"):
         print(pace(load.answers, pairs, way))
     print("refused:", await operator.refuse("toy-face", "nan"))
-    print("refused:", await operator.refuse("toy-synthesis", "signature"), flush=True)
+    print("refused:", await operator.refuse("toy-synthesis", "signature"))
+    print(f"while these were refused: {load.newly_lost()} lost", flush=True)
     for part in ("triton", "tfserving"):
-        pid = servers[0].pid(part)
-        before = len(load.answers)
-        psutil.Process(pid).kill()
-        await asyncio.sleep(25)
-        lost = sum(a.version is None for a in load.answers[before:])
-        print(f"kill -9 of {part}: {lost} parts of requests lost", flush=True)
+        psutil.Process(servers[0].pid(part)).kill()
+        await asyncio.sleep(KILLED_S)
+        for port in gateways.ports:
+            await gateways.healthy(port)
+        await asyncio.sleep(SETTLED_S)
+        print(f"kill -9 of {part}: {load.newly_lost()} lost", flush=True)
     await gateways.restart(gateways.ports[1], proxy)
-    await asyncio.sleep(5)
-    print("a gateway was restarted", flush=True)
+    await asyncio.sleep(SETTLED_S)
+    print(f"a gateway was restarted: {load.newly_lost()} lost", flush=True)
 
 
 async def swaps_and_rest(operator: Operator, detector: str, rest_s: float) -> Pair:

@@ -76,6 +76,7 @@ class Load:
 
     def __init__(self) -> None:
         self.answers: list[Answer] = []
+        self._counted = 0
         self._stopped = asyncio.Event()
 
     async def through_the_gateway(self, url: str, picture: bytes, pause_s: float) -> None:
@@ -111,6 +112,11 @@ class Load:
                     Answer("straight", detector, sent, time.monotonic(), by.version, digest, done.instead_of)
                 )
             await asyncio.sleep(pause_s)
+
+    def newly_lost(self) -> int:
+        """Parts of requests that ended without an answer since this was asked last."""
+        since, self._counted = self._counted, len(self.answers)
+        return sum(answer.version is None for answer in self.answers[since:])
 
     def stop(self) -> None:
         """Let every client end after its present request."""
