@@ -3,7 +3,8 @@
     .venvs/services/bin/python bench/rollout.py
 
 Eight clients post a small picture to /predict through a proxy over two gateways; as many ask the detectors straight,
-as a third gateway would. First with one Triton and one TensorFlow Serving (or its stand-in), then with two of each.
+as a third gateway would. Swaps and rest take turns, so that what they take is of the same minutes. First with one
+Triton and one TensorFlow Serving (or its stand-in), then with two of each.
 Everything runs on loopback, on toy detectors, over a repository of its own, and is gone afterwards.
 """
 
@@ -28,7 +29,7 @@ import httpx
 import psutil
 import yaml
 from proxying import Proxy
-from swapping import DETECTORS, Load, Truth, p99_ms, table
+from swapping import DETECTORS, Load, Pair, Truth, pace, table
 from telltale_gateway.services import RolloutParts, rollout_parts, server_backends
 from telltale_gateway.settings import Settings
 from telltale_gateway.telemetry import Telemetry
@@ -37,6 +38,12 @@ from telltale_local import Layout, Part, Plan, Stack
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = ROOT / ".venvs/models/bin/python"
 CLIENTS = 8
+# After a swap, until what was drained has lingered and been unloaded, which is a part of the swap.
+UNLOADED_S = 5.0
+# After a server was killed, at least: with another one of its kind nobody says when it is back.
+KILLED_S = 25.0
+# After which what was under way has been answered.
+SETTLED_S = 5.0
 
 
 class Gateways:
@@ -53,23 +60,29 @@ class Gateways:
         command = [sys.executable, "-m", "telltale_gateway", "--port", str(port)]
         started = asyncio.to_thread(subprocess.Popen, command, env=self._environment, stderr=subprocess.DEVNULL)
         self._processes[port] = await started
+        await self.healthy(port)
+
+    async def healthy(self, port: int) -> None:
+        """Wait until one says that every detector can answer.
+
+        Raises:
+            RuntimeError: it does not say so for two minutes.
+        """
         async with httpx.AsyncClient() as client:
-            for _ in range(600):
+            for _ in range(1200):
                 try:
                     if (await client.get(f"http://127.0.0.1:{port}/health")).status_code == 200:
                         return
                 except httpx.TransportError:
                     pass
                 await asyncio.sleep(0.1)
-        raise RuntimeError(f"the gateway on port {port} is not healthy after a minute")
+        raise RuntimeError(f"the gateway on port {port} is not healthy after two minutes")
 
     async def stop(self, port: int) -> None:
         """Count what it retried, and stop it in order."""
         async with httpx.AsyncClient() as client:
             metrics = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
-        for line in metrics.splitlines():
-            if line.startswith("telltale_replica_retries_total"):
-                self.retries += int(float(line.rpartition(" ")[2]))
+        self.retries += on_replicas(metrics)
         self._processes[port].terminate()
         await asyncio.to_thread(self._processes.pop(port).wait)
 
@@ -89,7 +102,6 @@ class Operator:
         self._versions = versions
         self._client = httpx.AsyncClient(base_url=url, timeout=180)
         self.truth = truth
-        self.windows: list[tuple[float, float]] = []
         self._live = dict.fromkeys(DETECTORS.values(), 1)
         self._before = dict.fromkeys(DETECTORS.values(), 1)
         self._highest = dict.fromkeys(DETECTORS.values(), 1)
@@ -99,16 +111,12 @@ class Operator:
 
     async def promote(self, detector: str) -> None:
         """A new version, dropped in and promoted."""
-        started = time.monotonic()
         version = self._drop_in(detector, "good")
         await self._switch(detector, version, {"action": "promote", "version": version})
-        self.windows.append((started, time.monotonic()))
 
     async def roll_back(self, detector: str) -> None:
         """Back to the version before."""
-        started = time.monotonic()
         await self._switch(detector, self._before[detector], {"action": "rollback"})
-        self.windows.append((started, time.monotonic()))
 
     async def refuse(self, detector: str, kind: str) -> str:
         """A bad version, dropped in; why it was refused."""
@@ -153,10 +161,11 @@ class Operator:
 
 
 @asynccontextmanager
-async def follower(environment: dict[str, str]) -> AsyncIterator[RolloutParts]:
+async def follower(environment: dict[str, str], gateways: Gateways) -> AsyncIterator[RolloutParts]:
     """A third gateway without its HTTP, for the clients that ask the detectors straight."""
+    telemetry = Telemetry()
     settings = Settings(**{key.removeprefix("TELLTALE_").lower(): value for key, value in environment.items()})
-    backends = {backend.server: backend for backend in server_backends(settings, Telemetry())}
+    backends = {backend.server: backend for backend in server_backends(settings, telemetry)}
     parts = rollout_parts(settings, backends)
     tasks = [asyncio.create_task(parts.reconciler.run()), asyncio.create_task(parts.mirror.run())]
     try:
@@ -167,6 +176,7 @@ async def follower(environment: dict[str, str]) -> AsyncIterator[RolloutParts]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        gateways.retries += sum(telemetry.totals("telltale_replica_retries", "server").values())
         for backend in backends.values():
             await backend.close()
 
@@ -190,7 +200,7 @@ async def measure(folder: Path, *, replicas: int, rounds: int, rest_s: float) ->
         proxy = Proxy(gateways.ports)
         url = await proxy.start()
         stack.push_async_callback(proxy.stop)
-        parts = await stack.enter_async_context(follower(environment))
+        parts = await stack.enter_async_context(follower(environment, gateways))
         load, truth = Load(), Truth()
         operator = Operator(repository, folder / "versions", f"http://127.0.0.1:{gateways.ports[0]}", truth)
         stack.push_async_callback(operator.close)
@@ -218,38 +228,49 @@ async def scenario(
     rounds: int,
     rest_s: float,
 ) -> None:
-    """Rest, swaps, bad versions, kills, and a gateway's restart, one after the other."""
+    """Swaps and rest by turns, bad versions, kills, and a gateway's restart, one after the other."""
     print(f"\n{len(servers)} of each server, 2 gateways, {CLIENTS} clients on /predict and {CLIENTS} straight")
-    await asyncio.sleep(5)
-    began = time.monotonic()
-    await asyncio.sleep(rest_s)
-    rest = (began, time.monotonic())
+    await asyncio.sleep(SETTLED_S)
+    pairs = []
     for detector in DETECTORS.values():
-        for _ in range(rounds):
-            await operator.promote(detector)
-            await operator.promote(detector)
-            await operator.roll_back(detector)
-        print(f"{detector}: {2 * rounds} promotions, {rounds} rollbacks", flush=True)
-    swapping = (operator.windows[0][0], operator.windows[-1][1])
+        pairs += [await swaps_and_rest(operator, detector, rest_s) for _ in range(rounds)]
+        print(f"{detector}: {2 * rounds} promotions, {rounds} rollbacks: {load.newly_lost()} lost", flush=True)
     for way in ("/predict", "straight"):
-        still = p99_ms(load.answers, lambda a: a.way == way and rest[0] <= a.sent <= rest[1])  # noqa: B023
-        swaps = p99_ms(load.answers, lambda a: a.way == way and swapping[0] <= a.sent <= swapping[1])  # noqa: B023
-        print(f"p99 {way}: {still:.0f} ms at rest, {swaps:.0f} ms while versions come and go ({swaps / still:.1f} x)")
+        print(pace(load.answers, pairs, way))
     print("refused:", await operator.refuse("toy-face", "nan"))
-    print("refused:", await operator.refuse("toy-synthesis", "signature"), flush=True)
+    print("refused:", await operator.refuse("toy-synthesis", "signature"))
+    print(f"while these were refused: {load.newly_lost()} lost", flush=True)
     for part in ("triton", "tfserving"):
-        pid = servers[0].pid(part)
-        before = len(load.answers)
-        psutil.Process(pid).kill()
-        await asyncio.sleep(25)
-        lost = sum(a.version is None for a in load.answers[before:])
-        print(f"kill -9 of {part}: {lost} parts of requests lost", flush=True)
+        psutil.Process(servers[0].pid(part)).kill()
+        await asyncio.sleep(KILLED_S)
+        for port in gateways.ports:
+            await gateways.healthy(port)
+        await asyncio.sleep(SETTLED_S)
+        print(f"kill -9 of {part}: {load.newly_lost()} lost", flush=True)
     await gateways.restart(gateways.ports[1], proxy)
-    await asyncio.sleep(5)
-    print("a gateway was restarted", flush=True)
+    await asyncio.sleep(SETTLED_S)
+    print(f"a gateway was restarted: {load.newly_lost()} lost", flush=True)
+
+
+async def swaps_and_rest(operator: Operator, detector: str, rest_s: float) -> Pair:
+    """Two promotions and a rollback, with all that follows from them; then nothing."""
+    began = time.monotonic()
+    await operator.promote(detector)
+    await operator.promote(detector)
+    await operator.roll_back(detector)
+    await asyncio.sleep(UNLOADED_S)
+    ended = time.monotonic()
+    await asyncio.sleep(rest_s)
+    return Pair((began, ended), (ended, time.monotonic()))
 
 
 _NEEDED = {"TELLTALE_PREPROCESS_URL", "TELLTALE_TRITON_URL", "TELLTALE_TFSERVING_TARGET", "TELLTALE_MODEL_REPOSITORY"}
+
+
+def on_replicas(metrics: str) -> int:
+    """How many calls a gateway made again on another replica, by its metrics."""
+    lines = (line for line in metrics.splitlines() if line.startswith("telltale_replica_retries_total"))
+    return sum(int(float(line.rpartition(" ")[2])) for line in lines)
 
 
 def small_picture() -> bytes:
@@ -271,7 +292,7 @@ def main() -> int:
     """Without a second replica, then with one."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=10, help="of two promotions and a rollback, on each server")
-    parser.add_argument("--rest", type=float, default=30.0, help="seconds at rest")
+    parser.add_argument("--rest", type=float, default=8.0, help="seconds at rest after each round")
     parser.add_argument("--replicas", type=json.loads, default=[1, 2], help="JSON list of how many of each server")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="telltale-rollout-"))

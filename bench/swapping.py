@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import statistics
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import httpx
@@ -17,6 +18,10 @@ from telltale_gateway.services import RolloutParts
 DETECTORS: dict[Server, str] = {"triton": "toy-face", "tfserving": "toy-synthesis"}
 # A version that was taken out may answer requests that were sent this long after: all gateways switch within it.
 SWITCH_S = 2.0
+# How much of the p99 at rest the p99 of a swap may be.
+MOST_TIMES = 3.0
+
+Window = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,18 @@ class Truth:
         """Whether the version that answered was live, or just drained, and its bytes are the ones it names."""
         key = (answer.detector, answer.version or 0)
         in_time = any(answer.answered >= start and answer.sent <= end for start, end in self.spans.get(key, ()))
-        return in_time and (answer.sha256 is None or answer.sha256 == self.digests[key])
+        return in_time and answer.sha256 == self.digests[key]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A window of time in which versions came and went, and the one at rest that followed it, by the monotonic clock.
+
+    What else the machine does is alike in both, which cannot be said of minutes that lie far apart.
+    """
+
+    swaps: Window
+    rest: Window
 
 
 class Load:
@@ -60,6 +76,7 @@ class Load:
 
     def __init__(self) -> None:
         self.answers: list[Answer] = []
+        self._counted = 0
         self._stopped = asyncio.Event()
 
     async def through_the_gateway(self, url: str, picture: bytes, pause_s: float) -> None:
@@ -96,6 +113,11 @@ class Load:
                 )
             await asyncio.sleep(pause_s)
 
+    def newly_lost(self) -> int:
+        """Parts of requests that ended without an answer since this was asked last."""
+        since, self._counted = self._counted, len(self.answers)
+        return sum(answer.version is None for answer in self.answers[since:])
+
     def stop(self) -> None:
         """Let every client end after its present request."""
         self._stopped.set()
@@ -126,10 +148,35 @@ class Load:
             self.answers.append(Answer(way, detector, sent, time.monotonic(), None, reason=reason))
 
 
-def p99_ms(answers: Iterable[Answer], within: Callable[[Answer], bool]) -> float:
-    """99th percentile of the time to answer, in milliseconds."""
-    seconds = [a.answered - a.sent for a in answers if a.version is not None and within(a)]
-    return float(np.percentile(seconds, 99)) * 1000 if seconds else float("nan")
+def p99_ms(answers: Sequence[Answer], windows: Sequence[Window]) -> float:
+    """99th percentile of the time to answer what was sent within any of the windows, in milliseconds.
+
+    Raises:
+        RuntimeError: nothing was answered there.
+    """
+    sent = [a for a in answers if a.version is not None and any(start <= a.sent <= end for start, end in windows)]
+    if not sent:
+        raise RuntimeError("a window without an answer says nothing of how long answers take")
+    return float(np.percentile([a.answered - a.sent for a in sent], 99)) * 1000
+
+
+def pace(answers: Sequence[Answer], pairs: Sequence[Pair], way: str) -> str:
+    """How long answers took in swaps and at rest: of all windows together, and by the median over the pairs."""
+    mine = [a for a in answers if a.way == way]
+    swaps = [p99_ms(mine, [pair.swaps]) for pair in pairs]
+    rests = [p99_ms(mine, [pair.rest]) for pair in pairs]
+    ratios = [swap / rest for swap, rest in zip(swaps, rests, strict=True)]
+    ratio = statistics.median(ratios)
+    low, _, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
+    still, swapping = (p99_ms(mine, [getattr(pair, kind) for pair in pairs]) for kind in ("rest", "swaps"))
+    worse, verdict = max(ratio, swapping / still), "holds"
+    if worse > MOST_TIMES:
+        verdict = "MISSED"
+    return (
+        f"p99 {way}: {still:.0f} ms at rest, {swapping:.0f} ms while versions come and go ({swapping / still:.1f} x); "
+        f"of {len(pairs)} pairs of windows {statistics.median(rests):.0f} and {statistics.median(swaps):.0f} ms by the "
+        f"median, {ratio:.1f} x [{low:.1f}, {high:.1f}] within a pair; at most {MOST_TIMES:g} x: {verdict}"
+    )
 
 
 def table(answers: list[Answer], truth: Truth) -> list[str]:
@@ -146,5 +193,10 @@ def table(answers: list[Answer], truth: Truth) -> list[str]:
     for detector in DETECTORS.values():
         by_version = Counter(a.version for a in answers if a.detector == detector and a.version is not None)
         lines.append(f"{detector}, answers by version: " + " ".join(f"{v}:{n}" for v, n in sorted(by_version.items())))
+    for detector in DETECTORS.values():
+        again = Counter(a.instead_of for a in answers if a.detector == detector and a.instead_of is not None)
+        if again:
+            asked = " ".join(f"{v}:{n}" for v, n in sorted(again.items()))
+            lines.append(f"{detector}, asked of another version, by the one that was asked first: {asked}")
     reasons = Counter(a.reason for a in answers if a.version is None)
     return lines + [f"lost {count} times: {reason}" for reason, count in reasons.most_common(5)]

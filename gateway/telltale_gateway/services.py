@@ -144,7 +144,7 @@ def rollout_parts(settings: Settings, backends: Mapping[Server, Backend]) -> Rol
         rhythm=Rhythm(reconcile.interval_s, reconcile.probe_interval_s, reconcile.linger_s),
     )
     mirror = Mirror(traffic.usage, settings.rollout.mirror_room)
-    dispatcher = Dispatcher(reconciler.deployed, mirror, traffic.watches)
+    dispatcher = Dispatcher(reconciler.deployed, mirror, traffic.watches, reconciler.awake)
     waiting = Waiting(reconciler, presence, traffic.usage, settings.rollout.wait_s)
     return RolloutParts(
         reconciler,

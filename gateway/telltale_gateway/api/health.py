@@ -29,7 +29,10 @@ class DetectorHealth(BaseModel):
 
 
 class Health(BaseModel):
-    """``status`` is "ok" when everything can answer, "degraded" when something can, "unavailable" when nothing can."""
+    """``status`` is "ok" when everything can answer, "degraded" when something can, "unavailable" when nothing can.
+
+    ``problems``: what is wrong with folders of the repository, and what a fault keeps from being done about versions.
+    """
 
     status: Literal["ok", "degraded", "unavailable"]
     device: str
@@ -70,7 +73,7 @@ async def health(services: ServicesDep, settings: SettingsDep, response: Respons
         device=settings.device,
         services={"preprocess": preprocess, **fleet.servers},
         detectors=detectors,
-        problems=dict(fleet.unreadable),
+        problems=fleet.problems,
     )
 
 

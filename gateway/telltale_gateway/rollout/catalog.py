@@ -16,7 +16,7 @@ from telltale_contracts import DetectorManifest, Rollout
 
 from telltale_gateway.rollout.history import HISTORY_FILE, History, read_history
 from telltale_gateway.rollout.inspection import Inspector
-from telltale_gateway.rollout.releases import IncompleteVersion, Release, UnreadVersion, UnsoundVersion, sentence
+from telltale_gateway.rollout.releases import IncompleteVersion, Release, Seal, UnreadVersion, UnsoundVersion, sentence
 
 MANIFEST_FILE = "detector.yaml"
 ROLLOUT_FILE = "rollout.yaml"
@@ -58,6 +58,15 @@ class Catalog:
 
     entries: Mapping[str, CatalogEntry]
     unreadable: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Versions whose files are not those that were read, with how they differ; and of the others, what to hold their
+    files against after a load."""
+
+    changed: Mapping[int, str]
+    seals: Mapping[int, Seal]
 
 
 class CatalogReader:
@@ -108,21 +117,25 @@ class CatalogReader:
         self._catalog = Catalog(entries, unreadable)
         return self._catalog
 
-    def changed(self, entry: CatalogEntry, versions: Iterable[int]) -> dict[int, str]:
-        """Which of these versions, read once and perhaps loaded, are not the same on disk any more, and why.
+    def compared(self, entry: CatalogEntry, versions: Iterable[int]) -> Compared:
+        """What became on disk of versions that were read once and are perhaps loaded.
 
         Asked right before a load, as files may have been changed since the repository was read.
         """
         name = entry.manifest.name
-        found: dict[int, str] = {}
+        changed: dict[int, str] = {}
+        seals: dict[int, Seal] = {}
         for version in versions:
+            seal = self._inspector.seal((name, version))
             why = entry.unsound.get(version) or entry.arriving.get(version)
             if version not in entry.on_disk:
                 why = why or "its folder is gone"
-            why = why or self._inspector.changed(self._repository / name / str(version), (name, version))
+            why = why or (seal.touched() if seal is not None else None)
             if why is not None:
-                found[version] = why
-        return found
+                changed[version] = why
+            elif seal is not None:
+                seals[version] = seal
+        return Compared(changed, seals)
 
     def _read_entry(self, folder: Path, before: CatalogEntry | None) -> CatalogEntry:
         manifest = DetectorManifest.from_yaml(folder / MANIFEST_FILE)

@@ -45,10 +45,12 @@ class Composer:
             return ()
         return (previous,) if self._failed(entry, live) else ()
 
-    def compose(self, backend: Backend, entry: CatalogEntry, before: Deployed | None) -> Deployed | None:
+    def compose(
+        self, backend: Backend, entry: CatalogEntry, before: Deployed | None, doubts: Mapping[int, str]
+    ) -> Deployed | None:
         """The version wanted if it has proven itself, else the one before if it still does, else none that is ready.
 
-        None where nothing is to answer yet.
+        None where nothing is to answer yet. ``doubts``: of which versions it is not known what their server has.
         """
         live = entry.rollout.live
         if live is None:
@@ -62,7 +64,7 @@ class Composer:
                 _log.info("%s %d answers", entry.manifest.name, live)
             readiness = Readiness(ready=True, reason=None, checked_at=proof.at)
             return self._with_shares(Deployed(entry.manifest, live, release, backend, readiness), entry)
-        failure = self._why_not(entry, live, proof)
+        failure = f"version {live}: {doubts[live]}" if live in doubts else self._why_not(entry, live, proof)
         stand_in = self._stand_in(entry, before)
         if stand_in is None:
             return self.down(entry, before, backend, failure)
@@ -70,7 +72,8 @@ class Composer:
         if kept is not None and kept.passed:
             readiness = Readiness(ready=True, reason=None, checked_at=kept.at)
         else:
-            readiness = Readiness(ready=False, reason=_reason(kept))
+            doubt = doubts.get(stand_in.card.version)
+            readiness = Readiness(ready=False, reason=doubt or _reason(kept))
         deployed = Deployed(
             entry.manifest,
             stand_in.card.version,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,14 +37,26 @@ class DispatchFailed(Exception):
         self.deployed = deployed
 
 
+async def _always() -> None:
+    """What is known always holds."""
+
+
 class Dispatcher:
     """Sends a detector's items to one version of it, watches the canary, and feeds the shadow.
 
-    ``current`` gives a detector as it is now, where a request began with an older snapshot.
+    ``current`` gives a detector as it is now, where a request began with an older snapshot; ``awake`` returns once that
+    can be relied on.
     """
 
-    def __init__(self, current: Callable[[str], Deployed | None], mirror: Mirror, watches: Watches) -> None:
+    def __init__(
+        self,
+        current: Callable[[str], Deployed | None],
+        mirror: Mirror,
+        watches: Watches,
+        awake: Callable[[], Awaitable[None]] = _always,
+    ) -> None:
         self._current = current
+        self._awake = awake
         self._mirror = mirror
         self._watches = watches
         self._splitter = Splitter()
@@ -66,6 +78,7 @@ class Dispatcher:
         Raises:
             DispatchFailed: neither could.
         """
+        await self._awake()
         deployed = self._as_now(deployed)
         chosen = self._chosen(deployed, applies)
         watch = self._watches.of(deployed)

@@ -65,7 +65,7 @@ class Examiner:
         proof = self._prover.proof(entry.manifest, release)
         if proof is None:
             return True
-        return not (proof.passed or proof.final) or proof.age_s >= self._probe_interval_s
+        return proof.reread or not (proof.passed or proof.final) or proof.age_s >= self._probe_interval_s
 
     def _start_aside(self, backend: Backend, entry: CatalogEntry, release: Release) -> None:
         key = (entry.manifest.name, release.card.version)

@@ -83,13 +83,23 @@ class Fleet:
     """A snapshot: one request sees one fleet from its start to its end.
 
     ``expected`` names every detector of the repository, also those of which nothing is known yet; None before the
-    repository was first read. ``unreadable`` says of those that cannot be read what is wrong with them.
+    repository was first read. ``unreadable`` says of those that cannot be read what is wrong with them; ``troubles``
+    what a fault of our own or of the folder has ended, which keeps nobody from answering.
     """
 
     detectors: Mapping[str, Deployed] = field(default_factory=dict)
     servers: Mapping[str, bool] = field(default_factory=dict)
     unreadable: Mapping[str, str] = field(default_factory=dict)
+    troubles: Mapping[str, str] = field(default_factory=dict)
     expected: frozenset[str] | None = None
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """All that is wrong, by what it is wrong with."""
+        found = dict(self.unreadable)
+        for subject, trouble in self.troubles.items():
+            found[subject] = f"{found[subject]} {trouble}" if subject in found else trouble
+        return found
 
     @property
     def ready(self) -> bool:

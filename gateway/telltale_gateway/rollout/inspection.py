@@ -18,6 +18,7 @@ from telltale_gateway.rollout.releases import (
     Footprint,
     IncompleteVersion,
     Release,
+    Seal,
     UnreadVersion,
     UnsoundVersion,
     check_card,
@@ -32,16 +33,14 @@ _Read = Release | IncompleteVersion | UnsoundVersion
 
 @dataclass
 class _Sighting:
-    """A folder as it was when it last changed, what reading it gives, and what it was last known as, with the files
-    of then.
+    """A folder as it was when it last changed, what reading it gives, and what it was last known as.
 
     ``judged``: what is wrong with it has been said, and is not taken back before it changes.
     """
 
     found: Footprint
     since: float
-    known: Release | None
-    known_by: Footprint | None = None
+    known: Seal | None
     reading: Future[_Read] | None = None
     judged: bool = False
 
@@ -98,9 +97,7 @@ class Inspector:
             # One that was at rest has been looked at for longer, by its card.
             card = self._cards.pop(key, None)
             since = time.monotonic() if card is None else card.since
-            seen = self._seen[key] = _Sighting(
-                found, since, seen.known if seen else None, seen.known_by if seen else None
-            )
+            seen = self._seen[key] = _Sighting(found, since, seen.known if seen else None)
             if not in_use and card is None:
                 raise IncompleteVersion("it was just changed")
         if seen.reading is None and key not in self._reading:
@@ -108,7 +105,8 @@ class Inspector:
             seen.reading = self._start(key, lambda: read_release(place, manifest, version, fixed))
         result = self._result(seen)
         if isinstance(result, Release):
-            seen.known, seen.known_by = result, seen.found
+            if seen.known is None or seen.known.release is not result:
+                seen.known = Seal(place, manifest, result, seen.found)
             self._first.setdefault(key, Fixed(result.sha256, result.card_sha256))
             return result
         if isinstance(result, UnsoundVersion):
@@ -117,7 +115,7 @@ class Inspector:
         if isinstance(result, IncompleteVersion):
             raise IncompleteVersion(str(result))
         if seen.known is not None and in_use:
-            return seen.known
+            return seen.known.release
         raise UnreadVersion("its files are being read and compared with its card")
 
     def check_at_rest(self, place: Path, manifest: DetectorManifest, version: int, history: History) -> None:
@@ -145,19 +143,10 @@ class Inspector:
         if card.wrong is not None:
             raise _wrong(card.wrong, judged=self._settled(card.since))
 
-    def changed(self, place: Path, key: _Key) -> str | None:
-        """How a folder's files differ now, by name, size and time, from those that were last read and found sound."""
+    def seal(self, key: _Key) -> Seal | None:
+        """A folder's files as they were last read and found sound; None where they never were."""
         seen = self._seen.get(key)
-        if seen is None or seen.known_by is None:
-            return None
-        try:
-            found = footprint(place)
-        except OSError as error:
-            return sentence(error)
-        if found == seen.known_by:
-            return None
-        others = sorted({name for name, _, _ in {*found} ^ {*seen.known_by}})
-        return f"{', '.join(others)} was just changed"
+        return seen.known if seen is not None else None
 
     def forget(self, there: AbstractSet[_Key]) -> None:
         """Only these folders are there; what was first read of a number is remembered all the same."""

@@ -2,6 +2,10 @@
 
 A server loads all versions of a model that it is told of, or none. So that a bad one is found out and keeps out nobody,
 versions that a server has not accepted before are added one at a time.
+
+What a server reads is read after its bytes were compared with its card. So its files are held against what they were
+then once more when the load has ended; where they were touched meanwhile nobody knows what the server has, and the
+version is taken out, to be loaded again when its files are as they should be.
 """
 
 from __future__ import annotations
@@ -9,16 +13,29 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from telltale_gateway.rollout.catalog import CatalogEntry
-from telltale_gateway.serving import Backend, BackendError, BackendTimeout, BackendUnavailable, Versions, Wanted
+from telltale_gateway.rollout.releases import Seal
+from telltale_gateway.serving import (
+    Backend,
+    BackendError,
+    BackendRefused,
+    BackendTimeout,
+    BackendUnavailable,
+    Versions,
+    Wanted,
+)
 
 _log = logging.getLogger(__name__)
 
 # How long a version that its server could not load is left out before it is tried again.
 _TRY_AGAIN_S = 30.0
+# How long a detector stays loaded whose folder is gone: it may only have been moved, or its disk be mounted again.
+_RETURN_S = 30.0
+
+_Key = tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -31,33 +48,47 @@ class _Told:
 class Need:
     """One detector's versions in the order in which they matter, and which of them other clients find by a label.
 
-    ``changed`` says of versions that the server has, or is to have, how their files differ from those that were read.
+    ``changed`` says of versions that the server has, or is to have, how their files differ from those that were read,
+    ``seals`` of the others what to hold their files against once they are loaded. Of a detector whose folder is
+    ``gone`` the server keeps all that it has while any of it may be needed, as it could read none of it again.
     """
 
     versions: Sequence[int]
     labels: Mapping[str, int] = field(default_factory=dict)
     changed: Mapping[int, str] = field(default_factory=dict)
+    seals: Mapping[int, Seal] = field(default_factory=dict)
+    gone: bool = False
 
 
 class Loader:
     """Brings one server to what is needed of it."""
 
-    def __init__(self, backend: Backend, linger_s: float) -> None:
-        """``linger_s``: how long a version stays after the last gateway stopped using it."""
+    def __init__(
+        self, backend: Backend, linger_s: float, was_read: Callable[[str, int], None] = lambda *_: None
+    ) -> None:
+        """``linger_s``: how long a version stays after the last gateway stopped using it. ``was_read`` is told of each
+        version that the server has, or may have, read from disk."""
         self._backend = backend
         self._linger_s = linger_s
+        self._was_read = was_read
         self._task: asyncio.Task[Mapping[str, str]] | None = None
         self._told = _Told({}, {})
         self._accepted: dict[str, Versions] = {}
         self._known = False
-        self._needed_at: dict[tuple[str, int], float] = {}
-        self._unloadable: dict[tuple[str, int], tuple[float, str]] = {}
+        self._needed_at: dict[_Key, float] = {}
+        self._unloadable: dict[_Key, tuple[float, str]] = {}
+        self._unsure: dict[_Key, Seal] = {}
+        self._doubted: dict[_Key, str] = {}
         self._held_up: dict[str, str] = {}
         self._alone = False
 
     def failure(self, detector: str, version: int) -> str | None:
         """Why the server could not load a version, when it last tried."""
         return self._unloadable.get((detector, version), (0.0, None))[1]
+
+    def doubts(self, detector: str) -> dict[int, str]:
+        """The versions that the server has read from files that were not, all the while, those of the card, and how."""
+        return {version: why for (name, version), why in self._doubted.items() if name == detector}
 
     def held_up(self, detector: str) -> str | None:
         """Why the server is told nothing new about a detector for now."""
@@ -72,8 +103,7 @@ class Loader:
 
         One whose unloading is on its way still answers for a moment, which proves nothing of what comes after it.
         """
-        told = self._told.wanted.get(detector)
-        return self.holds(detector) & told.versions if told is not None else frozenset()
+        return self.holds(detector) & self._versions_told(detector)
 
     @property
     def informed(self) -> bool:
@@ -97,7 +127,7 @@ class Loader:
                 self._known = True
             await self._forget_lost(needs)
             self._told = self._next_step(needs)
-            self._task = asyncio.create_task(self._backend.serve(self._told.wanted))
+            self._task = asyncio.create_task(self._step(self._told, needs))
         await asyncio.wait({self._task}, timeout=patience_s)
         if not self._task.done():
             return
@@ -140,13 +170,61 @@ class Loader:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
+    async def revive(self, member: Backend, detector: str, need: Need) -> None:
+        """Have one server read anew what it says is loaded, and does not answer. For when it is idle.
+
+        Raises:
+            BackendError: it could not be done, or nobody knows what was read.
+        """
+        # What was changed on disk would come back as something else.
+        sound = self.holds(detector) - need.changed.keys()
+        if not sound:
+            return
+        seals = {(detector, version): seal for version, seal in need.seals.items() if version in sound}
+        await member.revive(detector, sound)
+        await self._verify({(detector, version) for version in sound}, seals)
+        doubts = self.doubts(detector)
+        self._accepted[detector] = self.holds(detector) - doubts.keys()
+        for version, why in doubts.items():
+            raise BackendRefused(f"version {version}: {why}")
+
+    async def _step(self, told: _Told, needs: Mapping[str, Need]) -> Mapping[str, str]:
+        """Tell the server, and hold what it read against what was checked; why versions could not be loaded."""
+        # What a call that came to nothing had begun, the server may have read since.
+        unsure = self._unsure
+        seals = {
+            (name, version): needs[name].seals[version]
+            for name, wanted in told.wanted.items()
+            for version in wanted.versions
+            if name in needs and version in needs[name].seals
+        } | unsure
+        self._unsure = seals
+        served = await self._backend.serve(told.wanted)
+        self._unsure = {}
+        read = {(name, version) for name, versions in served.read.items() for version in versions}
+        failed = {(name, told.added[name]) for name in served.failures if name in told.added}
+        await self._verify(read | unsure.keys() | failed, seals)
+        return served.failures
+
+    async def _verify(self, read: set[_Key], seals: Mapping[_Key, Seal]) -> None:
+        for name, version in sorted(read):
+            self._was_read(name, version)
+        for key in sorted(read & seals.keys()):
+            broken = await asyncio.to_thread(seals[key].broken)
+            if broken is not None:
+                self._doubted[key] = (
+                    f"nobody knows what its server has read: {broken} while it was loaded. It is taken out, and loaded "
+                    "again once its files are those of its card"
+                )
+                _log.warning("%s: %s %d: %s", self._backend.server, *key, self._doubted[key])
+
     async def _already_there(self, needs: Mapping[str, Need]) -> dict[str, Versions]:
         """What is needed and loaded before this gateway says anything: another one may have acted until now."""
         found: dict[str, set[int]] = {}
         for member in self._backend.members():
             for name, need in needs.items():
                 try:
-                    there = {version for version in need.versions if await member.ready(name, version)}
+                    there = {v for v in need.versions if v not in self.doubts(name) and await member.ready(name, v)}
                 except BackendError:
                     continue
                 found.setdefault(name, set()).update(there)
@@ -175,8 +253,11 @@ class Loader:
         for name in sorted(needs.keys() | self._accepted.keys()):
             need = needs.get(name, Need(()))
             accepted = self.holds(name)
-            kept = {v for v in accepted if v in need.versions or self._lingers(name, v, now)}
-            left_out = need.changed.keys() | {v for n, v in self._unloadable if n == name}
+            linger_s = max(self._linger_s, _RETURN_S) if need.gone else self._linger_s
+            kept = {v for v in accepted if v in need.versions or now - self._needed(name, v) < linger_s}
+            if need.gone and kept:
+                kept = set(accepted)
+            left_out = need.changed.keys() | {v for n, v in (*self._unloadable, *self._doubted) if n == name}
             fresh = [v for v in need.versions if v not in accepted and v not in left_out]
             changed = {version: need.changed[version] for version in sorted(kept & need.changed.keys())}
             if changed and self._backend.loads_together and (fresh or kept != accepted):
@@ -195,19 +276,30 @@ class Loader:
         self._held_up = held_up
         return _Told(wanted, added)
 
-    def _lingers(self, name: str, version: int, now: float) -> bool:
-        return now - self._needed_at.get((name, version), float("-inf")) < self._linger_s
+    def _versions_told(self, name: str) -> Versions:
+        told = self._told.wanted.get(name)
+        return told.versions if told is not None else frozenset()
+
+    def _needed(self, name: str, version: int) -> float:
+        return self._needed_at.get((name, version), float("-inf"))
 
     def _take_in(self, failures: Mapping[str, str]) -> None:
         until = time.monotonic() + _TRY_AGAIN_S
         accepted: dict[str, Versions] = {}
+        # What is not on the server any more may be loaded again.
+        self._doubted = {
+            (name, version): why
+            for (name, version), why in self._doubted.items()
+            if name in failures or name in self._held_up or version in self._versions_told(name)
+        }
         for name, wanted in self._told.wanted.items():
             if name not in failures:
-                accepted[name] = wanted.versions
+                accepted[name] = wanted.versions - self.doubts(name).keys()
             elif name in self._told.added:
                 # Those that it had before go on serving; without the new one they are told again.
-                self._unloadable[name, self._told.added[name]] = (until, failures[name])
-                accepted[name] = wanted.versions - {self._told.added[name]}
+                if (name, self._told.added[name]) not in self._doubted:
+                    self._unloadable[name, self._told.added[name]] = (until, failures[name])
+                accepted[name] = wanted.versions - self.doubts(name).keys() - {self._told.added[name]}
             # Nothing new was asked and it failed all the same: one at a time again, to find out which.
         self._accepted = accepted
 

@@ -21,7 +21,7 @@ from telltale_gateway.rollout.store import STATE_FOLDER
 
 _log = logging.getLogger(__name__)
 
-_GONE_AFTER_S = 10.0
+GONE_AFTER_S = 10.0
 _REMOVED_AFTER_S = 60.0
 
 
@@ -31,7 +31,8 @@ class Present:
     canary and the shadow, where they get their share.
 
     ``stands`` are the versions that the servers of ``stack`` have and are to keep, said by the gateway that acts on
-    them. None is what a gateway does not say.
+    them, and ``doubts`` those of which it does not know what the servers have, and why. None is what a gateway does not
+    say.
     """
 
     gateway: str
@@ -41,6 +42,7 @@ class Present:
     shadows: Mapping[str, int] | None = None
     stack: str | None = None
     stands: Mapping[str, frozenset[int]] | None = None
+    doubts: Mapping[str, Mapping[int, str]] | None = None
 
 
 class Presence:
@@ -71,7 +73,7 @@ class Presence:
         document = {"beat": self._beat, "answers": dict(own.answers), "uses": _listed(own.uses)}
         document |= {"canaries": own.canaries, "shadows": own.shadows, "stack": own.stack}
         if own.stands is not None:
-            document["stands"] = _listed(own.stands)
+            document |= {"stands": _listed(own.stands), "doubts": own.doubts}
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{self.gateway}.json"
         fresh = path.with_suffix(f".{os.getpid()}")
@@ -102,7 +104,7 @@ class Presence:
             if known is None or known[0] != text:
                 known = self._seen[path.stem] = (text, now)
             silent = now - known[1]
-            if silent < _GONE_AFTER_S:
+            if silent < GONE_AFTER_S:
                 found.append((silent, present))
             elif silent > _REMOVED_AFTER_S:
                 path.unlink(missing_ok=True)
@@ -139,6 +141,11 @@ class Presence:
         """The versions of a detector that the servers of a stack have and are to keep; None where nobody says so."""
         acting = self._acting.get(stack)
         return acting.stands.get(detector) if acting is not None and acting.stands is not None else None
+
+    def doubts(self, stack: str, detector: str) -> Mapping[int, str]:
+        """The versions of a detector of which it is not known what the servers of a stack have, and why."""
+        acting = self._acting.get(stack)
+        return (acting.doubts or {}).get(detector, {}) if acting is not None else {}
 
     def keeps(self, detector: str) -> frozenset[int]:
         """The versions of a detector that the servers of any stack have and are to keep, as far as others say."""

@@ -48,7 +48,8 @@ class Proof:
     """How far a version came when it was last looked at.
 
     ``passed``: it gave its golden scores through every server that can be reached. ``step`` is where it stands until
-    then. ``final``: it failed for a reason of its own, which waiting does not mend.
+    then. ``final``: it failed for a reason of its own, which waiting does not mend. ``reread``: its server has read it
+    again since, so that it has to give all of its golden scores once more.
     """
 
     passed: bool
@@ -57,6 +58,7 @@ class Proof:
     final: bool = False
     at: float = field(default_factory=time.monotonic)
     misses: int = 0
+    reread: bool = False
 
     @property
     def age_s(self) -> float:
@@ -81,6 +83,12 @@ class Prover:
         if known is not None:
             self._note(manifest, release, replace(known, at=float("-inf")))
 
+    def was_read(self, detector: str, version: int) -> None:
+        """A server has read a version from disk: what it said before says nothing of what it has now."""
+        for key, known in self._proofs.items():
+            if (key[0], key[2]) == (detector, version):
+                self._proofs[key] = replace(known, reread=True)
+
     def forget_others(self, detector: str, versions: frozenset[int]) -> None:
         """Versions that have no part any more may be unloaded; should they come back they prove themselves again."""
         self._proofs = {key: p for key, p in self._proofs.items() if key[0] != detector or key[2] in versions}
@@ -88,7 +96,8 @@ class Prover:
     async def examine(
         self, backend: Backend, manifest: DetectorManifest, release: Release, revive: Revive | None
     ) -> Proof:
-        """Look at a version now: all of it the first time and after a failure, one golden item otherwise.
+        """Look at a version now: all of it the first time, after a failure and once it was read again; else one golden
+        item.
 
         ``revive`` loads afresh what a server says is loaded but does not answer; None where that is not to be done.
         """
@@ -107,9 +116,10 @@ class Prover:
     async def _again(
         self, backend: Backend, manifest: DetectorManifest, release: Release, before: Proof
     ) -> Proof | None:
-        """One golden item; None where it must be looked at as if for the first time."""
+        """One golden item, or all where it was read again; None where it must be looked at as if for the first time."""
         try:
-            await self._each(backend, lambda member: self._golden(member, manifest, release, items=1))
+            items = None if before.reread else 1
+            await self._each(backend, lambda member: self._golden(member, manifest, release, items))
         except BackendTimeout as error:
             misses = before.misses + 1
             if misses < _PATIENCE:

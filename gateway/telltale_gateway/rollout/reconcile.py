@@ -30,11 +30,16 @@ from telltale_gateway.rollout.presence import Presence, Present
 from telltale_gateway.rollout.proving import Proof, Prover, Revive
 from telltale_gateway.rollout.releases import Release
 from telltale_gateway.rollout.steward import Steward
+from telltale_gateway.rollout.troubles import Troubles
 from telltale_gateway.rollout.usage import Usage
+from telltale_gateway.rollout.waking import Waking
 from telltale_gateway.rollout.watch import Watches
 from telltale_gateway.serving import Backend, BackendTimeout, BackendUnavailable, Versions
 
 _log = logging.getLogger(__name__)
+
+_REPOSITORY = "model-repository"
+_EXAMINATION = "its examination"
 
 
 @dataclass(frozen=True)
@@ -82,10 +87,14 @@ class Reconciler:
         self._steward = steward
         self._traffic = traffic
         self._rhythm = rhythm
-        self._loaders = {server: Loader(backend, rhythm.linger_s) for server, backend in backends.items()}
+        self._loaders = {
+            server: Loader(backend, rhythm.linger_s, prover.was_read) for server, backend in backends.items()
+        }
         self._aborts = Aborts()
+        self._troubles = Troubles()
         self._composer = Composer(prover, self._loaders, self._aborts)
         self._examiner = Examiner(prover, rhythm.probe_interval_s, self.nudge)
+        self._waking = Waking(backends)
         self._catalog: Catalog | None = None
         self._fleet = Fleet()
         self._nudged = asyncio.Event()
@@ -126,6 +135,10 @@ class Reconciler:
         own: Versions = loader.holds(entry.manifest.name) if self.acts and loader is not None else frozenset()
         return own | self._sources.presence.keeps(entry.manifest.name)
 
+    async def awake(self) -> None:
+        """Return once the fleet is what there is: at once, unless this gateway stood still."""
+        await self._waking.wait()
+
     def nudge(self) -> None:
         """Look again now rather than when it is time."""
         self._nudged.set()
@@ -141,11 +154,12 @@ class Reconciler:
         """Reconcile until cancelled; a server that is slow to load holds up nobody but itself."""
         try:
             while True:
-                try:
+                # Whatever is the matter with the folder, the loop must live to see it mended.
+                with self._troubles.confined(_REPOSITORY, "a round"):
                     await self._round()
-                except Exception:
-                    # Whatever is the matter with the folder, the loop must live to see it mended.
-                    _log.exception("a round failed")
+                there = self._catalog.entries.keys() if self._catalog is not None else ()
+                self._troubles.keep({_REPOSITORY, *self._backends, *there})
+                self._fleet = replace(self._fleet, troubles=self._troubles.found)
                 try:
                     async with asyncio.timeout(self._rhythm.interval_s):
                         await self._nudged.wait()
@@ -162,21 +176,23 @@ class Reconciler:
             self._sources.lease.give_back()
 
     async def _round(self) -> None:
+        began = self._waking.round_begins()
         entries = await self._look()
         for server in self._backends.keys() | entries.keys():
             if server not in self._rounds or self._rounds[server].done():
-                self._rounds[server] = asyncio.create_task(self._guarded(server, entries.get(server, [])))
+                self._rounds[server] = asyncio.create_task(self._guarded(server, entries.get(server, []), began))
         await self._abort_canaries()
+        self._waking.is_heard()
         await asyncio.to_thread(self._tell)
 
     async def _look(self) -> dict[Server, list[CatalogEntry]]:
         """Read the repository; where that fails, what was read last still holds."""
-        try:
+        with self._troubles.confined(_REPOSITORY, "reading it"):
             self._catalog = await asyncio.to_thread(self._sources.reader.read)
+        with self._troubles.confined(_REPOSITORY, "taking its lease"):
             await asyncio.to_thread(self._sources.lease.take)
-            await asyncio.to_thread(self._listen)
-        except Exception:
-            _log.exception("the model repository cannot be read")
+        with self._troubles.confined(_REPOSITORY, "hearing the other gateways"):
+            await asyncio.to_thread(self._sources.presence.listen)
         catalog = self._catalog or Catalog({}, {})
         by_server: dict[Server, list[CatalogEntry]] = {}
         for entry in catalog.entries.values():
@@ -190,13 +206,6 @@ class Reconciler:
             expected=frozenset(expected | set(catalog.unreadable)) if self._catalog else None,
         )
         return by_server
-
-    def _listen(self) -> None:
-        """Read what the other gateways say."""
-        try:
-            self._sources.presence.listen()
-        except OSError as error:
-            _log.debug("the other gateways are not heard: %s", error)
 
     def _tell(self) -> None:
         """Tell the other gateways what this one uses, and what its servers are to keep where it acts on them."""
@@ -212,11 +221,10 @@ class Reconciler:
             shadows={name: d.shadow.version for name, d in detectors.items() if d.shadow is not None},
             stack=self._sources.lease.stack,
             stands=self._stands() if self.acts else None,
+            doubts={name: found for name in detectors if (found := self._doubts(name))} if self.acts else None,
         )
-        try:
+        with self._troubles.confined(_REPOSITORY, "telling the other gateways"):
             presence.tell(own)
-        except OSError as error:
-            _log.debug("the other gateways are not told: %s", error)
 
     def _stands(self) -> dict[str, Versions]:
         entries = self._catalog.entries.values() if self._catalog is not None else ()
@@ -240,13 +248,11 @@ class Reconciler:
                 self._aborts.written(abort, self._sources.reader.readings)
                 self.nudge()
 
-    async def _guarded(self, server: Server, entries: list[CatalogEntry]) -> None:
-        # A fault of our own must not end the loop: it is logged, and as nothing is published the detectors' last
-        # inference grows old, which /health reports.
-        try:
+    async def _guarded(self, server: Server, entries: list[CatalogEntry], began: float) -> None:
+        # As nothing is published then, the detectors' last inference grows old, which /health reports as well.
+        with self._troubles.confined(server, "reconciling it"):
             await self._reconcile_server(server, entries)
-        except Exception:
-            _log.exception("reconciling %s failed", server)
+        self._waking.looked(server, began)
 
     async def _reconcile_server(self, server: Server, entries: list[CatalogEntry]) -> None:
         backend = self._backends.get(server)
@@ -263,31 +269,27 @@ class Reconciler:
         if self.acts:
             await self._load(server, entries)
         for entry in entries:
-            try:
+            name = entry.manifest.name
+            with self._troubles.confined(name, _EXAMINATION):
                 before = self._before(entry)
                 releases = self._to_examine(entry, before)
                 await self._examiner.examine(backend, entry, releases, before, self._revive(entry))
-                self._publish(self._composer.compose(backend, entry, self._before(entry)))
-            except Exception as error:
-                _log.exception("examining %s failed", entry.manifest.name)
-                self._publish(
-                    self._composer.down(
-                        entry, self._before(entry), backend, f"its examination failed: {type(error).__name__}"
-                    )
-                )
-            try:
+                self._publish(self._composer.compose(backend, entry, self._before(entry), self._doubts(name)))
+            failed = self._troubles.over(name, _EXAMINATION)
+            if failed is not None:
+                self._publish(self._composer.down(entry, self._before(entry), backend, failed))
+            with self._troubles.confined(name, "what follows from its checks"):
                 if self.acts and await self._steward.tend(entry, self._loaders[server].failure):
                     self.nudge()
-            except Exception:
-                _log.exception("the state of %s cannot be tended", entry.manifest.name)
 
     def _to_examine(self, entry: CatalogEntry, before: Deployed | None) -> list[Release]:
-        """The releases that have a part, less those that are about to be loaded: these prove themselves then.
+        """The releases that have a part, less those that are about to be loaded, or again: these prove themselves then.
 
         That a server has a version proves nothing of one that it is about to unload, which only the gateway that acts
         knows; the others go by what it says.
         """
-        name, releases = entry.manifest.name, self._composer.with_a_part(entry, before)
+        name, doubts = entry.manifest.name, self._doubts(entry.manifest.name)
+        releases = [r for r in self._composer.with_a_part(entry, before) if r.card.version not in doubts]
         if self.acts:
             stands: Versions | None = self._loaders[entry.manifest.server].stands(name)
         else:
@@ -299,29 +301,28 @@ class Reconciler:
 
     async def _load(self, server: Server, entries: list[CatalogEntry]) -> None:
         loader = self._loaders[server]
-        needs = {entry.manifest.name: await self._need_or_as_it_is(entry, loader) for entry in entries}
-        # A detector whose folder is gone stays loaded for the requests that began with it.
+        needs: dict[str, Need] = {}
+        for entry in entries:
+            name = entry.manifest.name
+            # Where that cannot be told, what there is, so that the others go on.
+            needs[name] = Need(sorted(loader.holds(name)))
+            with self._troubles.confined(name, "telling which versions it needs"):
+                needs[name] = await self._need(entry, loader)
+        # A detector whose folder is gone stays loaded for the requests that began with it, and should it come back.
         for name in loader.models() - needs.keys():
-            needs[name] = Need(sorted(self._used(name) & loader.holds(name)))
-        try:
-            await loader.load({name: need for name, need in needs.items() if need.versions}, self._rhythm.interval_s)
-        except (BackendUnavailable, BackendTimeout) as error:
-            _log.warning("%s: %s", server, error)
-            return
-        except Exception:
-            # What is loaded is looked at all the same.
-            _log.exception("loading on %s failed", server)
-            return
-        if not loader.complete(needs):
-            self.nudge()
-
-    async def _need_or_as_it_is(self, entry: CatalogEntry, loader: Loader) -> Need:
-        """What is needed of one detector; where that cannot be told, what there is, so that the others go on."""
-        try:
-            return await self._need(entry, loader)
-        except Exception:
-            _log.exception("what %s needs cannot be told", entry.manifest.name)
-            return Need(sorted(loader.holds(entry.manifest.name)))
+            holds = loader.holds(name)
+            gone = dict.fromkeys(holds, "its folder is gone")
+            needs[name] = Need(sorted(self._used(name) & holds), changed=gone, gone=True)
+        # What is loaded is looked at all the same.
+        with self._troubles.confined(server, "loading"):
+            try:
+                wanted = {name: need for name, need in needs.items() if need.versions or need.gone}
+                await loader.load(wanted, self._rhythm.interval_s)
+            except (BackendUnavailable, BackendTimeout) as error:
+                _log.warning("%s: %s", server, error)
+                return
+            if not loader.complete(needs):
+                self.nudge()
 
     async def _need(self, entry: CatalogEntry, loader: Loader) -> Need:
         name = entry.manifest.name
@@ -329,12 +330,18 @@ class Reconciler:
         answering = deployed.version if deployed is not None and deployed.release is not None else None
         used, held = self._used(name), loader.holds(name)
         served = held | used | (frozenset() if answering is None else {answering})
-        changed = await asyncio.to_thread(self._sources.reader.changed, entry, served | entry.releases.keys())
+        found = await asyncio.to_thread(self._sources.reader.compared, entry, served | entry.releases.keys())
         if not loader.informed:
             # What the gateway before had loaded, and nobody could load again as it was, is kept where it is found.
-            held |= served & changed.keys()
+            held |= served & found.changed.keys()
         need = need_of(entry, answering, used, held, self._composer.fallback(entry, deployed))
-        return replace(need, changed=changed)
+        return replace(need, changed=found.changed, seals=found.seals)
+
+    def _doubts(self, name: str) -> Mapping[int, str]:
+        """The versions of which it is not known what their servers have, as the gateway that acts on these says."""
+        if not self.acts:
+            return self._sources.presence.doubts(self._sources.lease.stack, name)
+        return {version: why for loader in self._loaders.values() for version, why in loader.doubts(name).items()}
 
     def _used(self, name: str) -> Versions:
         """The versions of a detector that requests of any gateway still use."""
@@ -348,10 +355,7 @@ class Reconciler:
 
         async def revive(member: Backend) -> None:
             await loader.idle()
-            # What was changed on disk would come back as something else.
-            sound = loader.holds(name) - self._sources.reader.changed(entry, loader.holds(name)).keys()
-            if sound:
-                await member.revive(name, sound)
+            await loader.revive(member, name, await self._need(entry, loader))
 
         return revive
 

@@ -23,7 +23,7 @@ from telltale_contracts import (
     item_type,
 )
 
-Footprint = tuple[tuple[str, int, int], ...]
+Footprint = tuple[tuple[str, tuple[int, ...]], ...]
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,10 @@ class Fixed:
 
 
 def footprint(folder: Path) -> Footprint:
-    """Name, size and time of change of every file below a folder: while these change, somebody is still writing.
+    """Name, size and times of every file below a folder: while these change, somebody is still writing.
+
+    With the time of its last change of state, which nobody can set: a file that was other for a moment shows, also
+    when it came back with the time that it had.
 
     Raises:
         OSError: the folder cannot be read, or a file vanished meanwhile.
@@ -87,7 +90,8 @@ def footprint(folder: Path) -> Footprint:
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             status = path.stat()
-            found.append((path.relative_to(folder).as_posix(), status.st_size, status.st_mtime_ns))
+            stamp = (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+            found.append((path.relative_to(folder).as_posix(), stamp))
     return tuple(found)
 
 
@@ -106,6 +110,42 @@ def read_release(folder: Path, manifest: DetectorManifest, version: int, fixed: 
         raise IncompleteVersion(sentence(error)) from error
     except (OSError, ValidationError, SafetensorError, yaml.YAMLError) as error:
         raise UnsoundVersion(sentence(error)) from error
+
+
+@dataclass(frozen=True)
+class Seal:
+    """A version's files as they were when they were read and found sound, to see later whether they still are."""
+
+    place: Path
+    manifest: DetectorManifest
+    release: Release
+    files: Footprint = field(repr=False)
+
+    def touched(self) -> str | None:
+        """How the files differ now by their names, sizes and times; None where they do not."""
+        try:
+            found = footprint(self.place)
+        except OSError as error:
+            return sentence(error)
+        if found == self.files:
+            return None
+        others = sorted({name for name, _ in {*found} ^ {*self.files}})
+        return f"{', '.join(others)} was just changed"
+
+    def broken(self) -> str | None:
+        """How the files differ, or have since been different, also byte by byte; None where they never were.
+
+        What a file system says of times may be old where it is shared; what it gives to read is not. Blocks meanwhile.
+        """
+        touched = self.touched()
+        if touched is not None:
+            return touched
+        fixed = Fixed(self.release.sha256, self.release.card_sha256)
+        try:
+            read_release(self.place, self.manifest, self.release.card.version, fixed)
+        except (IncompleteVersion, UnsoundVersion) as error:
+            return str(error)
+        return self.touched()
 
 
 def check_card(folder: Path, manifest: DetectorManifest, version: int, fixed: Fixed) -> None:
@@ -135,7 +175,7 @@ def _compare_files(folder: Path, card: VersionCard) -> None:
     if missing:
         raise IncompleteVersion(f"{', '.join(missing)} is missing")
     # What is too much is told before all the rest is read.
-    changed = [name for name, _, _ in footprint(folder) if name not in named and name != CARD_FILE]
+    changed = [name for name, _ in footprint(folder) if name not in named and name != CARD_FILE]
     if not changed:
         files = artifact_files(folder)
         changed = sorted(name for name in files.keys() | named if files.get(name) != named.get(name))

@@ -73,6 +73,15 @@ class Wanted:
 
 
 @dataclass(frozen=True)
+class Served:
+    """What came of telling a server: why, for each model of which a wanted version could not be loaded; and the
+    versions that it may have read from disk."""
+
+    failures: Mapping[str, str] = field(default_factory=dict)
+    read: Mapping[str, Versions] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Signature:
     """What a loaded version says of its tensors: numpy's name of each type and the shape, -1 where it is free.
 
@@ -126,17 +135,14 @@ class Backend(Protocol):
         """
         ...
 
-    async def serve(self, wanted: Mapping[str, Wanted]) -> Mapping[str, str]:
+    async def serve(self, wanted: Mapping[str, Wanted]) -> Served:
         """Have the server load these versions of these models and unload their others; return once it has tried.
 
         A version that is loaded and still wanted goes on serving all the while. Models that are not named are
         unloaded, where nobody else is known to want them.
 
-        Returns:
-            Why, for each model of which a wanted version could not be loaded.
-
         Raises:
-            BackendError: the server cannot be told at all.
+            BackendError: the server cannot be told at all, or what it does with it is not known.
         """
         ...
 

@@ -19,6 +19,7 @@ from telltale_gateway.serving.backend import (
     BackendUnavailable,
     Explained,
     ModelCall,
+    Served,
     Signature,
     Versions,
     Wanted,
@@ -76,17 +77,19 @@ class Replicas:
         """What the first server that can be reached says of the version."""
         return (await self._of_each(lambda backend: backend.describe(call)))[0]
 
-    async def serve(self, wanted: Mapping[str, Wanted]) -> Mapping[str, str]:
+    async def serve(self, wanted: Mapping[str, Wanted]) -> Served:
         """Tell each that can be reached; a version has failed to load when it did on any of them."""
-        told: list[asyncio.Task[Mapping[str, str]]] = []
+        told: list[asyncio.Task[Served]] = []
         try:
             for index in range(len(self._backends)):
                 told.append(asyncio.create_task(self._told(index, wanted)))
                 await asyncio.wait({told[-1]}, timeout=_HEAD_START_S)
             failures: dict[str, str] = {}
-            for failed in _answers(await asyncio.gather(*told, return_exceptions=True)):
-                failures.update(failed)
-            return failures
+            read: dict[str, Versions] = {}
+            for served in _answers(await asyncio.gather(*told, return_exceptions=True)):
+                failures.update(served.failures)
+                read.update({model: read.get(model, frozenset()) | each for model, each in served.read.items()})
+            return Served(failures, read)
         finally:
             for task in told:
                 task.cancel()
@@ -139,7 +142,7 @@ class Replicas:
         self._failed_at.pop(key, None)
         return answer
 
-    async def _told(self, index: int, wanted: Mapping[str, Wanted]) -> Mapping[str, str]:
+    async def _told(self, index: int, wanted: Mapping[str, Wanted]) -> Served:
         self._loading.add(index)
         try:
             return await self._backends[index].serve(wanted)

@@ -38,6 +38,7 @@ from telltale_gateway.serving.backend import (
     BackendUnavailable,
     Explained,
     ModelCall,
+    Served,
     Signature,
     Versions,
     Wanted,
@@ -117,7 +118,7 @@ class TensorFlowServing:
             outputs={name: _typed(info) for name, info in found.outputs.items()},
         )
 
-    async def serve(self, wanted: Mapping[str, Wanted]) -> Mapping[str, str]:
+    async def serve(self, wanted: Mapping[str, Wanted]) -> Served:
         """Give the server its whole configuration, when it lacks any of it or has more than is wanted.
 
         A configuration replaces the one before, so it always names every model that this gateway wants. One that
@@ -128,7 +129,9 @@ class TensorFlowServing:
         refusal = None
         sound = {model: await self._without_changed(model, each) for model, each in wanted.items()}
         wanted = {model: each for model, each in sound.items() if each.versions}
+        read: dict[str, Versions] = {}
         if self._told != wanted or await self._forgotten(wanted):
+            read = {model: await self._missing(model, each.versions) for model, each in wanted.items()}
             at_once = {model: Wanted(each.versions, self._kept_labels(model, each)) for model, each in wanted.items()}
             try:
                 await self._configure(at_once)
@@ -141,12 +144,12 @@ class TensorFlowServing:
         if refusal is not None:
             if not failures:
                 raise BackendRefused(refusal)
-            return failures
+            return Served(failures, read)
         labelled = {m: self._told[m] if m in failures else each for m, each in wanted.items()}
         if labelled != self._told:
             await self._configure(labelled)
             self._told = labelled
-        return failures
+        return Served(failures, read)
 
     async def revive(self, model: str, versions: Versions) -> None:
         """Nothing to do: a version that fails here fails for a reason that loading it again does not mend."""
@@ -211,6 +214,9 @@ class TensorFlowServing:
         gone = {version for version in wanted.changed if not await self.ready(model, version)}
         labels = {label: version for label, version in wanted.labels.items() if version not in gone}
         return Wanted(wanted.versions - gone, labels)
+
+    async def _missing(self, model: str, versions: Versions) -> Versions:
+        return frozenset([version for version in versions if not await self.ready(model, version)])
 
     def _kept_labels(self, model: str, wanted: Wanted) -> Mapping[str, int]:
         """The labels that the server can have before anything is loaded: those that it has, where they still hold."""

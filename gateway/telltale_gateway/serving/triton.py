@@ -34,6 +34,7 @@ from telltale_gateway.serving.backend import (
     BackendUnavailable,
     Explained,
     ModelCall,
+    Served,
     Signature,
     Versions,
     Wanted,
@@ -52,6 +53,10 @@ CONFIG_FILE = "config.pbtxt"
 _POLL_S = 0.05
 _STATUS_TIMEOUT_S = 5.0
 _RETRY_AFTER_S = 5.0
+
+
+class _Unconfigured(BackendRefused):
+    """A model's config.pbtxt cannot be read, so the server was not asked."""
 
 
 class Triton:
@@ -130,13 +135,14 @@ class Triton:
                 max_batch=config["max_batch_size"],
             )
 
-    async def serve(self, wanted: Mapping[str, Wanted]) -> Mapping[str, str]:
+    async def serve(self, wanted: Mapping[str, Wanted]) -> Served:
         """Load each model with exactly the versions wanted; one that fails does not stop the rest.
 
         A model that is not wanted is unloaded when its folder is gone from the repository, or this gateway had loaded
-        it. Triton knows no labels.
+        it. Triton knows no labels. A load reads all of a model's versions that it names.
         """
         failures: dict[str, str] = {}
+        read: dict[str, Versions] = {}
         await self._unload_others(frozenset(wanted))
         for model, versions in ((model, each.versions) for model, each in wanted.items()):
             tried, refusal, when = self._refused.get(model, (frozenset(), "", 0.0))
@@ -144,41 +150,51 @@ class Triton:
                 failures[model] = refusal
                 continue
             try:
-                await self._settle(model, versions, wanted[model].changed)
+                if await self._settle(model, versions, wanted[model].changed):
+                    read[model] = versions
             except (BackendUnavailable, BackendTimeout):
                 # The server's trouble, which says nothing about the version.
                 self._told.pop(model, None)
                 self._unsettled.add(model)
                 raise
+            except _Unconfigured as error:
+                self._told.pop(model, None)
+                self._unsettled.add(model)
+                failures[model] = str(error)
             except BackendError as error:
                 # What it had goes on serving, also what is no longer wanted: the next load has to say so again.
                 self._told.pop(model, None)
                 self._unsettled.add(model)
                 self._refused[model] = (versions, str(error), time.monotonic())
-                failures[model] = str(error)
+                failures[model], read[model] = str(error), versions
             except Exception as error:
                 # A fault of our own over one model's files costs that model, and no other.
                 _log.exception("loading %s failed", model)
                 self._told.pop(model, None)
                 self._unsettled.add(model)
                 failures[model] = f"it could not be asked for: {type(error).__name__}: {error}"
-        return failures
+                read[model] = versions
+        return Served(failures, read)
 
-    async def _settle(self, model: str, versions: Versions, changed: Versions) -> None:
-        """Load a model unless it is as wanted; never with a version whose files are no longer those that it has."""
+    async def _settle(self, model: str, versions: Versions, changed: Versions) -> bool:
+        """Load a model unless it is as wanted, and whether it was; never with a version whose files are no longer those
+        that it has."""
         if changed and any([await self.ready(model, version) for version in changed]):
             # Every load that keeps it would read it anew: what is there stays as it is.
             self._told.pop(model, None)
             self._unsettled.add(model)
-            return
+            return False
         sound = versions - changed
         if not sound:
-            return
+            return False
         as_told = self._told.get(model, sound) == sound and model not in self._unsettled
-        if not as_told or not await self._all_ready(model, sound):
+        due = not as_told or not await self._all_ready(model, sound)
+        if due:
             await self._load(model, sound)
         self._told[model] = sound
         self._unsettled.discard(model)
+        self._refused.pop(model, None)
+        return due
 
     async def revive(self, model: str, versions: Versions) -> None:
         """Unload and load: the only thing that brings back a stub that died."""
@@ -246,8 +262,10 @@ class Triton:
         """config.pbtxt as the JSON of a load-time override, with a policy that names the versions."""
         try:
             config = text_format.Parse((self._repository / model / CONFIG_FILE).read_text("utf-8"), ModelConfig())
-        except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
-            raise BackendRefused(f"{CONFIG_FILE} of {model} cannot be read: {error}") from error
+        except OSError as error:
+            raise _Unconfigured(f"{CONFIG_FILE} of {model} cannot be read: {error.strerror}") from error
+        except (UnicodeDecodeError, text_format.ParseError) as error:
+            raise _Unconfigured(f"{CONFIG_FILE} of {model} cannot be read: {error}") from error
         config.version_policy.Clear()
         config.version_policy.specific.versions.extend(sorted(versions))
         if self._instances is not None:

@@ -14,6 +14,7 @@ from telltale_gateway.serving import (
     BackendRefused,
     BackendUnavailable,
     ModelCall,
+    Served,
     Signature,
     Versions,
     Wanted,
@@ -55,19 +56,24 @@ class ServerInMemory:
     async def describe(self, call: ModelCall) -> Signature:
         raise NotImplementedError(call)
 
-    async def serve(self, wanted: Mapping[str, Wanted]) -> Mapping[str, str]:
+    async def serve(self, wanted: Mapping[str, Wanted]) -> Served:
         self._reach()
         if self.trouble is not None:
             raise self.trouble
         self.told.append(wanted)
         await self.free.wait()
-        failures = {}
+        failures: dict[str, str] = {}
+        read: dict[str, Versions] = {}
         for model, each in wanted.items():
+            if self.loaded.get(model) != each.versions:
+                read[model] = each.versions
             if each.versions & self.bad:
                 failures[model] = f"{sorted(each.versions & self.bad)} cannot be loaded"
             else:
                 self.loaded[model] = each.versions
-        return failures
+        for model in self.loaded.keys() - wanted.keys():
+            del self.loaded[model]
+        return Served(failures, read)
 
     async def revive(self, model: str, versions: Versions) -> None:
         raise NotImplementedError((model, versions))

@@ -9,30 +9,13 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-import yaml
 from telltale_contracts import Rollout, RolloutEvent
-from telltale_gateway.rollout import (
-    CatalogReader,
-    Deployed,
-    Lease,
-    Presence,
-    Prover,
-    Reconciler,
-    Rhythm,
-    RolloutStore,
-    Sources,
-    Steward,
-    Traffic,
-    Usage,
-    Watches,
-)
+from telltale_gateway.rollout import RolloutStore
 
-from tests.gateway.outcomes import RULES
+from tests.gateway.rollout.looping import PATIENCE_S, loop_over, put_beside, running
 from tests.gateway.rollout.servers import ToyFaceInMemory
 
 pytestmark = pytest.mark.anyio
-
-PATIENCE_S = 20.0
 
 
 class Held(RolloutStore):
@@ -55,45 +38,26 @@ class House:
 
     def __init__(self, repository: Path) -> None:
         self.home = repository / "toy-face"
-        place = shutil.copytree(self.home / "1", self.home / "2")
-        card = yaml.safe_load((place / "card.yaml").read_text())
-        (place / "card.yaml").write_text(yaml.safe_dump({**card, "version": 2}))
+        put_beside(self.home, 2)
         self.state("live: 1\ncanary: {version: 2, percent: 50}\n")
-        self.store, prover, self.watches = Held(repository), Prover(1.0), Watches(RULES)
-        self._reader = CatalogReader(repository, 0.0, PATIENCE_S)
-        self.loop = Reconciler(
-            Sources(self._reader, Lease(repository), Presence(repository, "a")),
-            {"triton": ToyFaceInMemory()},
-            prover,
-            Steward(self.store, prover),
-            traffic=Traffic(Usage(), self.watches),
-            rhythm=Rhythm(0.01, 0.01, 0.0),
-        )
+        self.store = Held(repository)
+        self.gateway = loop_over(repository, ToyFaceInMemory(), store=self.store)
+        self.loop, self.until = self.gateway.loop, self.gateway.until
 
     def readings(self) -> int:
-        return self._reader.readings
+        return self.gateway.reader.readings
 
     def state(self, text: str) -> None:
         (self.home / "rollout.yaml").write_text(text)
 
-    def now(self) -> Deployed | None:
-        return self.loop.deployed("toy-face")
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(PATIENCE_S):
-            while not condition():  # noqa: ASYNC110 it has no event for that
-                await asyncio.sleep(0.01)
-
     def has_canary(self) -> bool:
-        now = self.now()
+        now = self.loop.deployed("toy-face")
         return now is not None and now.canary is not None
 
     async def fail(self) -> None:
         """The canary errs, and the loop finds out."""
         await self.until(self.has_canary)
-        now = self.now()
-        assert now is not None
-        watch = self.watches.of(now)
+        watch = self.gateway.watches.of(self.gateway.now())
         assert watch is not None
         for _ in range(10):
             watch.failed()
@@ -106,11 +70,9 @@ async def house(toy_repository: Path, tmp_path: Path) -> AsyncIterator[House]:
     shutil.copytree(toy_repository / "toy-face", repository / "toy-face")
     house = House(repository)
     house.store.go.set()
-    running = asyncio.create_task(house.loop.run())
-    yield house
-    house.store.go.set()
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    async with running(house.loop):
+        yield house
+        house.store.go.set()
 
 
 async def rounds(house: House, count: int) -> None:

@@ -169,11 +169,11 @@ async def test_a_number_whose_own_bytes_come_back_is_no_other(home: Path) -> Non
 def test_files_that_changed_since_they_were_read_are_known_before_they_are_read_again(home: Path) -> None:
     reader = CatalogReader(home.parent, settle_s=0.0)
     entry = read(home, reader)
-    assert reader.changed(entry, (1,)) == {}
+    assert reader.compared(entry, (1,)).changed == {}
     (home / "1/model.onnx").write_bytes(b"another")
-    assert reader.changed(entry, (1, 7)) == {1: "model.onnx was just changed", 7: "its folder is gone"}
+    assert reader.compared(entry, (1, 7)).changed == {1: "model.onnx was just changed", 7: "its folder is gone"}
     entry = read(home, reader)
-    assert reader.changed(entry, (1,)) == {1: entry.unsound[1]}
+    assert reader.compared(entry, (1,)).changed == {1: entry.unsound[1]}
 
 
 def test_a_version_that_waits_because_the_live_one_was_changed_says_so(home: Path) -> None:

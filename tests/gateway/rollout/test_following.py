@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import yaml
-from telltale_gateway.rollout import (
-    CatalogReader,
-    Lease,
-    Presence,
-    Present,
-    Prover,
-    Reconciler,
-    Rhythm,
-    RolloutStore,
-    Sources,
-    Steward,
-    Traffic,
-    Usage,
-    Watches,
-)
+from telltale_gateway.rollout import Lease, Presence, Present
 
-from tests.gateway.outcomes import RULES
+from tests.gateway.rollout.looping import loop_over, put_beside, running
 from tests.gateway.rollout.servers import ToyFaceInMemory
 
 pytestmark = pytest.mark.anyio
@@ -36,34 +20,20 @@ class Follower:
 
     def __init__(self, repository: Path) -> None:
         home = repository / "toy-face"
-        place = shutil.copytree(home / "1", home / "2")
-        card = yaml.safe_load((place / "card.yaml").read_text())
-        (place / "card.yaml").write_text(yaml.safe_dump({**card, "version": 2}))
+        put_beside(home, 2)
         (home / "rollout.yaml").write_text("live: 1\ncanary: {version: 2, percent: 50}\n")
         self.lease = Lease(repository)
         assert self.lease.take()
         self.acting = Presence(repository, "acting")
         self.server = ToyFaceInMemory()
         self.server.loaded = {"toy-face": frozenset({1, 2})}
-        self.reader, prover = CatalogReader(repository, 0.0, 20.0), Prover(1.0)
-        self.loop = Reconciler(
-            Sources(self.reader, Lease(repository), Presence(repository, "following")),
-            {"triton": self.server},
-            prover,
-            Steward(RolloutStore(repository), prover),
-            traffic=Traffic(Usage(), Watches(RULES)),
-            rhythm=Rhythm(0.01, 0.01, 0.0),
-        )
+        gateway = loop_over(repository, self.server, gateway="following")
+        self.loop, self.rounds = gateway.loop, gateway.rounds
 
-    def told(self, *stands: int) -> None:
-        """The gateway that acts says which versions the server is to keep."""
-        self.acting.tell(Present("acting", {}, {}, stack=self.lease.stack, stands={"toy-face": frozenset(stands)}))
-
-    async def rounds(self, count: int) -> None:
-        until = self.reader.readings + count
-        async with asyncio.timeout(20.0):
-            while self.reader.readings < until:  # noqa: ASYNC110 it has no event for that
-                await asyncio.sleep(0.01)
+    def told(self, *stands: int, doubts: dict[int, str] | None = None) -> None:
+        """The gateway that acts says which versions the server is to keep, and of which it knows nothing."""
+        kept, unknown = {"toy-face": frozenset(stands)}, {"toy-face": doubts or {}}
+        self.acting.tell(Present("acting", {}, {}, stack=self.lease.stack, stands=kept, doubts=unknown))
 
     def canary(self) -> int | None:
         now = self.loop.deployed("toy-face")
@@ -76,10 +46,8 @@ async def follower(toy_repository: Path, tmp_path: Path) -> AsyncIterator[Follow
     shutil.copytree(toy_repository / "toy-face", repository / "toy-face")
     follower = Follower(repository)
     follower.told(1)
-    running = asyncio.create_task(follower.loop.run())
-    yield follower
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    async with running(follower.loop):
+        yield follower
 
 
 async def test_a_version_that_the_acting_gateway_is_about_to_unload_proves_nothing(follower: Follower) -> None:
@@ -93,6 +61,23 @@ async def test_a_version_that_the_acting_gateway_is_about_to_unload_proves_nothi
     follower.told(1)
     await follower.rounds(10)
     assert follower.canary() is None
+
+
+async def test_what_the_acting_gateway_is_in_doubt_about_does_not_answer_here_either(follower: Follower) -> None:
+    follower.told(1, 2)
+    await follower.rounds(10)
+    assert follower.canary() == 2
+    follower.told(1, doubts={1: "nobody knows it", 2: "nor this"})
+    await follower.rounds(10)
+    now = follower.loop.deployed("toy-face")
+    assert now is not None
+    assert (now.version, now.readiness.ready, now.readiness.reason) == (1, False, "version 1: nobody knows it")
+    assert follower.canary() is None
+    follower.told(1, 2)
+    await follower.rounds(10)
+    now = follower.loop.deployed("toy-face")
+    assert now is not None
+    assert (now.readiness.ready, follower.canary()) == (True, 2)
 
 
 async def test_where_nobody_says_what_is_to_stay_a_gateway_goes_by_what_is_loaded(follower: Follower) -> None:

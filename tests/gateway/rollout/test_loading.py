@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from telltale_gateway.serving import (
     BackendUnavailable,
     ModelCall,
     Replicas,
+    Served,
     Triton,
     Wanted,
 )
@@ -129,7 +131,7 @@ async def test_replicas_load_one_after_the_other_and_calls_go_to_the_one_that_do
             await replicas.infer(CALL, BATCH)
         assert len(other.asked) == 4
         busy.free.set()
-    assert await loading == {}
+    assert (await loading).failures == {}
     assert (first.loaded, second.loaded) == ({"toy": {1}}, {"toy": {1}})
 
 
@@ -141,7 +143,7 @@ async def test_a_replica_that_loads_for_long_is_not_waited_for_by_the_next(monke
     while not well.loaded:  # noqa: ASYNC110 it has no event for that
         await asyncio.sleep(0.01)
     hung.free.set()
-    assert await loading == {}
+    assert (await loading).failures == {}
 
 
 async def test_what_goes_wrong_with_one_replica_is_said_once_the_others_were_told() -> None:
@@ -151,7 +153,8 @@ async def test_what_goes_wrong_with_one_replica_is_said_once_the_others_were_tol
     with pytest.raises(BackendRefused):
         await Replicas([away, dead, well], lambda _: None).serve({"toy": Wanted(frozenset({1}))})
     assert well.loaded == {"toy": {1}}
-    assert await Replicas([away, well], lambda _: None).serve({"toy": Wanted(frozenset({1, 2}))}) == {}
+    served = await Replicas([away, well], lambda _: None).serve({"toy": Wanted(frozenset({1, 2}))})
+    assert served == Served({}, {"toy": frozenset({1, 2})})
 
 
 async def test_when_no_replica_can_answer_that_is_said() -> None:
@@ -212,6 +215,37 @@ async def test_a_gateway_that_takes_over_keeps_a_changed_version_where_it_is_fou
     assert all(1 not in told["toy"].versions or there for told in server.told)
 
 
+async def test_of_a_detector_that_is_gone_all_stays_until_nothing_of_it_is_needed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = ServerInMemory()
+    loader = Loader(server, 0.0)
+    await settle(loader, {"toy": Need((1, 2))})
+    gone = Need((2,), changed={1: "gone", 2: "gone"}, gone=True)
+    await settle(loader, {"toy": gone})
+    assert (server.told[-1]["toy"], loader.held_up("toy")) == (
+        Wanted(frozenset({1, 2}), changed=frozenset({1, 2})),
+        None,
+    )
+    gone = replace(gone, versions=())
+    await settle(loader, {"toy": gone})
+    assert server.loaded == {"toy": {1, 2}}
+    monkeypatch.setattr("telltale_gateway.rollout.loading._RETURN_S", 0.0)
+    await settle(loader, {"toy": gone})
+    assert server.loaded == {}
+
+
+async def test_a_refusal_is_not_remembered_of_files_that_were_not_there(tmp_path: Path) -> None:
+    (tmp_path / "toy").mkdir()
+    triton = Configured(set())
+    triton._repository = tmp_path
+    wanted = {"toy": Wanted(frozenset({1}))}
+    assert "cannot be read: No such file or directory" in (await triton.serve(wanted)).failures["toy"]
+    (tmp_path / "toy/config.pbtxt").write_text("")
+    assert (await triton.serve(wanted)).failures == {}
+    await triton.close()
+
+
 async def test_a_server_that_loads_each_version_alone_loads_beside_a_changed_one() -> None:
     server = ServerInMemory()
     server.loads_together = False
@@ -240,31 +274,34 @@ class Told(Triton):
         """There are none."""
 
 
+class Configured(Told):
+    """One that reads the model's configuration before."""
+
+    async def _load(self, model: str, versions: frozenset[int]) -> None:
+        self._config(model, versions)
+        await super()._load(model, versions)
+
+
 async def test_triton_is_never_told_to_load_a_version_whose_files_have_changed() -> None:
     changed = {"toy": Wanted(frozenset({1, 2}), changed=frozenset({1}))}
     # One gateway took over from another: the server has both, and this one never told it.
     triton = Told({1, 2})
-    assert await triton.serve(changed) == {}
+    assert await triton.serve(changed) == Served()
     assert triton.loads == []
     # The server was started anew: the changed one is gone for good.
     triton.there = set()
-    assert await triton.serve(changed) == {}
+    assert await triton.serve(changed) == Served(read={"toy": frozenset({1, 2})})
     assert triton.loads == [{2}]
     await triton.close()
 
 
 async def test_a_configuration_that_is_no_text_costs_its_own_model_alone(tmp_path: Path) -> None:
-    class Reading(Told):
-        async def _load(self, model: str, versions: frozenset[int]) -> None:
-            self._config(model, versions)
-            await super()._load(model, versions)
-
     for model, text in (("bad", "# caf\xe9\n"), ("good", "")):
         (tmp_path / model).mkdir()
         (tmp_path / model / "config.pbtxt").write_text(text, encoding="latin-1")
-    triton = Reading(set())
+    triton = Configured(set())
     triton._repository = tmp_path
-    failures = await triton.serve({name: Wanted(frozenset({1})) for name in ("bad", "good")})
+    failures = (await triton.serve({name: Wanted(frozenset({1})) for name in ("bad", "good")})).failures
     assert failures.keys() == {"bad"}
     assert "config.pbtxt of bad cannot be read" in failures["bad"]
     assert triton.loads == [{1}]
@@ -274,7 +311,7 @@ async def test_a_configuration_that_is_no_text_costs_its_own_model_alone(tmp_pat
 class Stumbling(ServerInMemory):
     """A backend with a fault of its own over one model."""
 
-    async def serve(self, wanted: Mapping[str, Wanted]) -> Mapping[str, str]:
+    async def serve(self, wanted: Mapping[str, Wanted]) -> Served:
         if "odd" in wanted:
             raise ValueError("Value out of range")
         return await super().serve(wanted)

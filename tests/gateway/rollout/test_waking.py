@@ -1,0 +1,78 @@
+"""A gateway that stood still does not go by what it knew before."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from telltale_gateway.rollout import Dispatcher, DispatchFailed, Mirror, Usage
+from telltale_gateway.rollout.waking import Waking
+from telltale_gateway.serving import Versions
+
+from tests.gateway.rollout.looping import Looping, looping
+from tests.gateway.rollout.servers import ToyFaceInMemory
+
+pytestmark = pytest.mark.anyio
+
+SILENT_S = 0.5
+
+
+class Unrevivable(ToyFaceInMemory):
+    """What it does not answer it does not answer when it is loaded again either."""
+
+    async def revive(self, model: str, versions: Versions) -> None:
+        """It is as before."""
+
+
+def dispatcher(gateway: Looping) -> Dispatcher:
+    return Dispatcher(gateway.loop.deployed, Mirror(Usage(), 4), gateway.watches, gateway.loop.awake)
+
+
+@pytest.mark.parametrize("noticed", [True, False])
+async def test_a_request_after_a_sleep_is_answered_by_the_version_that_took_over_meanwhile(
+    toy_repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noticed: bool
+) -> None:
+    home = shutil.copytree(toy_repository / "toy-face", tmp_path / "model-repository/toy-face")
+    server = Unrevivable()
+    async with looping(home.parent, server) as gateway:
+        gateway.put(2)
+        await gateway.until(lambda: gateway.ready() and gateway.passed(2))
+        before = gateway.now()
+        assert before.release is not None
+        monkeypatch.setattr(gateway.loop._waking, "_silent_s", SILENT_S if noticed else 3600.0)
+        await gateway.rounds(2)
+        # The whole process stands still, and the others go on.
+        (home / "rollout.yaml").write_text("live: 2\nprevious: 1\n")
+        server.failing = {1}
+        time.sleep(SILENT_S * 1.5)  # noqa: ASYNC251 this is the sleep
+        asked = dispatcher(gateway).ask(before, before.release.golden[:1], 1.0)
+        if noticed:
+            answered = await asked
+            assert (answered.deployed.version, answered.instead_of) == (2, 1)
+        else:
+            with pytest.raises(DispatchFailed):
+                await asked
+
+
+async def test_who_waits_goes_on_once_every_server_was_looked_at_since() -> None:
+    waking = Waking(["triton", "tfserving"], silent_s=0.0)
+    old = time.monotonic()
+    waiting = asyncio.create_task(waking.wait())
+    await asyncio.sleep(0)
+    waking._silent_s = 3600.0
+    waking.looked("triton", old - 1.0)
+    waking.looked("tfserving", time.monotonic())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    waking.looked("triton", time.monotonic())
+    await waiting
+    await waking.wait()
+
+
+async def test_a_server_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("telltale_gateway.rollout.waking._AT_MOST_S", 0.01)
+    waking = Waking(["triton"], silent_s=-1.0)
+    await waking.wait()
