@@ -191,7 +191,8 @@ class _Reader:
         if part.stream is None:
             part.text += data[start:end]
             if part.size > self._limits.field_bytes:
-                raise MalformedForm(f"The field {part.name[:40]!r} is longer than {self._limits.field_bytes} bytes.")
+                most = self._limits.field_bytes
+                raise MalformedForm(f"The part {part.name[:40]!r} has no filename, and is longer than {most} bytes.")
         elif part.size > self._limits.file_bytes:
             raise self._too_large()
         else:

@@ -10,6 +10,7 @@ from pathlib import Path
 import uvicorn
 from pydantic import ValidationError
 from telltale_asgi.logs import write_logs_as_json
+from telltale_asgi.memory import keep_memory
 
 from telltale_gateway.app import create_app
 from telltale_gateway.draining import DrainingServer
@@ -47,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if refusal is not None:
         sys.stderr.write(refusal + "\n")
         return 2
+    keep_memory()
     stop_tracing = start_tracing(settings.tracing)
     server = DrainingServer(
         uvicorn.Config(

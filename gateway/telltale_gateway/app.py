@@ -7,15 +7,15 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
 from fastapi import FastAPI
-from starlette.middleware.cors import CORSMiddleware
 from telltale_asgi.problems import Faults
-from telltale_asgi.requests import REQUEST_ID_HEADER, RequestContext
+from telltale_asgi.requests import RequestContext
 
 from telltale_gateway.api import health, models, predict
-from telltale_gateway.api.access import KEY_HEADER, Access
+from telltale_gateway.api.access import Access
 from telltale_gateway.api.description import describe
 from telltale_gateway.api.headers import SecurityHeaders
 from telltale_gateway.api.middleware import Counted, HeadAsGet
+from telltale_gateway.api.origins import Origins
 from telltale_gateway.api.pages import install_pages
 from telltale_gateway.api.problems import FAULT, PROBLEMS, install_gateway_problems
 from telltale_gateway.api.views import analyze, detection, multimodal, prediction
@@ -64,13 +64,7 @@ def create_app(settings: Settings, services: OpenServices = open_services) -> Fa
     app.add_middleware(Access)
     app.add_middleware(Faults, fault=FAULT)
     if settings.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", KEY_HEADER, REQUEST_ID_HEADER],
-            expose_headers=["Retry-After", REQUEST_ID_HEADER],
-        )
+        app.add_middleware(Origins, origins=settings.cors_origins)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Counted)
     app.add_middleware(RequestContext, logger="telltale_gateway.requests")

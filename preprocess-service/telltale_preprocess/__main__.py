@@ -6,6 +6,7 @@ import argparse
 
 import uvicorn
 from telltale_asgi.logs import write_logs_as_json
+from telltale_asgi.memory import keep_memory
 
 from telltale_preprocess.api.app import create_app
 from telltale_preprocess.api.tracing import start_tracing
@@ -24,6 +25,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8010)
     arguments = parser.parse_args()
     write_logs_as_json()
+    keep_memory()
     settings = Settings()
     stop_tracing = start_tracing(settings.tracing_endpoint)
     uvicorn.run(

@@ -13,7 +13,6 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from telltale_contracts import Problem
-from telltale_gateway.analysis import Verdict
 from telltale_gateway.app import create_app
 from telltale_gateway.services import Services
 from telltale_gateway.settings import Settings
@@ -54,13 +53,22 @@ def test_no_operation_describes_any_status_there_is(app: FastAPI) -> None:
 
 
 def test_examples_are_what_they_are_examples_of(app: FastAPI) -> None:
-    responses = app.openapi()["paths"]["/predict"]["post"]["responses"]
-    shown = responses["200"]["content"]["application/json"]["example"]
-    assert Verdict.model_validate(shown).model_dump(mode="json") == shown
-    for status, response in responses.items():
-        if status != "200":
-            example = response["content"][Problem.MEDIA_TYPE]["example"]
-            assert Problem.model_validate(example).status == int(status)
+    for path, operations in app.openapi()["paths"].items():
+        for operation in operations.values():
+            for status, response in operation["responses"].items():
+                shown = response.get("content", {}).get(Problem.MEDIA_TYPE)
+                assert shown is None or Problem.model_validate(shown["example"]).status == int(status), path
+
+
+def test_every_view_shows_an_answer(app: FastAPI) -> None:
+    shown = set()
+    for path, operations in app.openapi()["paths"].items():
+        for operation in operations.values():
+            answer = operation["responses"]["200"].get("content", {}).get("application/json", {})
+            if {"views", "analysis"} & set(operation["tags"]) and answer:
+                assert answer.get("example"), path
+                shown.add(path)
+    assert {"/predict", "/predict_video", "/info", "/detect/audio", "/analyze/comprehensive", "/config"} <= shown
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])

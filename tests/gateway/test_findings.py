@@ -12,6 +12,7 @@ from telltale_gateway.analysis.findings import (
     suspicious_frames,
     suspicious_sound,
     temporal,
+    unheard,
 )
 from telltale_gateway.analysis.verdict import AudioSegment, DetectorResult, FaceScore, FrameSample, Heatmap
 
@@ -71,6 +72,17 @@ def test_overlapping_stretches_of_sound_are_one() -> None:
     sound = [(0.0, 4.0, 0.6), (2.0, 6.0, 0.9), (6.0, 8.0, 0.1), (9.0, 12.0, 0.7)]
     found = suspicious_sound([AudioSegment(start=a, end=b, score=c) for a, b, c in sound], 0.5)
     assert [(each.start, each.end, each.peak) for each in found] == [(0.0, 6.0, 0.9), (9.0, 12.0, 0.7)]
+
+
+def test_the_seconds_of_a_sound_that_no_segment_covers_are_named() -> None:
+    def found(sound_s: float, *spans: tuple[float, float]) -> list[tuple[float, float]]:
+        segments = [AudioSegment(start=start, end=end, score=0.5) for start, end in spans]
+        return [(each.start, each.end) for each in unheard(segments, sound_s)]
+
+    assert found(5.2, (0.0, 4.0)) == [(4.0, 5.2)]
+    assert found(9.0, (5.0, 8.95), (1.0, 3.0), (2.0, 4.0)) == [(0.0, 1.0), (4.0, 5.0)]
+    assert found(4.0, (0.0, 4.0)) == []
+    assert found(4.0) == []
 
 
 def test_steadiness_is_what_lies_between_successive_frames() -> None:
@@ -140,6 +152,7 @@ def test_faces_that_nobody_could_judge_are_counted() -> None:
         segments=[],
         threshold=0.5,
         duration_s=None,
+        sound_s=0.0,
     )
     assert (found.faces, found.faces_unjudged, found.frames, found.frames_without_face) == (2, 1, 2, 1)
     assert (found.likeliest, found.decisive, found.face) == ("face_swap", "a", None)

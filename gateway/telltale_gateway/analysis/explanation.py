@@ -101,10 +101,20 @@ def _not_looked_at(verdict: Verdict) -> Iterator[str]:
     found = verdict.findings
     if verdict.untested:
         yield "Not tested: " + ", ".join(NAMES[forgery] for forgery in verdict.untested) + "."
+    yield from _not_heard(verdict)
     if found.faces_unjudged:
         yield f"Of {found.faces} faces in {found.frames} frames {found.faces_unjudged} could not be judged."
     if found.faces and found.frames_without_face:
         yield f"Of {found.frames} frames {found.frames_without_face} show no face."
+
+
+def _not_heard(verdict: Verdict) -> Iterator[str]:
+    stretches = sorted(verdict.findings.unheard, key=lambda each: each.start - each.end)
+    named = sorted(stretches[:_MOST_STRETCHES], key=lambda each: each.start)
+    if named:
+        when = ", ".join(f"{each.start:.1f} to {each.end:.1f} s" for each in named)
+        rest = ", and shorter stretches" if len(stretches) > len(named) else ""
+        yield f"No detector listened to the sound from {when}{rest}."
 
 
 def _where(verdict: Verdict) -> Iterator[str]:

@@ -24,12 +24,14 @@ from telltale_gateway.analysis.verdict import (
     Temporal,
     TrackScore,
     Trend,
+    Unheard,
 )
 
 ROLLING = 5
 """Frames of the rolling average: two on either side."""
 _TREND = 0.1
 _REGION_SHARE = 0.5
+_SHORTEST_UNHEARD_S = 0.1
 
 
 def find(
@@ -41,6 +43,7 @@ def find(
     segments: Sequence[AudioSegment],
     threshold: float,
     duration_s: float | None,
+    sound_s: float,
 ) -> Findings:
     """Everything that the parts of a verdict say together."""
     scored = [detector for detector in detectors if detector.contribution is not None]
@@ -54,6 +57,7 @@ def find(
             *suspicious_frames(frames, threshold, duration_s),
             *suspicious_sound(segments, threshold),
         ),
+        unheard=unheard(segments, sound_s),
         temporal=temporal(frames),
         regions=tuple(region for each in detectors for shown in each.heatmaps for region in regions(each.name, shown)),
         agreement=agreement(scored),
@@ -108,6 +112,22 @@ def suspicious_sound(segments: Sequence[AudioSegment], threshold: float) -> tupl
         else:
             runs.append(SuspiciousStretch(of="sound", start=segment.start, end=segment.end, peak=segment.score))
     return tuple(runs)
+
+
+def unheard(segments: Sequence[AudioSegment], sound_s: float) -> tuple[Unheard, ...]:
+    """The stretches of a sound of ``sound_s`` seconds that no scored segment covers, from a tenth of a second on.
+
+    Its rest that fills no segment, pauses in which nobody speaks, and what lies between segments that are spread over
+    a long recording. None where no segment was scored: its detectors say themselves why they did not listen.
+    """
+    if not segments:
+        return ()
+    found, heard_until = [], 0.0
+    for start, end in [*sorted((each.start, each.end) for each in segments), (sound_s, sound_s)]:
+        if start - heard_until >= _SHORTEST_UNHEARD_S:
+            found.append(Unheard(start=heard_until, end=start))
+        heard_until = max(heard_until, end)
+    return tuple(found)
 
 
 def temporal(frames: Sequence[FrameSample]) -> Temporal | None:

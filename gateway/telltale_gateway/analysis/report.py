@@ -82,6 +82,7 @@ def compose(
             segments=segments,
             threshold=rules.threshold,
             duration_s=metadata.media.duration_s,
+            sound_s=metadata.audio.duration_s if metadata.audio else 0.0,
         ),
         rules=Rules(
             uncertain=rules.uncertain, min_face_quality=rules.min_face_quality, contradiction=rules.contradiction

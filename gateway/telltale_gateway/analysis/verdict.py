@@ -108,6 +108,13 @@ class SuspiciousStretch(_Answer):
     peak: float
 
 
+class Unheard(_Answer):
+    """Seconds of the sound that no detector scored."""
+
+    start: float
+    end: float
+
+
 class Temporal(_Answer):
     """How the scores of successive frames go on."""
 
@@ -149,6 +156,7 @@ class Findings(_Answer):
     decisive: str | None
     face: int | None
     suspicious: tuple[SuspiciousStretch, ...]
+    unheard: tuple[Unheard, ...] = Field(description="none where no detector listened at all")
     temporal: Temporal | None
     regions: tuple[Region, ...]
     agreement: tuple[Agreement, ...]

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from telltale_contracts import Problem
 
 from telltale_gateway.api.access import KEY_HEADER, OPEN_PATHS
-from telltale_gateway.api.examples import VERDICT, problem_example
+from telltale_gateway.api.examples import answer_examples, problem_example
 
 _SCHEMES = {
     "key": {"type": "apiKey", "in": "header", "name": KEY_HEADER},
@@ -27,13 +27,13 @@ _COMPARED = (409, 422, 503, 504)
 
 def describe(app: FastAPI) -> None:
     """Have the application describe itself so."""
-    generate = app.openapi
+    generate, examples = app.openapi, answer_examples()
 
     def openapi() -> dict[str, Any]:
         document = generate()
         document["components"]["securitySchemes"] = _SCHEMES
         for path, operations in document["paths"].items():
-            for operation in operations.values():
+            for method, operation in operations.items():
                 # FastAPI documents a 422 of its own; ours is a problem with status 400.
                 operation["responses"].pop("422", None)
                 operation["responses"].pop("default", None)
@@ -41,9 +41,10 @@ def describe(app: FastAPI) -> None:
                     operation["responses"].setdefault(str(status), _problem(status))
                 # The empty one: a gateway without keys asks for none.
                 operation["security"] = [] if path in OPEN_PATHS else [{"key": []}, {"token": []}, {}]
+                shown = examples.get(f"{method.upper()} {path}")
+                if shown is not None:
+                    operation["responses"]["200"]["content"]["application/json"]["example"] = shown
         document["components"]["schemas"]["Problem"] = Problem.model_json_schema()
-        answer = document["paths"]["/predict"]["post"]["responses"]["200"]["content"]["application/json"]
-        answer["example"] = VERDICT
         for unused in ("HTTPValidationError", "ValidationError"):
             document["components"].get("schemas", {}).pop(unused, None)
         return document

@@ -1,85 +1,12 @@
-"""What answers look like: written by hand for the OpenAPI document, in the shapes that the golden answers have."""
+"""What answers look like, for the OpenAPI document: those of tests/contract, and a problem of each status."""
 
 from __future__ import annotations
 
+import json
+from importlib.resources import files
 from typing import Any
 
 from telltale_contracts import Problem
-
-VERDICT: dict[str, Any] = {
-    "id": "5d0c7f2e9a4b4c1f8e3a6b7d2c9f1e04",
-    "label": "real",
-    "score": 0.2246,
-    "confidence": 0.7754,
-    "threshold": 0.5,
-    "is_deepfake": False,
-    "modality": "audio",
-    "filename": "voice.wav",
-    "sha256": "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
-    "forgeries": {"voice": 0.2246},
-    "untested": [],
-    "detectors": [
-        {
-            "name": "voice-vocoder",
-            "version": 1,
-            "forgery": "voice",
-            "server": "triton",
-            "artifact_sha256": "fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9",
-            "status": "scored",
-            "reason": None,
-            "raw_score": 0.2246,
-            "score": 0.2246,
-            "weight": 1.0,
-            "contribution": -1.2388,
-            "items": 1,
-            "min_items": 1,
-            "tracks": 0,
-            "latency_ms": 12.5,
-            "heatmaps": [],
-            "heatmaps_missing": None,
-            "instead_of": None,
-        }
-    ],
-    "frame_samples": [],
-    "tracks": [],
-    "audio_segments": [{"start": 0.0, "end": 4.0, "score": 0.2246}],
-    "findings": {
-        "likeliest": "voice",
-        "decisive": "voice-vocoder",
-        "face": None,
-        "suspicious": [],
-        "temporal": None,
-        "regions": [],
-        "agreement": [],
-        "frames": 0,
-        "frames_without_face": 0,
-        "faces": 0,
-        "faces_unjudged": 0,
-    },
-    "rules": {"uncertain": [0.25, 0.75], "min_face_quality": 0.2, "contradiction": 0.8},
-    "explanation": [
-        "P(fake) is 0.22: real.",
-        "voice-vocoder 1 gives 0.22 over 1 item, and moves the log-odds by -1.24.",
-    ],
-    "degraded": False,
-    "version": "voice-vocoder:1",
-    "latency_ms": 180.0,
-    "timings_ms": {"upload": 4.0, "decode": 60.0, "features": 40.0, "triton": 14.0, "fuse": 0.3},
-    "meta": {
-        "src_fps": None,
-        "total_frames": None,
-        "used_step": None,
-        "face_frames": 0,
-        "face_detect_rate": None,
-        "duration_s": 5.1673,
-        "width": None,
-        "height": None,
-        "container": "wav",
-        "video_codec": None,
-        "audio_codec": "pcm_s16le",
-        "variable_frame_rate": None,
-    },
-}
 
 # By status: code, title, detail and hint of one error that has it; docs/errors.md lists all.
 _PROBLEMS: dict[int, tuple[str, str, str, str]] = {
@@ -97,6 +24,12 @@ _PROBLEMS: dict[int, tuple[str, str, str, str]] = {
     503: ("busy", "Busy", "16 analyses are running, as many as are allowed.", "Send it again in a few seconds."),
     504: ("analysis_timeout", "Analysis timed out", "It took longer than 180 s.", "Send a shorter clip."),
 }
+
+
+def answer_examples() -> dict[str, Any]:
+    """An answer by its operation, such as "POST /predict", of each that has one; tests/contract writes their file."""
+    examples: dict[str, Any] = json.loads(files(__package__).joinpath("examples.json").read_text(encoding="utf-8"))
+    return examples
 
 
 def problem_example(status: int) -> dict[str, Any]:

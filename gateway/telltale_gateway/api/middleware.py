@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from fastapi.routing import RouteContext, iter_route_contexts
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from telltale_asgi.requests import method_of, refusal_of, route_of
 
@@ -34,6 +35,9 @@ class Counted:
             with telemetry.in_flight.track_inprogress():
                 await self._app(scope, receive, watched)
         finally:
+            # What was refused before it came to a route is told of by the one that it was meant for.
+            if "route" not in scope:
+                scope["route"] = _route_meant(scope)
             route = route_of(scope)
             telemetry.requests.labels(method_of(scope), route, str(status)).inc()
             telemetry.request_seconds.labels(route).observe(time.perf_counter() - started)
@@ -58,3 +62,10 @@ class HeadAsGet:
             await self._app(asked, receive, send)
         finally:
             scope["route"] = asked.get("route")
+
+
+def _route_meant(scope: Scope) -> RouteContext | None:
+    for route in iter_route_contexts(scope["app"].routes):
+        if route.path_regex.match(scope["path"]):
+            return route
+    return None

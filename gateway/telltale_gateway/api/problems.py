@@ -40,7 +40,8 @@ def install_gateway_problems(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def bad_parameter(request: Request, error: RequestValidationError) -> Response:
-        detail = "; ".join(f"{e['loc'][-1]}: {e['msg']}" for e in error.errors())
+        # The last step may be a place in a list or in the text.
+        detail = "; ".join(f"{[n for n in e['loc'] if isinstance(n, str)][-1]}: {e['msg']}" for e in error.errors())
         return answer(
             BadParameter(detail, "Correct or leave out what is named; GET /docs gives the ranges."), request.scope
         )

@@ -140,8 +140,15 @@ def test_pages_of_named_origins_may_ask_and_no_others(guarded: Guarded) -> None:
     client = guarded.gateway.client
     allowed = client.options("/predict", headers={"Origin": ORIGIN, **asked})
     assert allowed.headers["Access-Control-Allow-Origin"] == ORIGIN
-    refused = client.options("/predict", headers={"Origin": "https://evil.example", **asked})
-    assert "Access-Control-Allow-Origin" not in refused.headers
+    for wrong in (
+        {"Origin": "https://evil.example"},
+        {"Origin": ORIGIN, "Access-Control-Request-Method": "DELETE"},
+        {"Origin": ORIGIN, "Access-Control-Request-Headers": "cookie"},
+    ):
+        refused = client.options("/predict", headers={**asked, **wrong})
+        problem_of(refused, 403, "not_allowed")
+        assert refused.headers["Vary"] == "Origin"
+        assert "https://evil.example" not in refused.headers.get("Access-Control-Allow-Origin", "")
 
 
 @pytest.mark.parametrize("path", ["/health", "/models", "/nowhere", "/docs"])
@@ -183,9 +190,21 @@ def test_a_url_is_taken_wherever_a_file_is_and_leads_nowhere_private(
     problem_of(guarded.ask("POST", path, guarded.analyst, data={"url": url}), status, code)
 
 
-def test_refusals_are_counted_by_code(guarded: Guarded) -> None:
+def test_refusals_are_counted_by_code_and_by_the_route_that_was_meant(guarded: Guarded) -> None:
     guarded.ask("GET", "/models")
+    guarded.ask("HEAD", "/models/toy-face/history")
+    guarded.ask("POST", "/predict", guarded.operator, files=MEDIA)
+    guarded.ask("PUT", "/detect/video")
+    guarded.gateway.client.options("/info", headers={"Origin": "null", "Access-Control-Request-Method": "GET"})
     text = guarded.ask("GET", "/metrics", guarded.analyst).text
+    for method, route, status in (
+        ("GET", "/models", 401),
+        ("HEAD", "/models/{name}/history", 401),
+        ("POST", "/predict", 403),
+        ("PUT", "/detect/video", 401),
+        ("OPTIONS", "/info", 403),
+    ):
+        assert f'telltale_requests_total{{method="{method}",route="{route}",status="{status}"}}' in text
     assert 'telltale_refusals_total{code="not_authenticated"}' in text
     assert "telltale_analyses_running 0.0" in text
     assert "telltale_requests_in_flight 1.0" in text
