@@ -21,6 +21,7 @@ from telltale_export.evaluation.metrics import Bools, Floats
 from telltale_export.files import write_whole
 from telltale_export.training.augmenting import Augment
 from telltale_export.training.examples import Examples, epoch_order
+from telltale_export.training.forging import Forge
 from telltale_export.training.learner import EDGE, Items, Learner
 from telltale_export.training.plan import Plan
 from telltale_export.training.schedules import learning_rate
@@ -47,11 +48,20 @@ _HISTORY = TypeAdapter(list[Epoch])
 
 @dataclass(frozen=True)
 class Material:
-    """What is learned from, what tells when to stop, and how an item is changed before it is learned."""
+    """What is learned from, what tells when to stop, and how an item is forged and changed before it is learned."""
 
     training: Examples
     calibration: Examples
     augment: Augment
+    forge: Forge | None = None
+
+    def draw(self, index: int, forged: float, random: np.random.Generator) -> Items:
+        """An item of a training medium, changed; in place of a fake one, so often, a genuine one that was forged."""
+        training = self.training
+        if self.forge is not None and training.fake[index] and random.random() < forged:
+            genuine = int(random.choice(np.flatnonzero(~training.fake)))
+            return self.augment(self.forge(training.item(genuine, random), random), random)
+        return self.augment(training.item(index, random), random)
 
     def class_weights(self, plan: Plan) -> Floats:
         """Of the genuine and the forged class in the loss [2]."""
@@ -111,7 +121,7 @@ def _batches(material: Material, plan: Plan, number: int) -> Iterator[tuple[Item
         chosen = order[start : start + plan.batch].tolist()
         if len(chosen) < 2:  # batch norm has no deviation of one item
             continue
-        items = [material.augment(training.item(index, random), random) for index in chosen]
+        items = [material.draw(index, plan.augmentation.self_blend, random) for index in chosen]
         yield np.stack(items), training.fake[chosen]
 
 

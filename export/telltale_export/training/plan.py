@@ -41,7 +41,10 @@ class Plateau(_Part):
 
 
 class Augmentation(_Part):
-    """What is done to an item, of whichever class: how often, of pictures and clips; how strongly, of sounds."""
+    """What is done to an item, of whichever class: how often, of pictures and clips; how strongly, of sounds.
+
+    ``self_blend``: how often a genuine face blended with itself stands for a forged one; of face crops only.
+    """
 
     flip: Share = 0.5
     colour: Share = 0.5
@@ -49,6 +52,7 @@ class Augmentation(_Part):
     blur: Share = 0.2
     jpeg: Share = 0.5
     channel: Share = 0.7
+    self_blend: Share = 0.0
 
 
 class Plan(_Part):

@@ -11,10 +11,11 @@ from typing import Any
 from telltale_export.architectures import Architecture, build, find_architecture
 from telltale_export.checkpoints import read_checkpoint
 from telltale_export.conversion.source import load_source
-from telltale_export.errors import ExportError
+from telltale_export.errors import DataError, ExportError
 from telltale_export.files import write_whole
 from telltale_export.training.augmenting import augmentation_for
 from telltale_export.training.examples import Examples, read_examples
+from telltale_export.training.forging import forging_for
 from telltale_export.training.learner import Learner
 from telltale_export.training.loop import Epoch, Material, train
 from telltale_export.training.plan import Plan
@@ -35,19 +36,24 @@ def train_network(plan: Plan, shards: Path, folder: Path, say: Say) -> Trained:
     """Train as a plan says; goes on where the same plan was interrupted in this folder.
 
     Raises:
-        DataError: the shards do not fit the architecture, or the folder is of another training.
+        DataError: shards or plan do not fit the architecture, or the folder is of another training.
         ExportError: TensorBoard is wanted and not there.
     """
     architecture = find_architecture(plan.architecture)
     if plan.small:
         architecture = architecture.at_reduced_width()
+    forge = forging_for(architecture.input)
+    if plan.augmentation.self_blend and forge is None:
+        raise DataError(
+            f"{plan.architecture} looks at {architecture.input.kind}, which cannot be blended with itself.",
+            "Leave self_blend out of its plan; face crops can be.",
+        )
     parts = read_examples(shards, architecture.input.key())
     for name, part in parts.items():
         say(f"{name}: {int((~part.fake).sum())} real and {int(part.fake.sum())} fake media")
     folder.mkdir(parents=True, exist_ok=True)
-    material = Material(
-        parts["training"], parts["calibration"], augmentation_for(architecture.input, plan.augmentation)
-    )
+    augment = augmentation_for(architecture.input, plan.augmentation)
+    material = Material(parts["training"], parts["calibration"], augment, forge)
     watch = _tensorboard(folder) if plan.tensorboard else None
 
     def report(epoch: Epoch) -> None:

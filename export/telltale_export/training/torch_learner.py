@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import io
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Self
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -111,28 +112,20 @@ def half_precision(device: torch.device) -> torch.dtype | None:
     return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
 
 
-def mixed(device: torch.device, half: torch.dtype | None) -> AbstractContextManager[object]:
+@contextmanager
+def mixed(device: torch.device, half: torch.dtype | None) -> Iterator[None]:
     """Products in ``half`` precision where torch thinks that they bear it (autocast), and every sigmoid in single.
 
     A detector ends in a sigmoid: in bfloat16 everything from a logit of 6.2 on would be 1, and would learn no more.
     """
-    return nullcontext() if half is None else _Mixed(device, half)
+    if half is None:
+        yield
+        return
+    with torch.autocast(device.type, half), _WideSigmoids():
+        yield
 
 
-class _Mixed(TorchFunctionMode):
-    def __init__(self, device: torch.device, half: torch.dtype) -> None:
-        super().__init__()
-        self._autocast = torch.autocast(device.type, half)
-
-    def __enter__(self) -> Self:
-        self._autocast.__enter__()
-        super().__enter__()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        super().__exit__(*error)
-        self._autocast.__exit__(*error)
-
+class _WideSigmoids(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func in _SIGMOIDS and isinstance(args[0], Tensor):
             args = (args[0].float(), *args[1:])
