@@ -67,4 +67,4 @@ def box_mask(size: int, margin: float, random: np.random.Generator) -> Plane:
     bent_x, bent_y = grid_x + wobble(size, 6, amplitude, random), grid_y + wobble(size, 6, amplitude, random)
     bent = cv2.remap(plane, bent_x, bent_y, cv2.INTER_LINEAR)
     soft = cv2.GaussianBlur(bent, (0, 0), float(size * np.exp(random.uniform(np.log(0.006), np.log(0.045)))))
-    return np.clip(soft * random.uniform(0.5, 1.0), 0.0, 1.0).astype(np.float32)
+    return np.asarray(np.clip(soft * random.uniform(0.5, 1.0), 0.0, 1.0), dtype=np.float32)
