@@ -175,7 +175,10 @@ def test_the_card_says_how_it_was_measured(trained: tuple[Path, list[str]], medi
     of_itself, of_others = (
         [m.split.split(";")[0] for m in rows if m.family == "all"] for rows in (card.measured, card.trained_alike)
     )
-    assert of_itself == ["test groups of sources that were trained on"] * 2
+    assert of_itself == [
+        *["test groups of sources that were trained on"] * 2,
+        *["test groups of sources with both classes"] * 2,
+    ]
     assert of_others == [
         "leave-one-source-out, all folds",
         "leave-one-source-out, demo0",
