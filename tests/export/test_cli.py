@@ -25,7 +25,7 @@ def test_help_imports_nothing_heavy() -> None:
     ("arguments", "said"),
     [
         (["train", "voice-vocoder", "--media", "."], "--to"),
-        (["train", "voice-vocoder", "--media", ".", "--to", ".", "--steps", "0"], "0 is not positive"),
+        (["train", "voice-vocoder", "--media", ".", "--to", ".", "--rounds", "0"], "0 is not positive"),
         (["train", "nothing"], "invalid choice"),
         ([], "VERB"),
     ],

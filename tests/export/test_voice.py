@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import wave
+from itertools import pairwise
 from pathlib import Path
 from zlib import crc32
 
 import numpy as np
 import pytest
 import torch
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from telltale_contracts import LogSpectrogram, VersionCard
 from telltale_export.__main__ import main
-from telltale_export.data import read_dataset
+from telltale_export.data import MediaItem, read_dataset
 from telltale_export.errors import DataError
-from telltale_export.voice.bank import UNTOUCHED, fill_bank, held_out_sounds
-from telltale_export.voice.batches import PairSampler, draw_batch
+from telltale_export.voice.bank import UNTOUCHED, TreatedSound, fill_bank, treated_sounds
 from telltale_export.voice.codecs import CODECS, through_codec, to_int16
 from telltale_export.voice.crossfit import source_folds
 from telltale_export.voice.degrade import draw_channel, through_channel
+from telltale_export.voice.discriminant import DescribedSound, TrainingPlan, describe, fit_network
 from telltale_export.voice.golden import formant_speech, golden_inputs
-from telltale_export.voice.network import LogSpectrum, VoiceNetwork
+from telltale_export.voice.network import BANDS, FineStructure, LogSpectrum, VoiceNetwork
 from telltale_export.voice.recipe import VoiceRun, train_version
 from telltale_export.voice.sounds import SAMPLE_RATE, read_sound, repeat_to, segments
-from telltale_export.voice.training import TrainingPlan, train_network
 
 SECONDS = 1
 
@@ -63,21 +64,95 @@ def _sound(folder: Path, source: str, group: int, label: str, family: str) -> st
 
 @pytest.fixture(scope="module")
 def trained(media: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
-    """A version of a tiny network after a few steps, and what was said meanwhile."""
-    plan = TrainingPlan(steps=60, pairs=4, samples=6_000, width=4, learning_rate=5e-3, average=0.8)
+    """A version, and what was said meanwhile."""
     said: list[str] = []
-    run = VoiceRun(media, tmp_path_factory.mktemp("models"), plan, rounds=1)
+    run = VoiceRun(media, tmp_path_factory.mktemp("models"), TrainingPlan(rounds=1))
     return train_version(run, said.append), said
 
 
-def test_a_few_steps_lower_the_loss_between_voice_and_whisper(media: Path) -> None:
-    bank = fill_bank(read_dataset(media).of("audio"), codecs=False)
-    plan = TrainingPlan(steps=100, pairs=4, samples=6_000, width=4, learning_rate=5e-3, average=0.8)
-    said: list[str] = []
-    train_network(bank, list(range(len(bank.items))), plan, said.append)
+@pytest.fixture(scope="module")
+def described(media: Path) -> tuple[list[MediaItem], list[DescribedSound]]:
+    """The items, and the statistics of each untouched and treated once."""
+    items = read_dataset(media).of("audio")
+    return items, list(describe(treated_sounds(fill_bank(items), 1, seed=3)))
 
-    first, last = (float(line.split()[-1]) for line in said)
-    assert last < first - 0.1
+
+def test_the_discriminant_tells_whispers_of_a_source_that_it_has_not_seen(
+    described: tuple[list[MediaItem], list[DescribedSound]],
+) -> None:
+    items, sounds = described
+    unseen = [index for index, item in enumerate(items) if item.source != "demo0"]
+    network = fit_network(items, sounds, unseen, TrainingPlan())
+    scores = {True: [], False: []}  # type: dict[bool, list[float]]
+    for each in sounds:
+        item = items[each.sound.item]
+        if item.source == "demo0":
+            logits = network.logits_of(torch.from_numpy(each.rows).float())
+            scores[item.fake].append(float(logits.mean()))
+    assert min(scores[True]) > max(scores[False])
+
+
+def test_the_discriminant_is_that_of_scikit_learn_where_the_two_are_the_same() -> None:
+    # One cell, no lone sources, no penalty: Fisher's direction of two classes with one scatter.
+    random = np.random.default_rng(0)
+    rows = {False: random.normal(size=(400, 368)), True: random.normal(size=(400, 368)) + np.linspace(0, 1, 368)}
+    items = [MediaItem(Path(f"{fake}"), "audio", "fake" if fake else "real", "f", "s", "g", "n") for fake in rows]
+    silent = np.zeros((1, 64_000), np.int16)
+    sounds = [DescribedSound(TreatedSound(index, UNTOUCHED, silent), each) for index, each in enumerate(rows.values())]
+    network = fit_network(items, sounds, [0, 1], TrainingPlan(genuine=1.0, ridge=0.0))
+
+    both = np.concatenate(list(rows.values()))
+    standard = np.clip((both - both.mean(axis=0)) / both.std(axis=0), -4, 4)
+    theirs = LinearDiscriminantAnalysis(solver="lsqr").fit(standard, np.repeat([0, 1], 400)).coef_[0]
+    ours = network.weight.double().numpy()
+    assert np.corrcoef(ours, theirs)[0, 1] > 0.9999
+    with torch.inference_mode():
+        logits = network.logits_of(torch.from_numpy(both).float()).numpy()[:, 0]
+    assert logits[400:].mean() - logits[:400].mean() == pytest.approx(4.0, abs=1e-3)
+    assert logits.mean() == pytest.approx(0.0, abs=1e-3)
+
+
+def test_sentences_without_a_genuine_recording_cannot_be_learned_from(
+    described: tuple[list[MediaItem], list[DescribedSound]],
+) -> None:
+    items, sounds = described
+    with pytest.raises(DataError, match="both genuine and forged"):
+        fit_network(items, sounds, [i for i, item in enumerate(items) if item.source == "machine"], TrainingPlan())
+
+
+def test_a_source_of_one_class_is_no_difference_but_scatter(
+    described: tuple[list[MediaItem], list[DescribedSound]],
+) -> None:
+    items, sounds = described
+    both = [index for index, item in enumerate(items) if item.source.startswith("demo")]
+    forged = [index for index, item in enumerate(items) if item.source == "machine"]
+    genuine = [index for index, item in enumerate(items) if item.source == "readers"]
+    alone, again, scattered = (
+        fit_network(items, sounds, chosen, TrainingPlan(rounds=1)) for chosen in (both, both, both + genuine)
+    )
+    assert torch.equal(alone.weight, again.weight)
+    assert not torch.allclose(alone.weight, scattered.weight)
+    with pytest.raises(DataError, match="both genuine and forged"):
+        fit_network(items, sounds, forged + genuine, TrainingPlan())
+
+
+def test_statistics_are_those_that_are_described() -> None:
+    spectrum = LogSpectrum()(torch.from_numpy(formant_speech(16_000, seed=5))[None])
+    given = FineStructure()(spectrum).double().numpy()[0].reshape(-1, BANDS)
+    assert given.shape == (17, BANDS)
+
+    edges = np.linspace(2, 256, BANDS + 1).astype(int)
+    s = spectrum.double().numpy()[0, 0]
+    for band, (low, high) in enumerate(pairwise(edges)):
+        power = np.mean(s[low:high] ** 2)
+        assert given[0, band] == pytest.approx(np.mean(s[low:high] ** 3) / power**1.5, rel=1e-3, abs=1e-3)
+        later = np.mean(s[low:high, 3:] * s[low:high, :-3])
+        assert given[4, band] == pytest.approx(later / power, rel=1e-3, abs=1e-3)
+        step = np.diff(s[low:high], axis=1)
+        assert given[12, band] == pytest.approx(np.log(np.mean(step**2)), rel=1e-3, abs=1e-3)
+        higher = min(high, 255)
+        pairs = np.sum(np.mean(s[low:higher] * s[low + 2 : higher + 2], axis=1)) / (high - low)
+        assert given[8, band] == pytest.approx(pairs / power, rel=1e-3, abs=1e-3)
 
 
 def test_training_publishes_a_version_that_passes_the_check(
@@ -100,7 +175,10 @@ def test_the_card_says_how_it_was_measured(trained: tuple[Path, list[str]], medi
     of_itself, of_others = (
         [m.split.split(";")[0] for m in rows if m.family == "all"] for rows in (card.measured, card.trained_alike)
     )
-    assert of_itself == ["test groups of sources that were trained on"] * 2
+    assert of_itself == [
+        *["test groups of sources that were trained on"] * 2,
+        *["test groups of sources with both classes"] * 2,
+    ]
     assert of_others == [
         "leave-one-source-out, all folds",
         "leave-one-source-out, demo0",
@@ -136,9 +214,39 @@ def test_the_spectrogram_in_the_graph_is_the_documented_one() -> None:
     assert np.abs(given - wanted).mean() < 1e-4
 
 
+def test_phases_of_a_pulse_agree_and_those_of_noise_do_not() -> None:
+    network = VoiceNetwork()
+    pulses = np.zeros(64_000, np.float32)
+    pulses[200::1600] = 0.5
+    noise = np.random.default_rng(0).normal(0, 0.1, 64_000).astype(np.float32)
+    with torch.inference_mode():
+        real, imaginary = network.spectrum.transform(torch.from_numpy(np.stack([pulses, noise, np.roll(noise, 1600)])))
+        found = network.coherence(real, imaginary).numpy().reshape(3, 6, BANDS)
+    # By weight: most frames of the pulses hold nothing.
+    assert found[0, 0].min() > 0.99
+    assert found[0, 3].min() > 0.99
+    assert found[1, 0].max() < 0.9
+    assert found[2] == pytest.approx(found[1], abs=0.01)
+
+    # One band of one frame, as numpy's complex numbers have it.
+    spectrum = (real[1, :, 7].double() + 1j * imaginary[1, :, 7].double()).numpy()
+    one = network.coherence(real[1:2, :, 7:8], imaginary[1:2, :, 7:8]).numpy().reshape(6, BANDS)
+    low, high = np.linspace(2, 256, BANDS + 1).astype(int)[3:5]
+    pairs = spectrum[low + 2 : high + 2] * np.conj(spectrum[low:high])
+    wanted = np.abs((pairs / np.sqrt(np.abs(pairs))).sum()) / np.sqrt(np.abs(pairs)).sum()
+    assert one[0, 3] == pytest.approx(wanted, abs=1e-3)
+    assert one[2, 3] == pytest.approx(0.0, abs=1e-3)
+
+
+def random_network() -> VoiceNetwork:
+    """Weighs every statistic somehow."""
+    network = VoiceNetwork().eval()
+    network.weight.copy_(torch.randn(len(network.weight), generator=torch.Generator().manual_seed(0)) / 10)
+    return network
+
+
 def test_loudness_and_a_fixed_equaliser_do_not_change_the_answer() -> None:
-    torch.manual_seed(0)
-    network = VoiceNetwork(4).eval()
+    network = random_network()
     pcm = formant_speech(32_000, seed=6)
     with torch.inference_mode():
         loud, quiet = (float(network(torch.from_numpy(pcm * gain)[None])) for gain in (1.0, 0.05))
@@ -146,8 +254,7 @@ def test_loudness_and_a_fixed_equaliser_do_not_change_the_answer() -> None:
 
 
 def test_the_network_looks_at_each_item_alone_and_survives_silence() -> None:
-    torch.manual_seed(0)
-    network = VoiceNetwork(4).eval()
+    network = random_network()
     inputs = torch.from_numpy(np.concatenate([golden_inputs(), np.zeros((1, 64_000), np.float32)]))
     with torch.inference_mode():
         together = network(inputs)
@@ -186,36 +293,6 @@ def test_segments_follow_preprocessing() -> None:
     assert repeat_to(np.ones(5, np.float32), 3).shape == (5,)
 
 
-def test_pairs_share_source_and_group_where_they_can(media: Path) -> None:
-    items = read_dataset(media).of("audio")
-    sampler = PairSampler(items, range(len(items)))
-    random = np.random.default_rng(0)
-    pairs = [sampler.draw(random) for _ in range(400)]
-
-    for pair in pairs:
-        real, fake = items[pair.real], items[pair.fake]
-        assert not real.fake
-        assert fake.fake
-        assert pair.siblings == (real.group == fake.group)
-        assert pair.siblings or (real.source, fake.source) == ("readers", "machine")
-    assert 0.15 < sum(not pair.siblings for pair in pairs) / len(pairs) < 0.35
-
-
-def test_one_class_cannot_be_trained_on(media: Path) -> None:
-    items = read_dataset(media).of("audio")
-    with pytest.raises(DataError, match="one class"):
-        PairSampler(items, [index for index, item in enumerate(items) if item.fake])
-
-
-def test_a_batch_holds_the_genuine_first(media: Path) -> None:
-    items = read_dataset(media).of("audio")[:4]
-    bank = fill_bank(items, codecs=False)
-    batch = draw_batch(bank, PairSampler(items, range(4)), 3, 8_000, np.random.default_rng(0))
-    assert batch.waveforms.shape == (6, 8_000)
-    assert batch.waveforms.dtype == np.float32
-    assert batch.siblings.tolist() == [True, True, True]
-
-
 def test_folds_leave_whole_sources_out_and_test_groups_alone(media: Path) -> None:
     items = read_dataset(media).of("audio")
     allowed = [index for index, item in enumerate(items) if not item.group.endswith("-0")]
@@ -228,8 +305,8 @@ def test_folds_leave_whole_sources_out_and_test_groups_alone(media: Path) -> Non
 
 
 def test_siblings_are_treated_alike_for_scoring(media: Path) -> None:
-    bank = fill_bank(read_dataset(media).of("audio")[:6], codecs=False)
-    sounds = list(held_out_sounds(bank, 2, seed=1))
+    bank = fill_bank(read_dataset(media).of("audio")[:6])
+    sounds = list(treated_sounds(bank, 2, seed=1))
 
     assert [sound.treatment for sound in sounds[:6]] == [UNTOUCHED] * 6
     by_group: dict[tuple[int, str], set[str]] = {}

@@ -78,7 +78,9 @@ def _reliability(axes: Any, scored: ScoredSet) -> None:
     axes.plot(promised, held, color=_FAKE, linewidth=1)
     axes.scatter(promised, held, s=12 + 120 * weight / weight.max(), color=_FAKE, alpha=0.6, linewidths=0)
     for x, y, count in zip(promised, held, weight, strict=True):
-        axes.annotate(f"{count:.0f}", (x, y), textcoords="offset points", xytext=(5, -9), fontsize=7, color="#555555")
+        # Inside the picture: above a point that lies at its bottom.
+        place = (5, 4) if y < 0.1 else (5, -9)
+        axes.annotate(f"{count:.0f}", (x, y), textcoords="offset points", xytext=place, fontsize=7, color="#555555")
     axes.set(xlabel="mean score of the bin", ylabel="share of fakes in it", xlim=(0, 1), ylim=(-0.03, 1.03))
 
 
@@ -87,4 +89,4 @@ def _scores(axes: Any, scored: ScoredSet) -> None:
     axes.hist(scored.scores[~scored.fake], edges, color=_REAL, alpha=0.6, label="genuine")
     axes.hist(scored.scores[scored.fake], edges, color=_FAKE, alpha=0.6, label="forged")
     axes.set(xlabel="score", ylabel="media", xlim=(0, 1))
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)

@@ -36,7 +36,7 @@ def register(commands: Commands) -> None:
 
 def _compare(options: argparse.Namespace) -> None:
     from telltale_export.evaluation.sheet import read_sheet  # noqa: PLC0415 - heavy
-    from telltale_export.fusion.compare import Terms, compare  # noqa: PLC0415
+    from telltale_export.fusion.compare import Terms, against_best, compare  # noqa: PLC0415
     from telltale_export.fusion.evidence import evidence_of  # noqa: PLC0415
     from telltale_export.fusion.rules import fit_rivals  # noqa: PLC0415
 
@@ -52,7 +52,13 @@ def _compare(options: argparse.Namespace) -> None:
     )
     files, fakes, missing = len(evidence.fake), int(evidence.fake.sum()), sum(f.score is None for f in sheet.of())
     print(f"{files} files of {sheet.data} ({fakes} fake), {missing} without any score; what is fitted is cross-fitted")
-    print(_table(compare(evidence, terms), terms.target))
+    rules = compare(evidence, terms)
+    print(_table(rules, terms.target))
+    edge = against_best(rules, evidence, terms)
+    print(
+        f"rival forgeries against the best detector alone, {edge.detector}: AUC {edge.difference.value:+.3f} "
+        f"({edge.difference.low:+.3f} to {edge.difference.high:+.3f}), on the same draws"
+    )
     print(_fitted(fit_rivals(evidence, terms.prior_fake), evidence.detectors))
 
 

@@ -12,9 +12,11 @@ from telltale_contracts import Forgery, Interval
 from telltale_export.errors import DataError
 from telltale_export.evaluation.decisions import at_threshold, brier_score
 from telltale_export.evaluation.metrics import (
+    Bools,
     Floats,
     Metric,
     area_under_roc,
+    bootstrap_interval,
     bootstrap_intervals,
     equal_error_rate,
     share_interval,
@@ -36,6 +38,7 @@ RIVALS = "rival forgeries"
 _FOLDS = 5
 _AGREEMENT = 1e-3
 _EVEN = 0.5
+_ALONE = " alone"
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,17 @@ class Compared:
     band: Band
 
 
+@dataclass(frozen=True)
+class Edge:
+    """The AUC of the gateway's rule minus that of the best single detector, on the same files and draws.
+
+    ``detector`` is the best on these very files, which favours it.
+    """
+
+    detector: str
+    difference: Interval
+
+
 def compare(evidence: Evidence, terms: Terms) -> list[Compared]:
     """All rules, each detector by itself last.
 
@@ -89,8 +103,24 @@ def compare(evidence: Evidence, terms: Terms) -> list[Compared]:
         "majority vote": majority_vote(evidence),
         "logistic regression, fitted": _cross_fitted(evidence, folds, fit_logistic),
     }
-    scores |= {f"{name} alone": alone(index)(evidence) for index, name in enumerate(evidence.detectors)}
+    scores |= {f"{name}{_ALONE}": alone(index)(evidence) for index, name in enumerate(evidence.detectors)}
     return [_compared(name, each, evidence, folds, terms) for name, each in scores.items()]
+
+
+def against_best(rules: list[Compared], evidence: Evidence, terms: Terms) -> Edge:
+    """What the ensemble adds to the best of its detectors; one half is the score where a detector says nothing."""
+    singles = [rule for rule in rules if rule.name.endswith(_ALONE)]
+    best = max(singles, key=lambda rule: area_under_roc(rule.scores, evidence.fake))
+    (ensemble,) = (rule.scores for rule in rules if rule.name == RIVALS)
+
+    def difference(places: Floats, fake: Bools, weights: Floats | None = None) -> float:
+        drawn = places.astype(np.intp)
+        ours, theirs = (area_under_roc(scores[drawn], fake, weights) for scores in (ensemble, best.scores))
+        return ours - theirs
+
+    places = np.arange(len(evidence.fake), dtype=np.float64)
+    found = bootstrap_interval(difference, places, evidence.fake, evidence.groups, rounds=terms.rounds, seed=terms.seed)
+    return Edge(best.name.removesuffix(_ALONE), found)
 
 
 def _compared(name: str, scores: Floats, evidence: Evidence, folds: Folds, terms: Terms) -> Compared:

@@ -41,7 +41,10 @@ class Plateau(_Part):
 
 
 class Augmentation(_Part):
-    """What is done to an item, of whichever class: how often, of pictures and clips; how strongly, of sounds."""
+    """What is done to an item, of whichever class: how often, of pictures and clips; how strongly, of sounds.
+
+    ``self_blend``: how often a genuine face blended with itself stands for a forged one; of face crops only.
+    """
 
     flip: Share = 0.5
     colour: Share = 0.5
@@ -49,6 +52,7 @@ class Augmentation(_Part):
     blur: Share = 0.2
     jpeg: Share = 0.5
     channel: Share = 0.7
+    self_blend: Share = 0.0
 
 
 class Plan(_Part):
@@ -57,6 +61,7 @@ class Plan(_Part):
     ``balance``: "sampling" draws both classes equally often, "weights" draws every medium once an epoch and weighs the
     loss, "none" does neither. ``average``: of the moving average, per step. ``early_stopping``: epochs without a better
     loss on the calibration split. ``tensor_cores``: products of 19 bits (TF32) on a GPU, sums in 32.
+    ``mixed_precision``: of torch on a GPU, products of 16 bits where they are enough; the weights keep 32.
     """
 
     architecture: str
@@ -72,6 +77,7 @@ class Plan(_Part):
     average: float = Field(default=0.998, ge=0.0, lt=1.0)
     early_stopping: int | None = Field(default=5, ge=1)
     tensor_cores: bool = True
+    mixed_precision: bool = True
     tensorboard: bool = False
     seed: int = Field(default=0, ge=0)
 

@@ -6,18 +6,18 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
+from typing import Any
 
 from telltale_export.architectures import Architecture, build, find_architecture
-from telltale_export.architectures.served import Detector
 from telltale_export.checkpoints import read_checkpoint
 from telltale_export.conversion.source import load_source
-from telltale_export.errors import ExportError
+from telltale_export.errors import DataError, ExportError
 from telltale_export.files import write_whole
 from telltale_export.training.augmenting import augmentation_for
 from telltale_export.training.examples import Examples, read_examples
-from telltale_export.training.loop import BEST_FILE, Epoch, Material, train
+from telltale_export.training.forging import forging_for
+from telltale_export.training.learner import Learner
+from telltale_export.training.loop import Epoch, Material, train
 from telltale_export.training.plan import Plan
 
 Say = Callable[[str], None]
@@ -36,21 +36,24 @@ def train_network(plan: Plan, shards: Path, folder: Path, say: Say) -> Trained:
     """Train as a plan says; goes on where the same plan was interrupted in this folder.
 
     Raises:
-        DataError: the shards do not fit the architecture, or the folder is of another training.
-        ExportError: the architecture is not torch's, or TensorBoard is wanted and not there.
+        DataError: shards or plan do not fit the architecture, or the folder is of another training.
+        ExportError: TensorBoard is wanted and not there.
     """
     architecture = find_architecture(plan.architecture)
     if plan.small:
         architecture = architecture.at_reduced_width()
-    if architecture.framework != "torch":
-        raise ExportError(f"{plan.architecture} is trained in {architecture.framework}.", "Choose one of torch's.")
+    forge = forging_for(architecture.input)
+    if plan.augmentation.self_blend and forge is None:
+        raise DataError(
+            f"{plan.architecture} looks at {architecture.input.kind}, which cannot be blended with itself.",
+            "Leave self_blend out of its plan; face crops can be.",
+        )
     parts = read_examples(shards, architecture.input.key())
     for name, part in parts.items():
         say(f"{name}: {int((~part.fake).sum())} real and {int(part.fake.sum())} fake media")
     folder.mkdir(parents=True, exist_ok=True)
-    material = Material(
-        parts["training"], parts["calibration"], augmentation_for(architecture.input, plan.augmentation)
-    )
+    augment = augmentation_for(architecture.input, plan.augmentation)
+    material = Material(parts["training"], parts["calibration"], augment, forge)
     watch = _tensorboard(folder) if plan.tensorboard else None
 
     def report(epoch: Epoch) -> None:
@@ -61,24 +64,44 @@ def train_network(plan: Plan, shards: Path, folder: Path, say: Say) -> Trained:
         if watch is not None:
             watch(epoch)
 
-    history = train(_beginning(architecture, plan), material, plan, folder, report)
-    write_whole(folder / _REPORT, json.dumps(_record(plan, parts["training"], history), indent=1).encode())
-    return Trained(tuple(history), folder / BEST_FILE)
+    learner = _learner(architecture, plan, material)
+    history = train(learner, material, plan, folder, report)
+    write_whole(
+        folder / _REPORT, json.dumps(_record(plan, learner.framework, parts["training"], history), indent=1).encode()
+    )
+    return Trained(tuple(history), folder / learner.best_file)
 
 
-def _beginning(architecture: Architecture, plan: Plan) -> Detector:
+def _learner(architecture: Architecture, plan: Plan, material: Material) -> Learner:
+    weight = material.class_weights(plan)
+    if architecture.framework == "keras":
+        import keras  # noqa: PLC0415 - three seconds
+
+        from telltale_export.architectures.keras_served import settle  # noqa: PLC0415
+        from telltale_export.training.keras_learner import KerasLearner  # noqa: PLC0415
+
+        keras.utils.set_random_seed(plan.seed)
+        detector = _beginning(architecture, plan)
+        settle(detector.network)
+        return KerasLearner(architecture, detector, plan, weight)
+    import torch  # noqa: PLC0415 - heavy
+
+    from telltale_export.training.torch_learner import TorchLearner  # noqa: PLC0415
+
     torch.manual_seed(plan.seed)
+    return TorchLearner(_beginning(architecture, plan), plan, weight)
+
+
+def _beginning(architecture: Architecture, plan: Plan) -> Any:
     if plan.start_from is None:
-        detector: Detector = build(architecture)
-        return detector
-    loaded: Detector = load_source(architecture, read_checkpoint(plan.start_from)).detector
-    return loaded
+        return build(architecture)
+    return load_source(architecture, read_checkpoint(plan.start_from)).detector
 
 
-def _record(plan: Plan, training: Examples, history: list[Epoch]) -> dict[str, object]:
+def _record(plan: Plan, framework: str, training: Examples, history: list[Epoch]) -> dict[str, object]:
     return {
         "plan": plan.model_dump(mode="json"),
-        "framework": f"torch {torch.__version__}",
+        "framework": framework,
         "groups": len({example.medium.group for example in training.examples}),
         "media": len(training.examples),
         "epochs": [epoch.model_dump() for epoch in history],

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from telltale_export.data import MediaItem
-from telltale_export.voice.bank import HeldOutSound, SoundBank
+from telltale_export.voice.bank import TreatedSound
 from telltale_export.voice.codecs import to_float
+from telltale_export.voice.discriminant import DescribedSound, TrainingPlan, fit_network
 from telltale_export.voice.network import VoiceNetwork
 from telltale_export.voice.sounds import Pcm
-from telltale_export.voice.training import Progress, TrainingPlan, train_network
 
+Progress = Callable[[str], None]
 Scorer = Callable[[Pcm], NDArray[np.float32]]
 """Segments [N, 64000] -> raw P(fake) [N]."""
 
@@ -61,33 +62,32 @@ def source_folds(items: Sequence[MediaItem], allowed: Sequence[int]) -> list[Fol
 
 
 def leave_source_out(
-    bank: SoundBank,
-    sounds: Sequence[HeldOutSound],
+    items: Sequence[MediaItem],
+    described: Sequence[DescribedSound],
     folds: Sequence[Fold],
     plan: TrainingPlan,
     progress: Progress,
 ) -> Mapping[str, list[ScoredSound]]:
-    """Train one network a fold and score the sounds of the sources that it was not trained on, by fold name."""
+    """Fit one network a fold and score the sounds of the sources that it has not seen, by fold name."""
     scored = {}
-    for number, fold in enumerate(folds):
-        progress(f"without {fold.name}:")
-        network = train_network(bank, list(fold.training), replace(plan, seed=plan.seed + number + 1), progress)
-        mine = [sound for sound in sounds if bank.items[sound.item].source in fold.held_out]
-        scored[fold.name] = score_sounds(network_scorer(network), mine)
+    for fold in folds:
+        progress(f"without {fold.name}: {len(fold.training)} files to learn from")
+        network = fit_network(items, described, fold.training, plan)
+        scored[fold.name] = [
+            score_described(network, each) for each in described if items[each.sound.item].source in fold.held_out
+        ]
     return scored
 
 
-def network_scorer(network: VoiceNetwork) -> Scorer:
-    """A network in inference mode as a function of segments."""
-
-    def score(waveforms: Pcm) -> NDArray[np.float32]:
-        with torch.inference_mode():
-            return np.asarray(torch.sigmoid(network(torch.from_numpy(waveforms))).numpy()[:, 0])
-
-    return score
+def score_described(network: VoiceNetwork, described: DescribedSound) -> ScoredSound:
+    """Raw P(fake) of every segment of a sound whose statistics are known."""
+    with torch.inference_mode():
+        logits = network.logits_of(torch.from_numpy(described.rows).float())
+        raw = torch.sigmoid(logits).double().numpy()[:, 0]
+    return ScoredSound(described.sound.item, described.sound.treatment, raw)
 
 
-def score_sounds(score: Scorer, sounds: Sequence[HeldOutSound]) -> list[ScoredSound]:
+def score_sounds(score: Scorer, sounds: Sequence[TreatedSound]) -> list[ScoredSound]:
     """Raw P(fake) of every segment of every sound, in the order given."""
     if not sounds:
         return []

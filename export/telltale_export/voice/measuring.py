@@ -58,14 +58,25 @@ def file_scores(calibration: Calibration, sounds: Sequence[ScoredSound]) -> NDAr
 def measure_test(
     items: Sequence[MediaItem], sounds: Sequence[ScoredSound], calibration: Calibration, rounds: int, seed: int
 ) -> tuple[Measurement, ...]:
-    """The version itself on the test groups: treated files by family, and untouched files as a whole."""
+    """The version itself on the test groups: treated files by family, and untouched files as a whole; and both once
+    more without the sources that have one class only, whose channels tell them apart.
+    """
+    labels: dict[str, set[str]] = {}
+    for item in items:
+        labels.setdefault(item.source, set()).add(item.label)
     treated = [sound for sound in sounds if sound.treatment != UNTOUCHED]
     untouched = [sound for sound in sounds if sound.treatment == UNTOUCHED]
-    split = "test groups of sources that were trained on; "
-    return (
-        *_measure(items, treated, calibration, split + _TREATED.format(rounds=rounds), seed),
-        _measure(items, untouched, calibration, split + "files as published", seed)[0],
-    )
+    whole, paired = "test groups of sources that were trained on; ", "test groups of sources with both classes; "
+    how, as_is = _TREATED.format(rounds=rounds), "files as published"
+    rows = [
+        *_measure(items, treated, calibration, whole + how, seed),
+        _measure(items, untouched, calibration, whole + as_is, seed)[0],
+    ]
+    if any(len(classes) == 1 for classes in labels.values()):
+        for chosen, split in ((treated, paired + how), (untouched, paired + as_is)):
+            mine = [sound for sound in chosen if len(labels[items[sound.item].source]) == 2]
+            rows.append(_measure(items, mine, calibration, split, seed)[0])
+    return tuple(rows)
 
 
 def measure_new_sources(

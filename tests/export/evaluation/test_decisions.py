@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.calibration import calibration_curve
 from sklearn.metrics import (
     accuracy_score,
     average_precision_score,
     brier_score_loss,
+    det_curve,
     f1_score,
     precision_score,
     recall_score,
     roc_curve,
 )
-from telltale_export.evaluation.decisions import at_threshold, brier_score, expected_calibration_error
+from telltale_export.evaluation.decisions import at_threshold, brier_score, expected_calibration_error, reliability
 from telltale_export.evaluation.metrics import (
     Bools,
     Floats,
     average_precision,
     bootstrap_intervals,
     false_alarms_at_95,
+    roc,
     share_interval,
 )
 from telltale_export.evaluation.tandem import MinTandemCost, Verification
@@ -49,6 +52,37 @@ def test_ranking_and_probability_figures_agree_with_scikit_learn() -> None:
     assert brier_score(scores, fake, weights) == pytest.approx(brier_score_loss(fake, scores, sample_weight=weights))
     alarms, hits, _ = roc_curve(fake, scores, sample_weight=weights, drop_intermediate=False)
     assert false_alarms_at_95(scores, fake, weights) == pytest.approx(alarms[hits >= 0.95].min())
+
+
+def test_the_curves_of_the_report_are_scikit_learns() -> None:
+    scores, fake, weights = drawn(3)
+    alarms, hits = roc(scores, fake, weights)
+    their_alarms, their_hits, _ = roc_curve(fake, scores, sample_weight=weights, drop_intermediate=False)
+    assert alarms == pytest.approx(their_alarms)
+    assert hits == pytest.approx(their_hits)
+    # scikit-learn's DET curve leaves out the ends, where one rate no longer changes.
+    false, missed, _ = det_curve(fake, scores, sample_weight=weights)
+    points = set(zip(np.round(alarms, 9).tolist(), np.round(1 - hits, 9).tolist(), strict=True))
+    assert set(zip(np.round(false, 9).tolist(), np.round(missed, 9).tolist(), strict=True)) <= points
+    # Off the edges of the bins, which scikit-learn gives to the bin below.
+    shifted = np.clip(scores + 0.013, 0, 1)
+    promised, held, weight = reliability(shifted, fake, np.ones(len(scores)))
+    their_held, their_promised = calibration_curve(fake, shifted, n_bins=10)
+    assert promised == pytest.approx(their_promised)
+    assert held == pytest.approx(their_held)
+    assert weight.sum() == len(scores)
+
+
+def test_tandem_cost_is_the_least_over_every_threshold() -> None:
+    scores, fake, weights = drawn(4)
+    asv = Verification(miss=0.05, false_alarm=0.04, spoofs_accepted=0.4)
+    away, caught, _ = roc_curve(fake, scores, sample_weight=weights)
+    # Kinnunen 2020, equations 10 and 11, with the priors of a speaker, an impostor and a spoof.
+    speaker, impostor, spoof = 0.95 * 0.99, 0.95 * 0.01, 0.05
+    c0 = speaker * 0.05 + impostor * 10 * 0.04
+    c1, c2 = speaker - c0, spoof * 10 * 0.4
+    least = min(c0 + c1 * a + c2 * (1 - c) for a, c in zip(away, caught, strict=True)) / (c0 + min(c1, c2))
+    assert MinTandemCost(asv)(scores, fake, weights) == pytest.approx(least)
 
 
 def test_calibration_error_is_the_distance_between_promise_and_truth() -> None:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
+from telltale_contracts import Interval
 from telltale_export.__main__ import main
 from telltale_export.errors import DataError
 from telltale_export.fusion.band import answered, band_of, width_for
-from telltale_export.fusion.compare import RIVALS, Terms, compare
+from telltale_export.fusion.compare import RIVALS, Terms, against_best, compare
 from telltale_export.fusion.evidence import Evidence, evidence_of
 from telltale_export.fusion.rules import RivalForgeries, fit_rivals, majority_vote, weighted_average
 
@@ -90,6 +92,20 @@ def test_every_rule_is_compared_on_the_same_files(evidence: Evidence) -> None:
     assert auc["logistic regression, fitted"] > 0.7
 
 
+def test_the_ensemble_stands_against_its_best_detector(evidence: Evidence) -> None:
+    rules = compare(evidence, TERMS)
+    edge = against_best(rules, evidence, TERMS)
+
+    areas = {rule.name: roc_auc_score(evidence.fake, rule.scores) for rule in rules}
+    singles = {name: area for name, area in areas.items() if name.endswith(" alone")}
+    assert f"{edge.detector} alone" == max(singles, key=lambda name: singles[name])
+    assert edge.difference.value == pytest.approx(areas["rival forgeries"] - max(singles.values()))
+    # Each detector of this evidence knows one kind of media only.
+    assert edge.difference.low > 0
+    itself = [replace(rule, scores=rules[0].scores) if rule.name.endswith(" alone") else rule for rule in rules]
+    assert against_best(itself, evidence, TERMS).difference == Interval(value=0.0, low=0.0, high=0.0)
+
+
 def test_too_few_groups_are_refused(evidence: Evidence) -> None:
     with pytest.raises(DataError, match="5 are needed"):
         compare(evidence.where(np.arange(6)), TERMS)
@@ -119,7 +135,8 @@ def test_the_command_prints_one_table(tmp_path: Path, capsys: pytest.CaptureFixt
     assert main(["fusion", "compare", "--scores", str(tmp_path / "scores.json"), "--rounds", "20"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "120 files of made up (60 fake), 0 without any score" in lines[0]
-    assert len(lines) == 2 + 8 + 1
+    assert len(lines) == 2 + 8 + 2
+    assert lines[-2].startswith("rival forgeries against the best detector alone, ")
     assert 'TELLTALE_FUSION__SHARES=\'{"face_swap": ' in lines[-1]
     assert "detector.yaml: swap " in lines[-1]
     made_sheet().write(tmp_path / "scores.json")

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from telltale_contracts import BundleMetadata, MediaFacts, TensorBundle, Waveform
+from telltale_contracts import BundleMetadata, FaceCrop, MediaFacts, TensorBundle, Waveform
 from telltale_export.__main__ import main
 from telltale_export.architectures import find_architecture
 from telltale_export.data import MediaItem, SplitName
-from telltale_export.errors import DataError, ExportError
+from telltale_export.errors import DataError
 from telltale_export.extraction.shards import write_shard
 from telltale_export.training.augmenting import augmentation_for
 from telltale_export.training.examples import epoch_order, read_examples
@@ -31,18 +31,21 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def write_shards(folder: Path, splits: Callable[[int], SplitName | None], real: int = 16, fake: int = 8) -> Path:
+def write_shards(
+    folder: Path, splits: Callable[[int], SplitName | None], real: int = 16, fake: int = 8, spec: FaceCrop | None = None
+) -> Path:
     """Faces of grain, the forged ones without; in three shards."""
+    key, size = (KEY, 64) if spec is None else (spec.key(), spec.size)
     random = np.random.default_rng(0)
     bundles = []
     for number in range(real + fake):
         forged = number >= real
-        items = random.normal(120, 2 if forged else 30, (2, 64, 64, 3)).clip(0, 255).astype(np.uint8)
+        items = random.normal(120, 2 if forged else 30, (2, size, size, 3)).clip(0, 255).astype(np.uint8)
         index = np.zeros(2, np.int32)
         facts = BundleMetadata(media=MediaFacts(kind="image", container="png"))
         label = "fake" if forged else "real"
         item = MediaItem(Path(f"{number}.png"), "image", label, label, "made", f"g{number}", "none", splits(number))
-        bundles.append((item, TensorBundle(facts, {KEY: items}, {KEY: index}, {KEY: index})))
+        bundles.append((item, TensorBundle(facts, {key: items}, {key: index}, {key: index})))
     for part in range(3):
         write_shard(folder / f"shard-0000{part}.safetensors", bundles[part::3], [])
     return folder
@@ -166,8 +169,9 @@ def test_a_plan_is_read_strictly(tmp_path: Path) -> None:
         read_plan(path)
     with pytest.raises(DataError, match="cannot be read"):
         read_plan(tmp_path / "nothing.yaml")
-    with pytest.raises(ExportError, match="trained in keras"):
-        train_network(Plan(architecture="meso4"), tmp_path, tmp_path, lambda _: None)
+    path.write_text("architecture: aasist\nmixed_precision: sometimes\n")
+    with pytest.raises(DataError, match="mixed_precision"):
+        read_plan(path)
 
 
 @pytest.mark.parametrize(
