@@ -101,3 +101,19 @@ def _is_work(node: ast.stmt) -> bool:
     if isinstance(node, ast.If):
         return ast.unparse(node.test) not in {"TYPE_CHECKING", "__name__ == '__main__'"}
     return True
+
+
+def test_onnx_runtime_is_told_to_keep_to_itself_before_it_is_imported(sources: list[Source]) -> None:
+    """Its builds report to their maker over the network; a variable says no, and is read at the import."""
+    importing = [source for source in sources if _imports(source.tree, "onnxruntime")]
+    assert importing
+    loud = [
+        each.name for each in importing if not ("ORT_DISABLE_TELEMETRY" in each.text or "onnx_runtime()" in each.text)
+    ]
+    assert loud == []
+
+
+def _imports(tree: ast.Module, package: str) -> bool:
+    named = [a.name for node in ast.walk(tree) if isinstance(node, ast.Import) for a in node.names]
+    named += [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    return any(name.partition(".")[0] == package for name in named)
