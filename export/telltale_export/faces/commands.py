@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from telltale_export.cli import Commands
+from telltale_export.cli import Commands, positive
 
 if TYPE_CHECKING:
     from telltale_export.faces.recipe import Workshop
@@ -35,11 +35,12 @@ def _add_options(parser: argparse.ArgumentParser, images: int) -> None:
     parser.add_argument("--media", type=Path, required=True, help="folder with labels.csv, images and videos")
     parser.add_argument("--backbone", type=Path, required=True, help="MobileNetV2 1.0 on ImageNet as int8 .tflite")
     parser.add_argument("--to", type=Path, required=True, help="the model repository to publish into")
+    parser.add_argument("--begin-with", type=Path, metavar="VERSION", help="a version's folder, to go on from it")
     parser.add_argument("--images", type=int, default=images, help="crops to train on (%(default)s)")
-    parser.add_argument("--minutes", type=float, default=600.0, help="stop earlier, after so long")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="decides everything (%(default)s)")
+    parser.add_argument("--workers", type=positive, default=1, help="threads that draw crops ahead (%(default)s)")
     parser.add_argument("--assets", type=Path, default=Path(".cache/assets"), help="what scripts/assets.py fetched")
-    parser.add_argument("--cache", type=Path, default=Path(".cache"), help="where faces and trained weights are kept")
+    parser.add_argument("--cache", type=Path, default=Path(".cache"), help="for faces, checkpoints and trained weights")
     parser.add_argument("--weights", type=Path, help="do not train: measure and publish these weights")
     parser.add_argument(
         "--preprocess",
@@ -69,9 +70,11 @@ def _workshop(options: argparse.Namespace, name: str) -> Workshop:
 
     # Folder names of this machine have no place in a card.
     command = (
-        f"python -m telltale_export train {name} --media MEDIA --backbone {options.backbone.name} "
-        f"--to model-repository --images {options.images} --minutes {options.minutes:g} --seed {options.seed}"
+        f"telltale-export train {name} --media MEDIA --backbone {options.backbone.name} "
+        f"--to model-repository --images {options.images} --seed {options.seed}"
     )
+    if options.begin_with is not None:
+        command += f" --begin-with model-repository/{name}/{options.begin_with.resolve().name}"
     if getattr(options, "cross_images", 0):
         command += f" --cross-images {options.cross_images}"
     if options.weights is not None:
@@ -84,8 +87,9 @@ def _workshop(options: argparse.Namespace, name: str) -> Workshop:
         cache=options.cache,
         repository=options.to,
         images=options.images,
-        minutes=options.minutes,
         seed=options.seed,
+        workers=options.workers,
         weights=options.weights,
+        begin_with=options.begin_with,
         command=command,
     )

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import tempfile
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from telltale_contracts import Aggregation, Calibration, DetectorManifest, FaceCrop, Measurement, Medium, TensorNames
 
 from telltale_export.calibration import fit_platt
-from telltale_export.data import Shares, Split, SplitName, read_dataset, split_by_group
+from telltale_export.data import MediaItem, Shares, Split, SplitName, read_dataset, split_by_group
 from telltale_export.errors import DataError
-from telltale_export.evaluation import Terms, area_under_roc, measure, table
+from telltale_export.evaluation import ScoredSet, Terms, measure, table
+from telltale_export.faces.ahead import batches
 from telltale_export.faces.chips import Face, FaceSet
-from telltale_export.faces.films import still_film
-from telltale_export.faces.generated import MARGIN, MOST_OUTSIDE, SIZE, GeneratedFaces
+from telltale_export.faces.generated import MARGIN, MOST_OUTSIDE, NARROWEST, SIZE, GeneratedFaces
+from telltale_export.faces.generated_media import films_of_stills, genuine_films, stills
 from telltale_export.faces.golden import SOURCE, golden_pictures
 from telltale_export.faces.keras_export import export_saved_model
-from telltale_export.faces.measuring import Collection
-from telltale_export.faces.network import FaceNet
+from telltale_export.faces.measuring import Collection, Scores
 from telltale_export.faces.recipe import (
     Report,
     Workshop,
+    continued_network,
     gather_faces,
     initial_network,
     keep_weights,
@@ -41,16 +41,20 @@ NAME = "face-synthesis"
 SPEC = FaceCrop(size=SIZE, margin=MARGIN)
 # On films it may vote only where it is right this often, on films of stills and on genuine films alike.
 MOST_FILM_ERRORS = 0.05
+LEARNING_RATE = 4e-4
+# Of the network's modules, the stem among them: these keep what they saw on ImageNet.
+STILL = 4
+_HOW = "held-out faces, both classes alike through scaling, turning, colour and"
 _LIMITS = (
     "Learned from and measured on StyleGAN2 faces only; other generators, diffusion models too, are not tested.",
+    "Talking heads, lip sync and swapped faces are not what it looks for.",
     "Faces below about 70 pixels were not learned from.",
 )
-LEARNING_RATE = 4e-4
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Indices of the faces of each split."""
+    """Indices of the faces of each split: what is learned from may be cut off by the picture, the rest may not."""
 
     training: list[int]
     calibration: list[int]
@@ -86,29 +90,28 @@ def train(shop: Workshop, report: Report, cross_images: int = 0) -> Path:
     use_one_core()
     items = read_dataset(shop.media).of("image", "video")
     faces = gather_faces(shop, items)
-    split = split_by_group([item for item in items if item.modality == "image"], Shares(0.6, 0.15, 0.25))
-    parts = _parts(faces, split)
+    split = divide(items)
+    parts = parts_of(faces, split)
     report(f"{split.description}; faces: {len(parts.training)}, {len(parts.calibration)}, {len(parts.test)}")
-    options = TrainingOptions(shop.images, shop.minutes, learning_rate=LEARNING_RATE, seed=shop.seed)
-    if shop.weights is None:
-        trained = _fit(shop, faces, parts.training, options, report)
-        keep_weights(trained, shop.cache / f"{NAME}.safetensors")
-    else:
-        trained = saved_network(shop.weights)
+    gathered = _Gathered(shop, faces, report)
+    trained = (
+        gathered.fit(parts.training, shop.images, NAME, shop.begin_with)
+        if shop.weights is None
+        else saved_network(shop.weights)
+    )
     net = trained.net
-    calibration = _calibrate(net, faces, parts)
-    measured, excluded = _measure(net, faces, parts, calibration, report)
-    limits: tuple[str, ...] = _LIMITS
-    if cross_images:
-        limits = (*limits, *_across_sources(shop, faces, parts, cross_images, report))
-    report(table(measured))
-    learned = [faces.faces[index] for index in parts.training]
+    calibration = _calibrate(partial(score, net), faces, parts)
+    measured, excluded = _measure(partial(score, net), held_out(faces, parts.test, SPEC), calibration, report)
+    alike = _across_sources(gathered, parts, cross_images) if cross_images else ()
+    report(table([*measured, *alike]))
     golden = golden_pictures(shop.portrait, MARGIN, SIZE)
+    limits: tuple[str, ...] = _LIMITS
     if calibration.apply(float(score(net, golden[:1])[0])) >= 0.5:
         limits = (*limits, "It takes the genuine studio portrait among its golden inputs for generated.")
     draft = VersionDraft(
-        provenance=provenance(shop, trained, items, learned, split.description),
+        provenance=provenance(shop, trained, items, [faces.faces[i] for i in parts.training], split.description),
         measured=measured,
+        trained_alike=alike,
         excluded=excluded,
         calibration=calibration,
         golden_inputs=golden,
@@ -120,50 +123,85 @@ def train(shop: Workshop, report: Report, cross_images: int = 0) -> Path:
         return write_version(shop.repository, manifest(), next_version(shop.repository, NAME), artifact, draft)
 
 
-def _fit(shop: Workshop, faces: FaceSet, chosen: Sequence[int], options: TrainingOptions, report: Report) -> Trained:
-    net = initial_network(shop, faces, chosen)
-    return fit(net, GeneratedFaces(faces, chosen, shop.seed + 1).batches(options.batch), options, report)
+def divide(items: Sequence[MediaItem]) -> Split:
+    """The stills that it learns from and is measured on."""
+    return split_by_group([item for item in items if item.modality == "image"], Shares(0.6, 0.15, 0.25))
 
 
-def _parts(faces: FaceSet, split: Split) -> Parts:
+def parts_of(faces: FaceSet, split: Split) -> Parts:
+    """The faces of each split that are of use there.
+
+    Raises:
+        DataError: a split has none.
+    """
     named = parts_by_group(split)
 
-    def members(name: SplitName) -> list[int]:
+    def members(name: SplitName, margin: float) -> list[int]:
         def wanted(face: Face) -> bool:
-            return face.modality == "image" and named[face.group] == name and face.outside(MARGIN) <= MOST_OUTSIDE
+            return face.modality == "image" and named[face.group] == name and face.outside(margin) <= MOST_OUTSIDE
 
         return faces.where(wanted)
 
-    parts = Parts(members("training"), members("calibration"), members("test"))
+    parts = Parts(members("training", NARROWEST), members("calibration", MARGIN), members("test", MARGIN))
     if not all((parts.training, parts.calibration, parts.test)):
         raise DataError("A split has no usable face.", "Give more images whose faces lie wholly inside.")
     return parts
 
 
-def _stills(faces: FaceSet, chosen: Sequence[int], seed: int) -> Collection:
-    """Each face twice, as different draws of everything that training does to it, JPEG last."""
-    drawer = GeneratedFaces(faces, chosen, seed)
-    collection = Collection()
-    for index in [*chosen, *chosen]:
-        _put(collection, faces.faces[index], drawer.draw(index, "jpeg"))
-    return collection
+@dataclass(frozen=True)
+class HeldOut:
+    """What a detector of generated faces is measured on; ``genuine`` are films, which none was trained on."""
+
+    stills: Collection
+    films: Collection
+    genuine: Collection
 
 
-def _films(faces: FaceSet, chosen: Sequence[int], seed: int) -> Collection:
-    random = np.random.default_rng(seed)
-    collection = Collection()
-    for index in chosen:
-        _put(collection, faces.faces[index], still_film(faces, index, MARGIN, SIZE, random))
-    return collection
+def held_out(faces: FaceSet, chosen: Sequence[int], spec: FaceCrop, genuine: FaceSet | None = None) -> HeldOut:
+    """The media, cut as another detector may want them.
+
+    Args:
+        faces: of all media.
+        chosen: the held-out ones.
+        spec: how the detector that is asked wants them.
+        genuine: faces of films that hold served crops of ``spec`` where ``faces`` do not.
+    """
+    return HeldOut(
+        stills=stills(faces, chosen, spec, np.random.default_rng(11)),
+        films=films_of_stills(faces, chosen, spec, np.random.default_rng(13)),
+        genuine=genuine_films(genuine or faces, spec),
+    )
 
 
-def _put(collection: Collection, face: Face, crops: NDArray[np.uint8]) -> None:
-    collection.add(crops, fake=face.label == "fake", family=face.family, source=face.source, group=face.group)
+@dataclass(frozen=True)
+class _Gathered:
+    """What every network of this recipe is trained from."""
+
+    shop: Workshop
+    faces: FaceSet
+    report: Report
+
+    def fit(self, chosen: Sequence[int], images: int, name: str, begin_with: Path | None = None) -> Trained:
+        """Train a network on faces, from a version or from the backbone, and keep its weights under a name."""
+        shop = self.shop
+        options = TrainingOptions(images, learning_rate=LEARNING_RATE, still=STILL, seed=shop.seed)
+        draws = GeneratedFaces(self.faces, chosen, shop.seed + 1)
+        drawn = batches(draws, options.batch, shop.workers)
+        checkpoint = shop.cache / f"{name}.checkpoint"
+        net = (
+            initial_network(shop, self.faces, chosen)
+            if begin_with is None
+            else continued_network(shop, begin_with, draws.batch(0, 96).pictures)
+        )
+        trained = fit(net, drawn, options, self.report, checkpoint=checkpoint)
+        keep_weights(trained, shop.cache / f"{name}.safetensors")
+        checkpoint.unlink(missing_ok=True)
+        return trained
 
 
-def _calibrate(net: FaceNet, faces: FaceSet, parts: Parts) -> Calibration:
-    collection = _stills(faces, parts.calibration, 7)
-    raw = np.concatenate(collection.raw(net))
+def _calibrate(score: Scores, faces: FaceSet, parts: Parts) -> Calibration:
+    collection = stills(faces, parts.calibration, SPEC, np.random.default_rng(7))
+    raw = np.concatenate(collection.raw(score))
     fake = np.array(collection.fake, dtype=np.bool_)
     cells = [f"{source}/{label}" for source, label in zip(collection.sources, collection.fake, strict=True)]
     counts = {cell: cells.count(cell) for cell in cells}
@@ -174,22 +212,15 @@ def _calibrate(net: FaceNet, faces: FaceSet, parts: Parts) -> Calibration:
 
 
 def _measure(
-    net: FaceNet,
-    faces: FaceSet,
-    parts: Parts,
-    calibration: Calibration,
-    report: Report,
+    score: Scores, media: HeldOut, calibration: Calibration, report: Report
 ) -> tuple[tuple[Measurement, ...], dict[Medium, str]]:
-    how = "held-out faces, both classes alike through scaling, turning, colour and"
-    stills = _stills(faces, parts.test, 11)
-    images = [*measure(stills.scored(net, calibration), Terms("image", f"{how} JPEG", "item"))]
-    for source in sorted(set(stills.sources)):
-        scored = stills.scored(net, calibration)
-        terms = Terms("image", f"{how} JPEG; {source} alone", "item")
-        images += measure(scored.where(scored.sources == source), terms)[:1]
-    films = measure(_films(faces, parts.test, 13).scored(net, calibration), Terms("video", f"{how} H.264", "track"))
-    genuine = _genuine_films(faces)
-    alarms = float((genuine.scored(net, calibration).scores >= 0.5).mean()) if genuine.fake else 1.0
+    scored = media.stills.scored(score, calibration)
+    images = [*measure(scored, Terms("image", f"{_HOW} JPEG", "item"))]
+    for source in sorted(set(media.stills.sources)):
+        images += _of_source(scored, source, f"{_HOW} JPEG; {source} alone")
+    films = measure(media.films.scored(score, calibration), Terms("video", f"{_HOW} H.264", "track"))
+    genuine = media.genuine
+    alarms = float((genuine.scored(score, calibration).scores >= 0.5).mean()) if genuine.fake else 1.0
     error = films[0].eer.value if films[0].eer else 1.0
     report(
         f"films of held-out stills: EER {error:.3f}; false alarms on {len(genuine.fake)} genuine films: {alarms:.3f}"
@@ -203,33 +234,21 @@ def _measure(
     return (*images, *films), {"video": said}
 
 
-def _genuine_films(faces: FaceSet) -> Collection:
-    """All genuine films, as they are served: none of them was trained on."""
-    collection = Collection()
-    films: dict[str, list[int]] = defaultdict(list)
-    for index, face in enumerate(faces.faces):
-        if face.modality == "video" and face.label == "real":
-            films[face.path].append(index)
-    for indices in films.values():
-        face = faces.faces[indices[0]]
-        crops = faces.served[SPEC.key()][indices]
-        collection.add(crops, fake=False, family=face.family, source=face.source, group=face.group)
-    return collection
+def _of_source(scored: ScoredSet, source: str, split: str) -> tuple[Measurement, ...]:
+    return measure(scored.where(scored.sources == source), Terms("image", split, "item"))[:1]
 
 
-def _across_sources(shop: Workshop, faces: FaceSet, parts: Parts, images: int, report: Report) -> tuple[str, ...]:
-    """What a network that was trained on one source alone is worth on each other, in words for the card."""
-    said = []
-    sources = sorted({faces.faces[index].source for index in parts.training})
-    for source in sources:
-        own = [index for index in parts.training if faces.faces[index].source == source]
-        options = TrainingOptions(images, shop.minutes, learning_rate=LEARNING_RATE, seed=shop.seed)
-        net = _fit(shop, faces, own, options, report).net
-        held_out = _stills(faces, parts.test, 11)
-        scores = np.concatenate(held_out.raw(net))
-        for other in sources:
-            if other != source:
-                chosen = np.array(held_out.sources) == other
-                auc = area_under_roc(scores[chosen], np.array(held_out.fake)[chosen])
-                said.append(f"Trained for {images} images on {source} alone, it has an AUC of {auc:.2f} on {other}.")
-    return tuple(said)
+def _across_sources(gathered: _Gathered, parts: Parts, images: int) -> tuple[Measurement, ...]:
+    """What networks that have never seen a source are worth on its held-out faces."""
+    faces = gathered.faces
+    media = stills(faces, parts.test, SPEC, np.random.default_rng(11))
+    everything = [*parts.training, *parts.calibration, *parts.test]
+    measured: list[Measurement] = []
+    for source in sorted(set(media.sources)):
+        others = [index for index in everything if faces.faces[index].source != source]
+        net = gathered.fit(others, images, f"{NAME}-without-{source.replace('/', '-')}").net
+        scored = media.scored(partial(score, net), Calibration.none())
+        measured += _of_source(
+            scored, source, f"leave-one-source-out, {images} images from ImageNet on, {source}; {_HOW} JPEG"
+        )
+    return tuple(measured)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,9 +11,9 @@ from telltale_contracts import Calibration
 
 from telltale_export.calibration import apply_calibration, logit
 from telltale_export.evaluation import ScoredSet
-from telltale_export.faces.network import FaceNet
-from telltale_export.faces.training import score
 
+# Crops uint8 [N, S, S, 3] to P(fake) before calibration, [N].
+Scores = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
 _EDGE = 1e-6
 
 
@@ -34,14 +35,14 @@ class Collection:
         self.sources.append(source)
         self.groups.append(group)
 
-    def raw(self, net: FaceNet) -> list[NDArray[np.float64]]:
+    def raw(self, score: Scores) -> list[NDArray[np.float64]]:
         """P(fake) before calibration of each crop of each item."""
-        scores = score(net, np.concatenate(self.crops))
+        scores = score(np.concatenate(self.crops)).astype(np.float64)
         return np.split(scores, np.cumsum([len(crops) for crops in self.crops])[:-1])
 
-    def scored(self, net: FaceNet, calibration: Calibration) -> ScoredSet:
+    def scored(self, score: Scores, calibration: Calibration) -> ScoredSet:
         """Calibrated P(fake) of each item: the mean log-odds of its crops, as the gateway aggregates a track."""
-        means = [float(logit(apply_calibration(calibration, raw)).mean()) for raw in self.raw(net)]
+        means = [float(logit(apply_calibration(calibration, raw)).mean()) for raw in self.raw(score)]
         values = np.clip(1.0 / (1.0 + np.exp(-np.array(means))), _EDGE, 1.0 - _EDGE)
         return ScoredSet(
             scores=values,

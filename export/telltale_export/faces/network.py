@@ -16,6 +16,8 @@ EPSILON = 1e-3
 # expansion, output channels, blocks, stride of the first (Sandler 2018, table 2)
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 STEM, TOP = 32, 1280
+# The last of the modules at a sixteenth of the picture's size, counted with the stem, and its channels.
+HALFWAY, HALFWAY_CHANNELS = 14, 96
 
 
 class BlockShape(NamedTuple):
@@ -97,16 +99,25 @@ class FaceNet(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
-    def pooled(self, pictures: Tensor) -> Tensor:
-        """Mean features, float32 [N, 1280]."""
+    def lower(self, pictures: Tensor) -> Tensor:
+        """The maps halfway up, [N, 96, H / 16, W / 16]: of where, still, and no longer of single pixels."""
         x = (pictures.permute(0, 3, 1, 2).float() - 127.5) / 127.5
-        features: Tensor = self.features(x.contiguous(memory_format=torch.channels_last))
+        maps: Tensor = self.features[:HALFWAY](x.contiguous(memory_format=torch.channels_last))
+        return maps
+
+    def pooled(self, maps: Tensor) -> Tensor:
+        """Mean features of what ``lower`` gave, float32 [N, 1280]."""
+        features: Tensor = self.features[HALFWAY:](maps)
         return features.float().mean(dim=(2, 3))
+
+    def upper(self, maps: Tensor) -> Tensor:
+        """The logit of P(fake) from what ``lower`` gave."""
+        logit: Tensor = self.head(self.dropout(self.pooled(maps)))
+        return logit.squeeze(1)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """The logit of P(fake)."""
-        logit: Tensor = self.head(self.dropout(self.pooled(pictures)))
-        return logit.squeeze(1)
+        return self.upper(self.lower(pictures))
 
 
 def convolutions(net: FaceNet) -> list[ConvNorm]:
@@ -141,7 +152,7 @@ def insert_backbone(net: FaceNet, folded: Sequence[FoldedConvolution], pictures:
         bias = torch.from_numpy(item.bias)
         handles.append(layer.conv.register_forward_hook(_measure(layer.norm, bias)))
     net.eval()
-    net.pooled(torch.from_numpy(pictures))
+    net.pooled(net.lower(torch.from_numpy(pictures)))
     for handle in handles:
         handle.remove()
 

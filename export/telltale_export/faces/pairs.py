@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +20,17 @@ SIZE = 160
 SMALLEST, LARGEST = 80, int(CHIP.size / CHIP.margin)
 CROSS_SHARE = 0.25
 VIDEO_SHARE = 0.35
+# The seam is taught at the size of the network's maps halfway up.
+SEAM_CELLS = SIZE // 16
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A genuine crop and its blend, uint8 [SIZE, SIZE, 3], and where the seam is, float32 [cells, cells], 0 to 1."""
+
+    genuine: Picture
+    forged: Picture
+    seam: NDArray[np.float32]
 
 
 class BlendPairs:
@@ -27,7 +38,7 @@ class BlendPairs:
 
     def __init__(self, faces: FaceSet, chosen: Sequence[int], seed: int) -> None:
         self._faces = faces
-        self._random = np.random.default_rng(seed)
+        self._seed = seed
         self._people: dict[bool, list[list[int]]] = {}
         for video in (False, True):
             groups: dict[str, list[int]] = defaultdict(list)
@@ -37,22 +48,31 @@ class BlendPairs:
             if groups:
                 self._people[video] = list(groups.values())
 
-    def draw(self, codec: str | None = None) -> tuple[Picture, Picture]:
-        """One genuine crop and its blend, uint8 [SIZE, SIZE, 3]; ``codec`` as in ``draw_degradation``."""
-        random = self._random
-        blend = self.draw_blend()
+    def batch(self, number: int, size: int) -> Batch:
+        """Batch ``number`` of ``size`` crops: the genuine ones first, their blends in the same order after them."""
+        random = np.random.default_rng((self._seed, number))
+        pairs = [self.draw(random) for _ in range(size // 2)]
+        pictures = np.stack([pair.genuine for pair in pairs] + [pair.forged for pair in pairs])
+        seams = np.stack([np.zeros_like(pair.seam) for pair in pairs] + [pair.seam for pair in pairs])
+        return Batch(pictures, np.repeat(np.array([0.0, 1.0], np.float32), size // 2), paired=True, seams=seams)
+
+    def draw(self, random: np.random.Generator, codec: str | None = None) -> Pair:
+        """One genuine crop and its blend; ``codec`` as in ``draw_degradation``."""
+        blend = self.draw_blend(random)
         degrade = draw_degradation(random, codec)
         margin = MARGIN * float(random.uniform(0.93, 1.1))
         shift = (float(random.uniform(-0.04, 0.04)), float(random.uniform(-0.04, 0.04)))
-        flip = random.random() < 0.5
-        pair = [cut(degrade(picture), margin, SIZE, shift) for picture in (blend.genuine, blend.forged)]
-        genuine, forged = (np.ascontiguousarray(crop[:, ::-1]) if flip else crop for crop in pair)
-        return genuine, forged
+        flip = slice(None, None, -1 if random.random() < 0.5 else 1)
+        genuine, forged = (
+            np.ascontiguousarray(cut(degrade(picture), margin, SIZE, shift)[:, flip])
+            for picture in (blend.genuine, blend.forged)
+        )
+        seam = cut(_seam(blend.mask), margin, SEAM_CELLS, shift)[:, flip]
+        return Pair(genuine, forged, seam.astype(np.float32) / np.float32(255))
 
-    def draw_blend(self) -> Blend:
+    def draw_blend(self, random: np.random.Generator) -> Blend:
         """One chip and its blend before anything else happens to them."""
-        random = self._random
-        index = self._pick()
+        index = self._pick(random)
         largest = int(np.clip(self._faces.faces[index].side, SMALLEST, LARGEST))
         side = int(np.exp(random.uniform(np.log(SMALLEST), np.log(largest))) * CHIP.margin) // 2 * 2
         chip, points = scaled(self._faces.chips[index], self._faces.points[index], side)
@@ -60,36 +80,29 @@ class BlendPairs:
             chip = change_view(chip, random)
         if random.random() >= CROSS_SHARE:
             return self_blend(chip, points, random)
-        other = self._similar(index)
+        other = self._similar(index, random)
         return cross_blend(chip, points, *scaled(self._faces.chips[other], self._faces.points[other], side), random)
 
-    def batches(self, size: int) -> Iterator[Batch]:
-        """Endless batches of ``size`` crops: the genuine ones first, their blends in the same order after them."""
-        while True:
-            pairs = [self.draw() for _ in range(size // 2)]
-            pictures = np.stack([genuine for genuine, _ in pairs] + [forged for _, forged in pairs])
-            yield Batch(pictures, np.repeat(np.array([0.0, 1.0], np.float32), size // 2), paired=True)
-
-    def _pick(self) -> int:
-        random = self._random
+    def _pick(self, random: np.random.Generator) -> int:
         video = len(self._people) == 2 and random.random() < VIDEO_SHARE
         people = self._people.get(video) or next(iter(self._people.values()))
         frames = people[int(random.integers(len(people)))]
         return frames[int(random.integers(len(frames)))]
 
-    def _similar(self, index: int) -> int:
+    def _similar(self, index: int, random: np.random.Generator) -> int:
         """Another person whose face is turned alike: the best of a few by the mesh's shape."""
         group = self._faces.faces[index].group
-        others = [other for other in (self._pick() for _ in range(12)) if self._faces.faces[other].group != group]
+        others = [other for other in (self._pick(random) for _ in range(12)) if self._faces.faces[other].group != group]
         shape = _shape(self._faces.points[index])
         return min(others or [index], key=lambda other: float(np.abs(_shape(self._faces.points[other]) - shape).mean()))
+
+
+def _seam(mask: NDArray[np.float32]) -> Picture:
+    """Where two pictures were mixed, as Face X-ray has it (Li 2020): 255 where half of each, uint8 [S, S]."""
+    share = mask / max(float(mask.max()), 1e-6)
+    return np.asarray(np.rint(4 * share * (1 - share) * 255), dtype=np.uint8)
 
 
 def _shape(points: NDArray[np.float32]) -> NDArray[np.float32]:
     centred = points - points.mean(axis=0)
     return np.asarray(centred / np.abs(centred).max(), dtype=np.float32)
-
-
-def limit_threads() -> None:
-    """Keep OpenCV to one thread: its pool costs more than it gives at these sizes."""
-    cv2.setNumThreads(1)

@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from telltale_contracts import FaceCrop, Provenance
@@ -22,10 +23,11 @@ from telltale_export.faces.mesh import FaceMesh
 from telltale_export.faces.network import FaceNet, insert_backbone
 from telltale_export.faces.pairs import MARGIN as BLEND_MARGIN
 from telltale_export.faces.pairs import SIZE
+from telltale_export.faces.predecessor import insert_version, read_version
 from telltale_export.faces.training import Trained
 
 ARCHITECTURE = "MobileNetV2 1.0 (Sandler 2018), uint8 NHWC in, normalisation inside, one sigmoid"
-INITIALISED_FROM = (
+_BACKBONE = (
     "MobileNetV2 1.0 trained on ImageNet (TensorFlow model garden, Apache-2.0), dequantised from the published int8 "
     "file, batch norm re-inserted; then the whole network was trained further"
 )
@@ -40,7 +42,8 @@ Report = Callable[[str], None]
 class Workshop:
     """Where things are and how long to work.
 
-    ``weights``: already trained weights, which are then only evaluated and packaged.
+    ``begin_with``: a version's folder to go on from, or none to begin with the backbone. ``workers``: threads that
+    draw crops ahead. ``weights``: already trained weights, which are then only evaluated and packaged.
     """
 
     media: Path
@@ -50,9 +53,10 @@ class Workshop:
     cache: Path
     repository: Path
     images: int
-    minutes: float
     seed: int
+    workers: int
     weights: Path | None
+    begin_with: Path | None
     command: str
 
     @property
@@ -81,6 +85,18 @@ def initial_network(shop: Workshop, faces: FaceSet, chosen: Sequence[int]) -> Fa
     some = chosen[:: max(1, len(chosen) // 48)]
     pictures = [cv2.resize(faces.chips[index], (224, 224), interpolation=cv2.INTER_AREA) for index in some]
     insert_backbone(net, read_backbone(shop.backbone), np.stack(pictures).astype(np.uint8))
+    return net
+
+
+def continued_network(shop: Workshop, version: Path, pictures: NDArray[np.uint8]) -> FaceNet:
+    """The network of an earlier version, its batch norm measured on ``pictures``, uint8 [N, S, S, 3].
+
+    Raises:
+        DataError: see ``read_version``.
+    """
+    torch.manual_seed(shop.seed)
+    net = FaceNet()
+    insert_version(net, read_version(version), pictures)
     return net
 
 
@@ -133,7 +149,7 @@ def provenance(
         architecture=ARCHITECTURE,
         framework=f"torch {torch.__version__}",
         parameters=sum(parameter.numel() for parameter in trained.net.parameters()),
-        initialised_from=INITIALISED_FROM,
+        initialised_from=_BACKBONE if shop.begin_with is None else f"its version {shop.begin_with.resolve().name}",
         command=shop.command,
         seed=shop.seed,
         data=(

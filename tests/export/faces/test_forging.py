@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from telltale_export.faces.ahead import batches
 from telltale_export.faces.blending import Blend, compose, cross_blend, self_blend
 from telltale_export.faces.chips import CHIP, FaceSet, cut, scaled
 from telltale_export.faces.degradation import draw_degradation, encode_h264
 from telltale_export.faces.films import blend_films
-from telltale_export.faces.generated import GeneratedFaces
-from telltale_export.faces.pairs import SIZE, BlendPairs
+from telltale_export.faces.generated import PATCH, GeneratedFaces, draw_crop
+from telltale_export.faces.pairs import SEAM_CELLS, SIZE, BlendPairs
 
 Picture = NDArray[np.uint8]
 SIDE = 240
@@ -112,9 +115,11 @@ def test_a_crop_of_a_chip_is_the_crop_of_the_picture(portrait: Picture) -> None:
 
 
 def test_batches_are_repeatable_paired_and_balanced(faces: FaceSet) -> None:
-    first, again = (next(BlendPairs(faces, [0, 1], 5).batches(8)) for _ in range(2))
+    first, again = (BlendPairs(faces, [0, 1], 5).batch(3, 8) for _ in range(2))
+    other = BlendPairs(faces, [0, 1], 5).batch(4, 8)
 
     np.testing.assert_array_equal(first.pictures, again.pictures)
+    assert (first.pictures != other.pictures).any()
     assert first.pictures.shape == (8, SIZE, SIZE, 3)
     assert first.targets.tolist() == [0] * 4 + [1] * 4
     assert first.paired
@@ -126,24 +131,66 @@ def test_batches_are_repeatable_paired_and_balanced(faces: FaceSet) -> None:
 
 def test_the_rim_of_a_crop_does_not_tell_a_blend(faces: FaceSet) -> None:
     """Padding, resampling and compression of a pair are one and the same, so where no mask reaches they agree."""
-    pairs = BlendPairs(faces, [0, 1], 5)
+    pairs, random = BlendPairs(faces, [0, 1], 5), np.random.default_rng(5)
     rim = np.ones((SIZE, SIZE), bool)
     rim[3:-3, 3:-3] = False
 
     differences = [
-        float(np.abs(genuine[rim].astype(int) - forged[rim]).mean())
-        for genuine, forged in (pairs.draw("none") for _ in range(24))
+        float(np.abs(pair.genuine[rim].astype(int) - pair.forged[rim]).mean())
+        for pair in (pairs.draw(random, "none") for _ in range(24))
     ]
 
     assert float(np.median(differences)) < 1.0
 
 
+def test_the_seam_lies_where_the_pictures_were_mixed_and_a_genuine_face_has_none(faces: FaceSet) -> None:
+    batch = BlendPairs(faces, [0, 1], 5).batch(0, 16)
+
+    assert batch.seams is not None
+    assert batch.seams.shape == (16, SEAM_CELLS, SEAM_CELLS)
+    assert not batch.seams[:8].any()
+    assert batch.seams.max() <= 1.0
+    # Where the seam is strong, the halves of a pair differ; far from it they may only differ inside the mask.
+    changed = np.abs(batch.pictures[:8].astype(int) - batch.pictures[8:]).mean(axis=3)
+    cells = changed.reshape(8, SEAM_CELLS, SIZE // SEAM_CELLS, SEAM_CELLS, SIZE // SEAM_CELLS).mean(axis=(2, 4))
+    strong = batch.seams[8:] > 0.3
+    assert strong.any(axis=(1, 2)).sum() >= 6
+    assert cells[strong].mean() > 2 * cells[:, 0, :].mean()
+
+
+def test_batches_are_the_same_whoever_draws_them(faces: FaceSet) -> None:
+    pairs = BlendPairs(faces, [0, 1], 5)
+
+    here, elsewhere = (list(batches(pairs, 4, workers)(2, 5)) for workers in (1, 3))
+
+    assert len(here) == len(elsewhere) == 3
+    for own, other in zip(here, elsewhere, strict=True):
+        np.testing.assert_array_equal(own.pictures, other.pictures)
+
+
 def test_generated_and_genuine_faces_are_treated_alike(faces: FaceSet) -> None:
     """The same picture under both labels must come out the same: nothing but the picture may tell them apart."""
-    genuine = [GeneratedFaces(faces, [0, 2], seed).draw(0) for seed in range(4)]
-    generated = [GeneratedFaces(faces, [0, 2], seed).draw(2) for seed in range(4)]
+    genuine, generated = (
+        [draw_crop(faces.chips[index], 0.8, np.random.default_rng(seed)) for seed in range(4)] for index in (0, 2)
+    )
 
     np.testing.assert_array_equal(np.stack(genuine), np.stack(generated))
+
+
+def test_patches_are_balanced_and_of_faces_that_allow_the_margin(faces: FaceSet) -> None:
+    """A face that is cut off by the picture is only seen as near as it is whole, and so are the others."""
+    cut_off = tuple(replace(face, overflow=0.1) if index % 2 else face for index, face in enumerate(faces.faces))
+    black = faces.chips.copy()
+    black[1::2] = 0
+    drawn = GeneratedFaces(replace(faces, faces=cut_off, chips=black), [0, 1, 2, 3], 5)
+
+    batch = drawn.batch(0, 64)
+
+    assert batch.pictures.shape == (64, PATCH, PATCH, 3)
+    assert batch.targets.tolist() == [0] * 32 + [1] * 32
+    assert batch.seams is None
+    dark = (batch.pictures.mean(axis=(1, 2, 3)) < 30).mean()
+    assert 0.05 < dark < 0.45, "half of the faces, but only at the nearer half of the margins"
 
 
 def test_films_are_twins(faces: FaceSet) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +16,7 @@ from telltale_contracts import DetectorManifest, VersionCard
 from telltale_export.conversion.parity import Difference, difference, require_parity
 from telltale_export.errors import DataError, PackagingError
 from telltale_export.faces import face_blend, face_synthesis
+from telltale_export.faces.ahead import batches
 from telltale_export.faces.chips import FaceSet
 from telltale_export.faces.generated import GeneratedFaces
 from telltale_export.faces.golden import SOURCE, golden_pictures
@@ -21,12 +25,17 @@ from telltale_export.faces.measuring import Collection
 from telltale_export.faces.network import FaceNet
 from telltale_export.faces.onnx_export import export_onnx
 from telltale_export.faces.pairs import BlendPairs
+from telltale_export.faces.predecessor import insert_version, read_version
 from telltale_export.faces.recipe import keep_weights, saved_network
-from telltale_export.faces.training import Trained, TrainingOptions, fit, score
+from telltale_export.faces.training import Batch, Batches, Trained, TrainingOptions, fit, score
 from telltale_export.packaging import VersionDraft, check_version, write_version
 
 ROOT = Path(__file__).parents[3]
 PORTRAIT = ROOT / ".cache/assets/astronaut.png"
+
+
+def _quiet(_line: str) -> None:
+    """Nobody listens."""
 
 
 def _options(batch: int, steps: int) -> TrainingOptions:
@@ -38,7 +47,7 @@ def trained(faces: FaceSet) -> Trained:
     """A network after three steps on the portrait."""
     torch.manual_seed(0)
     lines: list[str] = []
-    result = fit(FaceNet(), BlendPairs(faces, [0, 1], 0).batches(8), _options(8, 3), lines.append)
+    result = fit(FaceNet(), batches(BlendPairs(faces, [0, 1], 0), 8), _options(8, 3), lines.append)
     assert [line.split(" ", 1)[0] for line in lines] == ["8", "16", "24"]
     return result
 
@@ -58,9 +67,9 @@ def test_training_learns_what_it_is_shown(faces: FaceSet) -> None:
     torch.manual_seed(0)
     crops = np.zeros((8, 160, 160, 3), np.uint8)
     crops[4:] = 255
-    batch = replace(next(GeneratedFaces(faces, [0, 2], 0).batches(8)), pictures=crops)
+    batch = replace(GeneratedFaces(faces, [0, 2], 0).batch(0, 8), pictures=crops)
 
-    net = fit(FaceNet(dropout=0.0), iter([batch] * 12), _options(8, 12), lambda _: None).net
+    net = fit(FaceNet(dropout=0.0), lambda first, end: iter([batch] * (end - first)), _options(8, 12), _quiet).net
 
     scores = score(net.train(), crops)
     assert scores.shape == (8,)
@@ -70,9 +79,74 @@ def test_training_learns_what_it_is_shown(faces: FaceSet) -> None:
     assert logits[4:].min() > logits[:4].max()
 
 
-def test_it_stops_when_the_time_is_over(faces: FaceSet) -> None:
-    batches = BlendPairs(faces, [0, 1], 0).batches(8)
-    assert fit(FaceNet(), batches, TrainingOptions(images=8000, batch=8, minutes=1e-9), print).seen <= 8
+class _Killed(Exception):
+    """Somebody ended the process."""
+
+
+def _killed_after(drawn: Batches, number: int) -> Batches:
+    def between(first: int, end: int) -> Iterator[Batch]:
+        for place, batch in enumerate(drawn(first, end), first):
+            if place == number:
+                raise _Killed
+            yield batch
+
+    return between
+
+
+def test_an_interrupted_training_ends_like_one_that_was_not(faces: FaceSet, tmp_path: Path) -> None:
+    """Also when more images are asked for the second time, as long as the rate has not begun to fall."""
+    drawn = batches(BlendPairs(faces, [0, 1], 0), 4)
+    kept = tmp_path / "training.checkpoint"
+    options = TrainingOptions(images=24, batch=4, keep_every=2, falling=0.5)
+    torch.manual_seed(0)
+    begun = FaceNet()
+
+    whole = fit(copy.deepcopy(begun), drawn, options, _quiet).net
+    with pytest.raises(_Killed):
+        fit(copy.deepcopy(begun), _killed_after(drawn, 3), replace(options, images=16), _quiet, checkpoint=kept)
+    lines: list[str] = []
+    again = fit(copy.deepcopy(begun), drawn, options, lines.append, checkpoint=kept).net
+
+    assert lines == ["goes on from training.checkpoint: 8 images"]
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("changed", [{"learning_rate": 1e-3}, {"images": 12}])
+def test_a_checkpoint_of_another_training_is_refused(changed: dict[str, float], faces: FaceSet, tmp_path: Path) -> None:
+    options = TrainingOptions(images=24, batch=4, keep_every=2, falling=0.5)
+    kept = tmp_path / "training.checkpoint"
+    drawn = batches(BlendPairs(faces, [0, 1], 0), 4)
+    fit(FaceNet(), drawn, replace(options, images=8, falling=0.5), _quiet, checkpoint=kept)
+
+    with pytest.raises(DataError, match="other options"):
+        fit(FaceNet(), drawn, replace(options, **changed), _quiet, checkpoint=kept)
+
+
+def test_what_keeps_still_is_not_changed(faces: FaceSet) -> None:
+    torch.manual_seed(0)
+    begun = FaceNet()
+    drawn = batches(BlendPairs(faces, [0, 1], 0), 8)
+
+    net = fit(copy.deepcopy(begun), drawn, replace(_options(8, 2), still=4), _quiet).net
+
+    before, after = begun.state_dict(), net.state_dict()
+    same = {name for name in before if name.startswith("features") and torch.equal(before[name], after[name])}
+    still = {name for name in before if name.startswith(tuple(f"features.{n}." for n in range(4)))}
+    assert still <= same
+    assert not {name for name in same - still if name.endswith("conv.weight")}
+
+
+def test_training_goes_on_from_a_version(trained: Trained, tmp_path: Path) -> None:
+    pictures = golden_pictures(PORTRAIT, 1.0, 160)
+    export_onnx(trained.net, tmp_path / "1", face_blend.manifest().tensors, pictures)
+    net = FaceNet()
+
+    insert_version(net, read_version(tmp_path / "1"), pictures)
+
+    np.testing.assert_allclose(score(net, pictures), score(trained.net, pictures), atol=2e-3)
+    with pytest.raises(DataError, match=r"holds no model\.onnx"):
+        read_version(tmp_path)
 
 
 def test_weights_come_back_as_they_were_kept(trained: Trained, tmp_path: Path) -> None:
@@ -116,7 +190,7 @@ def test_a_track_scores_the_mean_log_odds_of_its_crops(trained: Trained, draft: 
     collection.add(pictures[:3], fake=True, family="blend", source="tests", group="a")
     collection.add(pictures[3], fake=False, family="camera", source="tests", group="b")
 
-    scored = collection.scored(trained.net, draft.calibration)
+    scored = collection.scored(partial(score, trained.net), draft.calibration)
 
     single = np.array([draft.calibration.apply(value) for value in score(trained.net, pictures)])
     odds = np.log(single / (1 - single))
