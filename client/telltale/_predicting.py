@@ -13,11 +13,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from telltale._answered import Format
 from telltale._detector import Detector
 from telltale._gateway import GatewayProblem
 from telltale._local import CannotStart
 from telltale._printing import printable
-from telltale._records import Answer, Format, Records
+from telltale._records import Answer, Records
 from telltale._results import UnexpectedAnswer
 
 # Of one file; of several, DONE or FAILED.

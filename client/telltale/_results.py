@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 
 T = TypeVar("T")
 Word = Literal["FAKE", "REAL", "UNCERTAIN"]
+Label = Literal["fake", "real", "uncertain"]
 
 
 class UnexpectedAnswer(Exception):
@@ -82,7 +83,7 @@ class Verdict:
     """Whether one upload is fake, how sure that is, and who said so; ``raw`` is the whole answer as it came."""
 
     id: str
-    label: Literal["fake", "real", "uncertain"]
+    label: Label
     score: float
     confidence: float
     threshold: float
