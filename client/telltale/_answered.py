@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
-from telltale._results import Label
+from telltale._verdict import Label
 
 Format = Literal["text", "json", "csv"]
 COLUMNS = ("path", "label", "score", "confidence", "modality", "version", "degraded", "sha256", "error")

@@ -13,7 +13,9 @@ import tenacity
 from telltale import _calls
 from telltale._calls import Call, FusionMethod, Media
 from telltale._local import LocalStack
-from telltale._results import AudioDetection, ImageDetection, MultimodalDetection, Verdict, VideoDetection, read
+from telltale._reading import read
+from telltale._results import AudioDetection, ImageDetection, MultimodalDetection, VideoDetection
+from telltale._verdict import Verdict
 
 # An upload of 100 MB and an analysis of three minutes.
 _TIMEOUT_S = 300.0

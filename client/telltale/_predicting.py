@@ -18,8 +18,8 @@ from telltale._detector import Detector
 from telltale._gateway import GatewayProblem
 from telltale._local import CannotStart
 from telltale._printing import printable
+from telltale._reading import UnexpectedAnswer
 from telltale._records import Answer, Records
-from telltale._results import UnexpectedAnswer
 
 # Of one file; of several, DONE or FAILED.
 STATUS = {"real": 0, "fake": 1, "uncertain": 2}

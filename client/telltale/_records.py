@@ -14,7 +14,7 @@ from typing import Self, TextIO
 
 from telltale._answered import COLUMNS, Format, csv_record, read_answered
 from telltale._printing import printable
-from telltale._results import Label, Verdict
+from telltale._verdict import Label, Verdict
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 from telltale.__main__ import main
+from telltale._reading import read
 from telltale._records import Answer, Format, Records
-from telltale._results import Verdict, read
+from telltale._verdict import Verdict
 
 from tests.client.canned import VERDICT, canned
 
