@@ -21,7 +21,9 @@ def read(kind: type[T], answer: Any) -> T:
         UnexpectedAnswer: it lacks something that the type must have.
     """
     if not isinstance(answer, dict):
-        raise UnexpectedAnswer(f"{kind.__name__} should be an object, and is {type(answer).__name__}")
+        raise UnexpectedAnswer(
+            f"{kind.__name__} should be an object, and is {type(answer).__name__}: no Telltale gateway answers so."
+        )
     hints = typing.get_type_hints(kind)
     values: dict[str, Any] = {}
     for each in fields(kind):  # type: ignore[arg-type]  # every kind is a dataclass
@@ -30,7 +32,9 @@ def read(kind: type[T], answer: Any) -> T:
         elif each.name in answer:
             values[each.name] = _value(hints[each.name], answer[each.name])
         elif each.default is MISSING:
-            raise UnexpectedAnswer(f"{kind.__name__} lacks {each.name}; is the gateway older than this client?")
+            raise UnexpectedAnswer(
+                f"{kind.__name__} lacks {each.name}: no Telltale gateway answers so, but one older than this client."
+            )
     return kind(**values)
 
 

@@ -1,6 +1,7 @@
 """The answer of ``predict``, typed.
 
-Scores are probabilities in [0, 1], times seconds, boxes x, y, width and height in pixels of the upright frame. Each type has the fields of the gateway's own; what a newer gateway adds is kept in ``raw``.
+Scores are probabilities in [0, 1], times seconds, boxes x, y, width and height in pixels of the upright frame. Each
+type has the fields of the gateway's own; what a newer gateway adds is kept in ``raw``.
 """
 
 from __future__ import annotations

@@ -148,8 +148,13 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     canned: Canned
 
+    def do_GET(self) -> None:
+        self._answer(b"")
+
     def do_POST(self) -> None:
-        body = self._body()
+        self._answer(self._body())
+
+    def _answer(self, body: bytes) -> None:
         status, said, retry_after = self.canned.next(self.path, dict(self.headers), body)
         content = said.encode() if isinstance(said, str) else json.dumps(said).encode()
         self.send_response(status)
