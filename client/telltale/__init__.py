@@ -8,22 +8,27 @@ with Detector("http://127.0.0.1:8000") as detector:
 from telltale._detector import AsyncDetector, Detector
 from telltale._gateway import Gateway, GatewayProblem
 from telltale._local import CannotStart
-from telltale._results import (
-    AudioDetection,
+from telltale._reading import UnexpectedAnswer
+from telltale._results import AudioDetection, ImageDetection, MultimodalDetection, PartialScore, VideoDetection
+from telltale._verdict import (
+    Agreement,
     AudioSegment,
     DetectorResult,
     FaceScore,
+    Findings,
     FrameSample,
-    ImageDetection,
-    MultimodalDetection,
-    PartialScore,
+    Heatmap,
+    Region,
+    Rules,
+    SuspiciousStretch,
+    Temporal,
     TrackScore,
-    UnexpectedAnswer,
+    Unheard,
     Verdict,
-    VideoDetection,
 )
 
 __all__ = [
+    "Agreement",
     "AsyncDetector",
     "AudioDetection",
     "AudioSegment",
@@ -31,14 +36,21 @@ __all__ = [
     "Detector",
     "DetectorResult",
     "FaceScore",
+    "Findings",
     "FrameSample",
     "Gateway",
     "GatewayProblem",
+    "Heatmap",
     "ImageDetection",
     "MultimodalDetection",
     "PartialScore",
+    "Region",
+    "Rules",
+    "SuspiciousStretch",
+    "Temporal",
     "TrackScore",
     "UnexpectedAnswer",
+    "Unheard",
     "Verdict",
     "VideoDetection",
 ]

@@ -9,11 +9,10 @@ import sys
 from collections.abc import Sequence
 from typing import Never
 
+from telltale._access import access_of, add_url_option, url_after_the_command
 from telltale._gateway import Gateway, GatewayProblem
-from telltale._predicting import FAILED, MISUSED, add_predict_command
+from telltale._predicting import FAILED, INTERRUPTED, MISUSED, add_predict_command
 from telltale._printing import diff_lines, event_line, model_lines, printable
-
-_URL = "http://127.0.0.1:8000"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,6 +20,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         status: int = options.run(options)
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted.\n")
+        return INTERRUPTED
     except Exception as error:  # Python would exit with 1, which is an answer of ``predict``
         sys.stderr.write(f"{type(error).__name__}: {printable(str(error))}\n")
         return FAILED
@@ -28,9 +30,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run_models_command(options: argparse.Namespace) -> int:
-    """0 when it was done, 1 when the gateway said no."""
+    """0 when it was done, 1 when the gateway said no, 64 when the environment contradicts itself."""
     try:
-        with Gateway(options.url, os.environ.get("TELLTALE_API_KEY")) as gateway:
+        access = access_of(options)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return MISUSED
+    try:
+        with Gateway(access.url, access.api_key, token=access.token) as gateway:
             for line in options.action(gateway, options):
                 print(printable(line), flush=True)
     except GatewayProblem as problem:
@@ -82,24 +89,23 @@ def _parser() -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = _Parser(
         prog="telltale",
         description=__doc__,
-        epilog="TELLTALE_API_KEY holds the key that a gateway asks for; predict also takes a JWT, in TELLTALE_TOKEN.",
+        epilog="TELLTALE_API_KEY holds the key that a gateway asks for, or TELLTALE_TOKEN a JWT.",
     )
-    parser.add_argument(
-        "--url", default=os.environ.get("TELLTALE_URL", _URL), help=f"the gateway (TELLTALE_URL, or {_URL})"
-    )
+    add_url_option(parser)
+    url = url_after_the_command()
     rooms = parser.add_subparsers(required=True)
-    add_predict_command(rooms)
-    models = rooms.add_parser("models", aliases=["rollout"], help="which version of a detector answers")
+    add_predict_command(rooms, url)
+    models = rooms.add_parser("models", aliases=["rollout"], parents=[url], help="which version of a detector answers")
     models.set_defaults(run=_run_models_command)
     commands = models.add_subparsers(dest="command", required=True)
-    _add_orders(commands)
-    status = commands.add_parser("status", help="where every version stands")
+    _add_orders(commands, url)
+    status = commands.add_parser("status", parents=[url], help="where every version stands")
     status.add_argument("detector", nargs="?")
     status.set_defaults(action=_status)
-    history = commands.add_parser("history", help="who did what, when and why")
+    history = commands.add_parser("history", parents=[url], help="who did what, when and why")
     history.add_argument("detector")
     history.set_defaults(action=_history)
-    diff = commands.add_parser("diff", help="how the scores of two versions differ")
+    diff = commands.add_parser("diff", parents=[url], help="how the scores of two versions differ")
     diff.add_argument("detector")
     diff.add_argument("left", type=int, metavar="V1")
     diff.add_argument("right", type=int, metavar="V2")
@@ -107,8 +113,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_orders(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    order = argparse.ArgumentParser(add_help=False)
+def _add_orders(commands: argparse._SubParsersAction[argparse.ArgumentParser], url: argparse.ArgumentParser) -> None:
+    order = argparse.ArgumentParser(add_help=False, parents=[url])
     order.add_argument("detector")
     order.set_defaults(action=_order)
     said = argparse.ArgumentParser(add_help=False)

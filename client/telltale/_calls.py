@@ -14,7 +14,7 @@ from typing import IO, Any, Literal, TypeAlias
 import httpx
 import tenacity
 
-from telltale._gateway import GatewayProblem, problem_of
+from telltale._gateway import GatewayProblem
 
 Media: TypeAlias = str | Path | bytes
 FusionMethod = Literal["rival_forgeries", "weighted_average", "majority_vote"]
@@ -94,22 +94,8 @@ def multimodal(
     return Call("/detect/multimodal", media, form=form)
 
 
-def answer_of(response: httpx.Response) -> Any:
-    """The JSON of an answer.
-
-    Raises:
-        GatewayProblem: it is none.
-    """
-    if response.status_code != HTTPStatus.OK:
-        raise problem_of(response)
-    try:
-        return response.json()
-    except ValueError as error:
-        raise GatewayProblem("The answer is not JSON.", "Is this Telltale?", "unexpected") from error
-
-
 def retrying(attempts: int) -> dict[str, Any]:
-    """How tenacity tries again: what is busy or asks for patience, as long as it says, and nothing else."""
+    """How tenacity tries again: what is busy or asks for patience, and what could not be connected to; nothing else."""
     return {
         "retry": tenacity.retry_if_exception(_may_pass),
         "wait": _patience(tenacity.wait_exponential_jitter(multiplier=0.5, max=_LONGEST_WAIT_S)),

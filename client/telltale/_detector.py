@@ -12,8 +12,11 @@ import tenacity
 
 from telltale import _calls
 from telltale._calls import Call, FusionMethod, Media
+from telltale._gateway import answer_of, credentials
 from telltale._local import LocalStack
-from telltale._results import AudioDetection, ImageDetection, MultimodalDetection, Verdict, VideoDetection, read
+from telltale._reading import read
+from telltale._results import AudioDetection, ImageDetection, MultimodalDetection, VideoDetection
+from telltale._verdict import Verdict
 
 # An upload of 100 MB and an analysis of three minutes.
 _TIMEOUT_S = 300.0
@@ -26,7 +29,8 @@ class Detector:
 
     Every method raises GatewayProblem where the gateway says no or cannot be reached, OSError where a file cannot be
     read, and UnexpectedAnswer where what comes back is not what this client knows. What is busy (503) or asks for
-    patience (429) is asked again after the seconds that it says. One detector may serve several threads.
+    patience (429) is asked again after the seconds that it says, and what cannot be connected to after a second or so,
+    then later each time. One detector may serve several threads.
     """
 
     def __init__(
@@ -39,7 +43,7 @@ class Detector:
         attempts: int = _ATTEMPTS,
     ) -> None:
         """``api_key`` or ``token`` where the gateway asks for one; ``attempts`` counts the first, too."""
-        self._client = httpx.Client(base_url=url, timeout=_timeout(timeout_s), headers=_credentials(api_key, token))
+        self._client = httpx.Client(base_url=url, timeout=_timeout(timeout_s), headers=credentials(api_key, token))
         self._attempts = attempts
         self._stack: LocalStack | None = None
 
@@ -114,7 +118,7 @@ class Detector:
     def _ask(self, call: Call) -> Any:
         def once() -> Any:
             with call.opened() as request:
-                return _calls.answer_of(self._client.post(**request))
+                return answer_of(self._client.post(**request))
 
         with _calls.unreachable(self._client.base_url):
             return tenacity.Retrying(**_calls.retrying(self._attempts))(once)
@@ -133,9 +137,7 @@ class AsyncDetector:
         attempts: int = _ATTEMPTS,
     ) -> None:
         """As Detector."""
-        self._client = httpx.AsyncClient(
-            base_url=url, timeout=_timeout(timeout_s), headers=_credentials(api_key, token)
-        )
+        self._client = httpx.AsyncClient(base_url=url, timeout=_timeout(timeout_s), headers=credentials(api_key, token))
         self._attempts = attempts
 
     async def __aenter__(self) -> Self:
@@ -145,6 +147,11 @@ class AsyncDetector:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    @property
+    def url(self) -> str:
+        """Where the gateway is."""
+        return str(self._client.base_url)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -190,7 +197,7 @@ class AsyncDetector:
     async def _ask(self, call: Call) -> Any:
         async def once() -> Any:
             with call.opened() as request:
-                return _calls.answer_of(await self._client.post(**request))
+                return answer_of(await self._client.post(**request))
 
         with _calls.unreachable(self._client.base_url):
             return await tenacity.AsyncRetrying(**_calls.retrying(self._attempts))(once)
@@ -198,11 +205,3 @@ class AsyncDetector:
 
 def _timeout(seconds: float) -> httpx.Timeout:
     return httpx.Timeout(seconds, connect=min(seconds, _CONNECT_S))
-
-
-def _credentials(api_key: str | None, token: str | None) -> dict[str, str]:
-    if api_key and token:
-        raise ValueError("give an api_key or a token, not both")
-    if api_key:
-        return {"X-API-Key": api_key}
-    return {"Authorization": f"Bearer {token}"} if token else {}

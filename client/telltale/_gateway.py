@@ -11,6 +11,12 @@ import httpx
 # An order that is waited for may take as long as the gateway lets it, and this much more on the way.
 _ORDER_TIMEOUT_S = 600.0
 _TIMEOUT_S = 30.0
+# What its answers must have, to be its answers.
+_MODEL = frozenset({"name", "manifest", "rollout", "live", "ready", "versions", "canary", "gateways"})
+_EVENT = frozenset({"at", "action", "version", "who", "why"})
+_DIFF = frozenset({"detector", "golden", "traffic"})
+_RECEIPT = frozenset({"done", "next"})
+_PROBLEM = frozenset({"detail", "hint", "code"})
 
 
 class GatewayProblem(Exception):
@@ -39,12 +45,11 @@ class GatewayProblem(Exception):
 
 
 class Gateway:
-    """A connection to one gateway."""
+    """A connection to one gateway. Every method raises GatewayProblem, and asks once."""
 
-    def __init__(self, url: str, key: str | None = None) -> None:
-        """``key`` is one that may operate, where the gateway asks for one."""
-        headers = {"X-API-Key": key} if key else {}
-        self._client = httpx.Client(base_url=url, timeout=_TIMEOUT_S, headers=headers)
+    def __init__(self, url: str, key: str | None = None, *, token: str | None = None) -> None:
+        """``key`` or ``token`` is one that may operate, where the gateway asks for one."""
+        self._client = httpx.Client(base_url=url, timeout=_TIMEOUT_S, headers=credentials(key, token))
 
     def __enter__(self) -> Self:
         return self
@@ -56,48 +61,97 @@ class Gateway:
 
     def models(self) -> list[dict[str, Any]]:
         """All detectors, as GET /models gives them."""
-        models: list[dict[str, Any]] = self._ask("GET", "/models")
-        return models
+        return self._several(_MODEL, "GET", "/models")
 
     def model(self, name: str) -> dict[str, Any]:
         """One detector."""
-        model: dict[str, Any] = self._ask("GET", f"/models/{name}")
-        return model
+        return self._one(_MODEL, "GET", f"/models/{name}")
 
     def history(self, name: str) -> list[dict[str, Any]]:
         """What was done to a detector's versions, oldest first."""
-        events: list[dict[str, Any]] = self._ask("GET", f"/models/{name}/history")
-        return events
+        return self._several(_EVENT, "GET", f"/models/{name}/history")
 
     def diff(self, name: str, left: int, right: int) -> dict[str, Any]:
         """How the scores of two versions differ."""
-        diff: dict[str, Any] = self._ask("GET", f"/models/{name}/diff", params={"left": left, "right": right})
-        return diff
+        return self._one(_DIFF, "GET", f"/models/{name}/diff", params={"left": left, "right": right})
 
     def order(self, name: str, **order: Any) -> dict[str, Any]:
         """Change which version answers; the receipt says what was done and what happens next."""
-        receipt: dict[str, Any] = self._ask("POST", f"/models/{name}/rollout", json=order, timeout=_ORDER_TIMEOUT_S)
-        return receipt
+        return self._one(_RECEIPT, "POST", f"/models/{name}/rollout", json=order, timeout=_ORDER_TIMEOUT_S)
 
-    def _ask(self, method: str, path: str, **request: Any) -> Any:
+    def _one(self, fields: frozenset[str], method: str, path: str, **request: Any) -> dict[str, Any]:
+        response = self._ask(method, path, **request)
+        answer: dict[str, Any] = answer_of(response)
+        if not _has(fields, answer):
+            raise _not_telltale(response, "is not what was asked for")
+        return answer
+
+    def _several(self, fields: frozenset[str], method: str, path: str) -> list[dict[str, Any]]:
+        response = self._ask(method, path)
+        answer: list[dict[str, Any]] = answer_of(response)
+        if not isinstance(answer, list) or not all(_has(fields, each) for each in answer):
+            raise _not_telltale(response, "is not what was asked for")
+        return answer
+
+    def _ask(self, method: str, path: str, **request: Any) -> httpx.Response:
         try:
-            response = self._client.request(method, path, **request)
+            return self._client.request(method, path, **request)
         except httpx.TransportError as error:
             raise GatewayProblem(
                 f"{self._client.base_url} cannot be reached: {error}", "Is the gateway running there?", "unreachable"
             ) from error
-        if response.status_code == HTTPStatus.OK:
-            return response.json()
-        raise problem_of(response)
 
 
-def problem_of(response: httpx.Response) -> GatewayProblem:
+def credentials(api_key: str | None, token: str | None) -> dict[str, str]:
+    """The header that lets a caller in; none without either.
+
+    Raises:
+        ValueError: both are given.
+    """
+    if api_key and token:
+        raise ValueError("give an api_key or a token, not both")
+    if api_key:
+        return {"X-API-Key": api_key}
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def answer_of(response: httpx.Response) -> Any:
+    """The JSON of an answer.
+
+    Raises:
+        GatewayProblem: the gateway says no, or what answers is no gateway of Telltale.
+    """
+    if response.status_code != HTTPStatus.OK:
+        raise _problem_of(response)
+    try:
+        return response.json()
+    except ValueError as error:
+        raise _not_telltale(response, "is not JSON") from error
+
+
+def _problem_of(response: httpx.Response) -> GatewayProblem:
     """What an answer other than 200 says."""
     wait = response.headers.get("Retry-After", "")
     how: dict[str, Any] = {"status": response.status_code, "retry_after_s": float(wait) if wait.isdigit() else None}
-    if response.headers.get("content-type") == "application/problem+json":
+    try:
         problem = response.json()
-        how["request_id"] = problem.get("request_id")
-        return GatewayProblem(problem["detail"], problem["hint"], problem["code"], **how)
-    said = f"HTTP {response.status_code}: {response.text[:200]}"
-    return GatewayProblem(said, "Is this Telltale?", "unexpected", **how)
+    except ValueError:
+        problem = None
+    if not _has(_PROBLEM, problem):
+        return _not_telltale(response, f"is no problem as Telltale words them ({response.text[:200]})", **how)
+    how["request_id"] = problem.get("request_id")
+    return GatewayProblem(problem["detail"], problem["hint"], problem["code"], **how)
+
+
+def _not_telltale(response: httpx.Response, why: str, **how: Any) -> GatewayProblem:
+    return GatewayProblem(
+        f"{response.request.url} answered HTTP {response.status_code}, and the answer {why}: no Telltale gateway "
+        "answers so, or it is of another version than this client.",
+        "Check the URL (--url, TELLTALE_URL): it must be that of a gateway, not of another server or a proxy's page.",
+        "unexpected",
+        **how,
+    )
+
+
+def _has(fields: frozenset[str], answer: Any) -> bool:
+    return isinstance(answer, dict) and fields <= answer.keys()

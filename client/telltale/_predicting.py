@@ -3,35 +3,58 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import contextlib
-import os
+import itertools
 import sys
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from telltale._detector import Detector
+from telltale._access import Access, access_of
+from telltale._answered import Format
+from telltale._detector import AsyncDetector, Detector
 from telltale._gateway import GatewayProblem
 from telltale._local import CannotStart
 from telltale._printing import printable
-from telltale._records import Answer, Format, Records
-from telltale._results import UnexpectedAnswer
+from telltale._reading import UnexpectedAnswer
+from telltale._records import Answer, Records
+from telltale._verdict import Label
 
 # Of one file; of several, DONE or FAILED.
-STATUS = {"real": 0, "fake": 1, "uncertain": 2}
-DONE, FAILED, MISUSED = 0, 3, 64
+STATUS: dict[Label, int] = {"real": 0, "fake": 1, "uncertain": 2}
+DONE, FAILED, MISUSED, INTERRUPTED = 0, 3, 64, 130
 
 
-def add_predict_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add it to a command line."""
+@dataclass
+class _Tally:
+    """What is kept of the answers, of which there may be more than memory holds."""
+
+    answered: int
+    label: Label | None = None
+    failed: list[Answer] = field(default_factory=list)
+
+    def count(self, answer: Answer) -> None:
+        if answer.verdict is None:
+            self.failed.append(answer)
+        else:
+            self.answered += 1
+            self.label = answer.verdict.label
+
+
+def add_predict_command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], url: argparse.ArgumentParser
+) -> None:
+    """Add it to a command line; ``url`` is the option that says whom to ask."""
     predict = commands.add_parser(
         "predict",
+        parents=[url],
         help="is it fake?",
         description="Ask whether files are fake. Exit status, of one file: 0 real, 1 fake, 2 uncertain; of several: 0 "
-        "when all were answered. 3 when one could not be, 64 when the command line is wrong.",
+        "when all were answered. 3 when one could not be, 64 when the command line is wrong, 130 after Ctrl-C.",
     )
     predict.add_argument("files", nargs="+", type=Path, metavar="FILE", help="video, image, sound, or folder")
     shape = predict.add_mutually_exclusive_group()
@@ -52,59 +75,75 @@ def run_predict_command(options: argparse.Namespace) -> int:
     """Do it; the exit status is described above."""
     try:
         files = list(_files(options.files, recursive=options.recursive, but=options.out))
+        access = None if options.local else access_of(options)
         records = Records.opened(options.out, _format(options), resume=options.resume)
     except (ValueError, OSError) as error:
         sys.stderr.write(f"{printable(str(error))}\n")
         return MISUSED
+    todo = [file for file in files if str(file) not in records.answered]
+    tally = _Tally(len(files) - len(todo), records.answered.get(str(files[0])))
+    if tally.answered:
+        sys.stderr.write(f"{tally.answered} of {len(files)} are answered already.\n")
     try:
-        with records, _detector(options) as detector:
-            return _ask_all(detector, files, records, options)
+        with records, _reached(access) as gateway:
+            asyncio.run(_ask_all(gateway, todo, records, tally, options))
     except CannotStart as error:
         sys.stderr.write(f"{error}\n")
         return FAILED
-
-
-def _ask_all(detector: Detector, files: Sequence[Path], records: Records, options: argparse.Namespace) -> int:
-    todo = [file for file in files if str(file) not in records.answered]
-    if len(todo) < len(files):
-        sys.stderr.write(f"{len(files) - len(todo)} of {len(files)} are answered already.\n")
-    answers: list[Answer] = []
-    with ThreadPoolExecutor(options.jobs) as pool, _bar(len(todo)) as bar:
-        asked = [pool.submit(_ask, detector, file, options) for file in todo]
-        try:
-            for future in as_completed(asked):
-                answers.append(future.result())
-                records.write(answers[-1])
-                bar.advance(bar.task_ids[0])
-        except BaseException:
-            _forget(asked)
-            raise
-    failed = [answer for answer in answers if answer.verdict is None]
-    for answer in failed:
+    except KeyboardInterrupt:
+        there = f" in {options.out}; --resume goes on there" if options.out is not None else ""
+        sys.stderr.write(printable(f"Interrupted: {tally.answered} of {len(files)} are answered{there}.") + "\n")
+        return INTERRUPTED
+    for answer in tally.failed:
         sys.stderr.write(f"{printable(answer.path)}: {printable(answer.error or '')}\n")
-    if failed:
+    if tally.failed:
         return FAILED
-    labels = {**records.answered, **{a.path: a.verdict.label for a in answers if a.verdict is not None}}
-    return STATUS[labels[str(files[0])]] if len(files) == 1 else DONE
+    return STATUS[tally.label] if len(files) == 1 and tally.label is not None else DONE
 
 
-def _ask(detector: Detector, file: Path, options: argparse.Namespace) -> Answer:
+async def _ask_all(
+    access: Access, todo: Sequence[Path], records: Records, tally: _Tally, options: argparse.Namespace
+) -> None:
+    async with AsyncDetector(access.url, api_key=access.api_key, token=access.token) as detector:
+        with _bar(len(todo)) as bar:
+            async with contextlib.aclosing(_answers(detector, todo, options)) as answers:
+                async for answer in answers:
+                    records.write(answer)
+                    tally.count(answer)
+                    bar.advance(bar.task_ids[0])
+
+
+async def _answers(
+    detector: AsyncDetector, todo: Sequence[Path], options: argparse.Namespace
+) -> AsyncGenerator[Answer, None]:
+    """Answers as they come, ``--jobs`` asked for at a time; what is still asked for when it is closed is let go."""
+    waiting = (_ask(detector, file, options) for file in todo)
+    asked = {asyncio.create_task(each) for each in itertools.islice(waiting, options.jobs)}
+    try:
+        while asked:
+            done, asked = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                yield task.result()
+            asked |= {asyncio.create_task(each) for each in itertools.islice(waiting, len(done))}
+    finally:
+        for task in asked:
+            task.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+
+
+async def _ask(detector: AsyncDetector, file: Path, options: argparse.Namespace) -> Answer:
     names = options.detectors.split(",") if options.detectors else None
     try:
-        verdict = detector.predict(file, fps=options.fps, max_frames=options.max_frames, detectors=names)
+        verdict = await detector.predict(file, fps=options.fps, max_frames=options.max_frames, detectors=names)
     except GatewayProblem as problem:
         return Answer(str(file), None, f"{problem.detail} {problem.hint}")
-    except (OSError, UnexpectedAnswer) as error:
+    except UnexpectedAnswer as error:
+        return Answer(str(file), None, f"{error} It came from {detector.url}. Check the URL.")
+    except OSError as error:
         return Answer(str(file), None, str(error))
     except Exception as error:  # whatever one file does to us, the others are still to be answered
         return Answer(str(file), None, f"{type(error).__name__}: {error}")
     return Answer(str(file), verdict, None)
-
-
-def _forget(asked: Sequence[Future[Answer]]) -> None:
-    """Interrupted: what has not begun never shall."""
-    for future in asked:
-        future.cancel()
 
 
 def _files(named: Sequence[Path], *, recursive: bool, but: Path | None) -> Iterator[Path]:
@@ -140,11 +179,13 @@ def _format(options: argparse.Namespace) -> Format:
 
 
 @contextlib.contextmanager
-def _detector(options: argparse.Namespace) -> Iterator[Detector]:
-    key, token = os.environ.get("TELLTALE_API_KEY"), os.environ.get("TELLTALE_TOKEN")
-    opened = Detector.local() if options.local else Detector(options.url, api_key=key, token=token)
-    with opened as detector:
-        yield detector
+def _reached(access: Access | None) -> Iterator[Access]:
+    """The gateway that is to be asked; one of our own, for as long as it takes, where none is named."""
+    if access is not None:
+        yield access
+        return
+    with Detector.local() as started:
+        yield Access(started.url, None, None)
 
 
 def _bar(total: int) -> Progress:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
+import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self, TextIO
+from typing import Self, TextIO
 
+from telltale._answered import COLUMNS, Format, csv_record, read_answered
 from telltale._printing import printable
-from telltale._results import Verdict
-
-Format = Literal["text", "json", "csv"]
-_COLUMNS = ("path", "label", "score", "confidence", "modality", "version", "degraded", "sha256", "error")
+from telltale._verdict import Label, Verdict
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ class Records:
 
     stream: TextIO
     format: Format
-    answered: Mapping[str, str] = field(default_factory=dict)
+    answered: Mapping[str, Label] = field(default_factory=dict)
     mine: bool = False
 
     @classmethod
@@ -42,7 +40,7 @@ class Records:
         """Open the file, or standard output.
 
         Raises:
-            ValueError: the file is there and it is not to be continued, or there is none that could be.
+            ValueError: the file is there and is not to be continued, or cannot be, or there is none that could be.
             OSError: it cannot be written.
         """
         if path is None:
@@ -55,9 +53,11 @@ class Records:
             return records
         if path.exists() and not resume:
             raise ValueError(f"{path} is there already; --resume goes on with it")
-        answered = dict(_answered(path, format)) if path.exists() else {}
+        answered: Mapping[str, Label] = {}
         if path.exists():
-            _drop_unfinished_line(path)
+            held = read_answered(path, format)
+            answered = held.answered
+            os.truncate(path, held.size)  # what was being written when it was killed is no record
         records = cls(
             path.open("a", encoding="utf-8", errors="surrogateescape", newline=""), format, answered, mine=True
         )
@@ -77,28 +77,28 @@ class Records:
     def begin(self) -> None:
         """The header, where there is one."""
         if self.format == "csv":
-            self._line(_csv_line(_COLUMNS))
+            self._put(csv_record(COLUMNS))
 
     def write(self, answer: Answer) -> None:
         """One answer, whole before the next begins."""
         if self.format == "json":
             said = {"path": answer.path, **(answer.verdict.raw if answer.verdict else {"error": answer.error})}
-            self._line(json.dumps(said))
+            self._put(json.dumps(said) + "\n")
         elif self.format == "csv":
-            self._line(_csv_line(_row(answer)))
+            self._put(csv_record(_row(answer)))
         elif answer.verdict is not None:
-            self._line(_sentence(answer.path, answer.verdict))
+            self._put(_sentence(answer.path, answer.verdict) + "\n")
 
-    def _line(self, text: str) -> None:
-        self.stream.write(text + "\n")
+    def _put(self, record: str) -> None:
+        self.stream.write(record)
         self.stream.flush()
 
 
 def _row(answer: Answer) -> tuple[object, ...]:
     verdict = answer.verdict
     if verdict is None:
-        return (answer.path, *[""] * (len(_COLUMNS) - 2), answer.error)
-    return (answer.path, *(getattr(verdict, column) for column in _COLUMNS[1:-1]), "")
+        return (answer.path, *[""] * (len(COLUMNS) - 2), answer.error)
+    return (answer.path, *(getattr(verdict, column) for column in COLUMNS[1:-1]), "")
 
 
 def _sentence(path: str, verdict: Verdict) -> str:
@@ -106,30 +106,3 @@ def _sentence(path: str, verdict: Verdict) -> str:
     what = f"  {likeliest.replace('_', ' ')}" if verdict.label == "fake" and likeliest else ""
     degraded = "  (degraded: not every detector could answer)" if verdict.degraded else ""
     return f"{printable(path)}: {verdict.label.upper()}  P(fake) = {verdict.score:.3f}{what}{degraded}"
-
-
-def _csv_line(values: tuple[object, ...]) -> str:
-    line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(values)
-    return line.getvalue()
-
-
-def _answered(path: Path, format: Format) -> Iterator[tuple[str, str]]:  # noqa: A002 it is one
-    """The paths that have a verdict, with its label; what failed is asked again."""
-    text = path.read_text(encoding="utf-8", errors="surrogateescape")
-    whole = text[: text.rfind("\n") + 1]
-    if format == "csv":
-        for row in csv.DictReader(io.StringIO(whole)):
-            if row.get("label"):
-                yield row["path"], row["label"]
-        return
-    for line in whole.splitlines():
-        said = json.loads(line)
-        if "label" in said:
-            yield said["path"], said["label"]
-
-
-def _drop_unfinished_line(path: Path) -> None:
-    """What was being written when it was killed is no line."""
-    with path.open("rb+") as stream:
-        stream.truncate(stream.read().rfind(b"\n") + 1)

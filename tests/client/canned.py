@@ -36,7 +36,23 @@ VERDICT: dict[str, Any] = {
             "weight": 1.0,
             "contribution": 2.1,
             "items": 3,
+            "min_items": 1,
+            "tracks": 1,
             "latency_ms": 12.5,
+            "heatmaps": [
+                {
+                    "method": "occlusion",
+                    "version": 1,
+                    "t": 0.5,
+                    "until": 0.5,
+                    "track": 0,
+                    "box": [1.0, 2.0, 3.0, 4.0],
+                    "score": 0.9,
+                    "grid": [[0.1, -0.2], [0.3, 0.0]],
+                }
+            ],
+            "heatmaps_missing": None,
+            "instead_of": None,
             "of_a_newer_gateway": True,
         }
     ],
@@ -44,14 +60,53 @@ VERDICT: dict[str, Any] = {
         {"t": 0.5, "score": 0.9, "faces": [{"track": 0, "box": [1.0, 2.0, 3.0, 4.0], "score": 0.9}]},
         {"t": 1.0, "score": None, "faces": []},
     ],
-    "tracks": [{"track": 0, "score": 0.9, "first_t": 0.5, "last_t": 0.5, "frames": 1, "quality": 0.7}],
+    "tracks": [
+        {"track": 0, "score": 0.9, "first_t": 0.5, "last_t": 0.5, "frames": 1, "quality": 0.7, "thumbnail": None}
+    ],
     "audio_segments": [{"start": 0.0, "end": 4.0, "score": 0.2}],
+    "findings": {
+        "likeliest": "face_swap",
+        "decisive": "face-blend",
+        "face": 0,
+        "suspicious": [{"of": "picture", "start": 0.0, "end": 0.75, "peak": 0.9}],
+        "unheard": [{"start": 4.0, "end": 5.0}],
+        "temporal": {
+            "frames": 2,
+            "mean": 0.9,
+            "variance": 0.0,
+            "lowest": 0.9,
+            "highest": 0.9,
+            "consistency": 1.0,
+            "slope": 0.0,
+            "trend": "stable",
+        },
+        "regions": [{"detector": "face-blend", "t": 0.5, "track": 0, "box": [1.0, 2.0, 1.5, 2.0], "share": 0.75}],
+        "agreement": [],
+        "frames": 2,
+        "frames_without_face": 1,
+        "faces": 1,
+        "faces_unjudged": 0,
+    },
+    "rules": {"uncertain": [0.25, 0.75], "min_face_quality": 0.2, "contradiction": 0.8},
     "explanation": ["P(fake) is 0.90: fake."],
     "degraded": False,
     "version": "face-blend:1",
     "latency_ms": 120.0,
     "timings_ms": {"decode": 20.0},
-    "meta": {"container": "mp4", "src_fps": 25.0},
+    "meta": {
+        "src_fps": 25.0,
+        "total_frames": 25,
+        "used_step": 12,
+        "face_frames": 1,
+        "face_detect_rate": 0.5,
+        "duration_s": 1.0,
+        "width": 8,
+        "height": 8,
+        "container": "mp4",
+        "video_codec": "h264",
+        "audio_codec": "aac",
+        "variable_frame_rate": False,
+    },
 }
 
 
@@ -93,8 +148,13 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     canned: Canned
 
+    def do_GET(self) -> None:
+        self._answer(b"")
+
     def do_POST(self) -> None:
-        body = self._body()
+        self._answer(self._body())
+
+    def _answer(self, body: bytes) -> None:
         status, said, retry_after = self.canned.next(self.path, dict(self.headers), body)
         content = said.encode() if isinstance(said, str) else json.dumps(said).encode()
         self.send_response(status)

@@ -61,6 +61,8 @@ def test_predict(detector: Detector, media: dict[str, Path]) -> None:
     verdict = detector.predict(media["video"], max_frames=2, explain=True)
     check(Verdict, verdict)
     assert (verdict.modality, verdict.filename, len(verdict.frame_samples)) == ("video", "face.mp4", 2)
+    assert any(found.heatmaps for found in verdict.detectors)
+    assert verdict.findings.frames == 2
     assert detector.predict(media["image"].read_bytes()).modality == "image"
 
 

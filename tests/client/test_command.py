@@ -7,11 +7,12 @@ import json
 import os
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 from typing import Any
 
 import pytest
-from telltale import Detector
+from telltale import AsyncDetector, Verdict
 from telltale.__main__ import main
 
 from tests.client.canned import VERDICT, canned, problem, verdict
@@ -27,12 +28,19 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("label", "status"), [("real", 0), ("fake", 1), ("uncertain", 2)])
+@pytest.mark.parametrize(
+    "words", [[], ["--json"], ["--csv"], ["--json", "--out", "out"], ["--csv", "--out", "out"]], ids=" ".join
+)
 def test_of_one_file_the_exit_status_is_the_verdict(
-    folder: Path, label: str, status: int, capsys: pytest.CaptureFixture[str]
+    folder: Path, label: str, status: int, words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
+    out = folder.parent / "out"
+    words = [str(out) if word == "out" else word for word in words]
     with canned((200, verdict(label=label))) as gateway:
-        assert main(["--url", gateway.url, "predict", str(folder / "a.mp4")]) == status
-    assert f"{label.upper()}  P(fake) = 0.900" in capsys.readouterr().out
+        assert main(["--url", gateway.url, "predict", *words, str(folder / "a.mp4")]) == status
+    printed = capsys.readouterr().out
+    said = out.read_text() if "--out" in words else printed
+    assert (label if words else f"{label.upper()}  P(fake) = 0.900") in said
 
 
 def test_of_several_files_it_is_zero_when_all_were_answered(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -162,14 +170,14 @@ def test_whatever_fails_is_not_mistaken_for_a_verdict(folder: Path, capsys: pyte
 
 
 def test_one_file_that_breaks_us_does_not_end_the_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = Detector.predict
+    asked = AsyncDetector.predict
 
-    def breaking(self: Detector, media: Path, **how: Any) -> Any:
+    async def breaking(self: AsyncDetector, media: Path, **how: Any) -> Any:
         if media.name == "a.mp4":
             raise RuntimeError("of our own")
-        return asked(self, media, **how)
+        return await asked(self, media, **how)
 
-    monkeypatch.setattr(Detector, "predict", breaking)
+    monkeypatch.setattr(AsyncDetector, "predict", breaking)
     out = folder.parent / "out"
     with canned((200, VERDICT)) as gateway:
         assert main(["--url", gateway.url, "predict", "--recursive", str(folder), "--out", str(out)]) == 3
@@ -178,9 +186,22 @@ def test_one_file_that_breaks_us_does_not_end_the_folder(folder: Path, monkeypat
     assert failed["error"] == "RuntimeError: of our own"
 
 
-def test_a_token_is_taken_from_the_environment(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TELLTALE_TOKEN", "ey.token")
+def test_a_folder_is_never_held_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(30):
+        (tmp_path / f"{number}.mp4").write_bytes(b"media")
+    asked = AsyncDetector.predict
+    given: list[weakref.ref[Verdict]] = []
+    held: list[int] = []
+
+    async def counting(self: AsyncDetector, media: Path, **how: Any) -> Verdict:
+        found = await asked(self, media, **how)
+        held.append(sum(each() is not None for each in given))
+        given.append(weakref.ref(found))
+        return found
+
+    monkeypatch.setattr(AsyncDetector, "predict", counting)
     with canned((200, VERDICT)) as gateway:
-        assert main(["--url", gateway.url, "predict", str(folder / "a.mp4")]) == 1
-    ((_, headers, _),) = gateway.asked
-    assert headers["Authorization"] == "Bearer ey.token"
+        words = ["predict", "--recursive", str(tmp_path), "--out", str(tmp_path / "out"), "--jobs", "2"]
+        assert main(["--url", gateway.url, *words]) == 0
+    assert len(given) == 30
+    assert max(held) <= 4

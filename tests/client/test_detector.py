@@ -17,6 +17,8 @@ from telltale import (
     FaceScore,
     GatewayProblem,
     PartialScore,
+    Rules,
+    SuspiciousStretch,
     UnexpectedAnswer,
     Verdict,
 )
@@ -88,6 +90,12 @@ def test_a_verdict_is_typed_and_the_file_is_sent(clip: Path, asynchronous: bool)
     assert found.detectors[0].contribution == 2.1
     assert found.frame_samples[0].faces == (FaceScore(0, (1.0, 2.0, 3.0, 4.0), 0.9),)
     assert found.frame_samples[1].score is None
+    assert found.detectors[0].heatmaps[0].grid == ((0.1, -0.2), (0.3, 0.0))
+    assert found.detectors[0].heatmaps[0].box == (1.0, 2.0, 3.0, 4.0)
+    assert found.findings.suspicious == (SuspiciousStretch("picture", 0.0, 0.75, 0.9),)
+    assert found.findings.temporal is not None
+    assert (found.findings.temporal.trend, found.findings.regions[0].share) == ("stable", 0.75)
+    assert found.rules == Rules((0.25, 0.75), 0.2, 0.8)
     assert found.raw["detectors"][0]["of_a_newer_gateway"]
     path, headers, body = gateway.asked[0]
     assert path == "/predict?explain=true&fps=2.0&max_frames=4&detectors=a%2Cb"
