@@ -1,6 +1,7 @@
 """What the gateway can answer instead of a Verdict.
 
     TelltaleError
+      MalformedRequest         400  what was sent cannot be read as HTTP
       BadParameter             400  a query parameter is out of its range
       UnknownDetector          400  a detector was asked for that does not exist
       BadUpload                400  the body is not one multipart upload with a part named file
@@ -44,6 +45,7 @@ __all__ = [
     "BadParameter",
     "BadUpload",
     "Busy",
+    "MalformedRequest",
     "NoDetectorAvailable",
     "NoRoom",
     "NotAllowed",
@@ -95,6 +97,12 @@ class TelltaleError(Exception):
             hint=self.hint,
             request_id=request_id,
         )
+
+
+class MalformedRequest(TelltaleError):
+    """What was sent cannot be read as HTTP; under the code and the title of what else HTTP itself calls bad."""
+
+    status, code, title = 400, "bad_request", "Bad Request"
 
 
 class BadParameter(TelltaleError):

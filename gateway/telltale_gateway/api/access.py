@@ -14,11 +14,12 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from telltale_asgi.problems import answer
+from telltale_asgi.requests import malformed_of
 
 from telltale_gateway import security
 from telltale_gateway.api.operators import operator
 from telltale_gateway.api.uploads import FORM_TYPE, takes_uploads
-from telltale_gateway.errors import BadUpload, TelltaleError, UploadTimeout, UploadTooLarge
+from telltale_gateway.errors import BadUpload, MalformedRequest, TelltaleError, UploadTimeout, UploadTooLarge
 
 KEY_HEADER = "X-API-Key"
 # What says that the service is alive, and what describes it.
@@ -45,8 +46,10 @@ class Access:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
+        receive = _readable(scope, receive)
         structlog.contextvars.bind_contextvars(caller=None)
         try:
+            _must_be_readable(scope)
             await _admit(scope, headers)
             if needed(scope["method"], scope["path"]) == "operate":
                 operator(Request(scope))
@@ -56,6 +59,23 @@ class Access:
             await answer(error, scope)(scope, receive, send)
             return
         await self._app(scope, receive, send)
+
+
+def _must_be_readable(scope: Scope) -> None:
+    words = malformed_of(scope)
+    if words is not None:
+        raise MalformedRequest(words, "Speak HTTP/1.1, with headers of 64 kB at most.")
+
+
+def _readable(scope: Scope, receive: Receive) -> Receive:
+    """What is read of a body, until it cannot be."""
+
+    async def readable() -> Message:
+        message = await receive()
+        _must_be_readable(scope)
+        return message
+
+    return readable
 
 
 async def _admit(scope: Scope, headers: Headers) -> None:
