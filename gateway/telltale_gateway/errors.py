@@ -10,6 +10,7 @@
       NotAuthenticated         401  the key or token is missing or wrong
       NotAllowed               403  who asks may not do this
       UnknownModel             404  no detector of that name
+      UnknownVersion           404  the detector has no version of that number
       UnknownFile              404  no file of that name is kept, or no longer
       UploadTimeout            408  the upload took too long to arrive
       OrderRefused             409  the order cannot be carried out as things stand
@@ -60,6 +61,7 @@ __all__ = [
     "UnknownDetector",
     "UnknownFile",
     "UnknownModel",
+    "UnknownVersion",
     "UploadTimeout",
     "UploadTooLarge",
     "UpstreamProblem",
@@ -139,6 +141,12 @@ class UnknownModel(TelltaleError):
     """No detector of that name."""
 
     status, code, title = 404, "unknown_model", "Unknown model"
+
+
+class UnknownVersion(TelltaleError):
+    """The detector has no version of that number."""
+
+    status, code, title = 404, "unknown_version", "Unknown version"
 
 
 class UnknownFile(TelltaleError):

@@ -261,6 +261,8 @@ def test_a_path_that_does_not_exist_and_a_method_that_does_not_fit(gateway: http
     problem_of(gateway.get("/nowhere"), 404, "not_found")
     problem_of(gateway.put("/predict"), 405, "method_not_allowed")
     problem_of(gateway.get("/models/toy-fase"), 404, "unknown_model")
+    problem = problem_of(gateway.get("/models/toy-face/diff?left=1&right=999"), 404, "unknown_version")
+    assert (problem.detail, problem.hint) == ("toy-face has no version 999.", "There are: 1.")
 
 
 @pytest.mark.parametrize(("given", "kept"), [("order-66", True), ("a b", False), ("x" * 65, False), ("<b>", False)])
@@ -290,6 +292,8 @@ def test_models_tell_their_cards_while_the_servers_are_down(gateway: httpx.Clien
     assert not face["ready"]
     assert face["cards"]["1"]["artifact"]["sha256"]
     assert gateway.get("/models/toy-face").json() == face
+    (name,) = face["gateways"]
+    assert re.fullmatch(r"gateway-[0-9a-f]{8}", name)
 
 
 def test_metrics_count_by_route_and_never_by_path(gateway: httpx.Client) -> None:

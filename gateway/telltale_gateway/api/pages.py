@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from html import escape
 from typing import Any
 
@@ -14,10 +15,14 @@ PAGES = ("/docs", "/redoc")
 
 
 def install_pages(app: FastAPI) -> None:
-    """Have the application answer them."""
+    """Have the application answer them; they are written once, when first asked for."""
+
+    @cache
+    def written() -> bytes:
+        return "".join(_page(app.openapi())).encode()
 
     async def page() -> HTMLResponse:
-        return HTMLResponse("".join(_page(app.openapi())))
+        return HTMLResponse(written())
 
     for path in PAGES:
         app.add_api_route(path, page, include_in_schema=False)
