@@ -78,7 +78,7 @@ def _not_json(error: SettingsError) -> str:
     field = str(error).partition('"')[2].partition('"')[0]
     name = f"TELLTALE_{field}".upper()
     given = sorted(each for each in os.environ if each.upper() == name or each.upper().startswith(f"{name}__"))
-    return f"{' or '.join(given) or name}: lists and tables are written as JSON, such as [\"https://example.com\"]."
+    return f'{" or ".join(given) or name}: lists and tables are written as JSON, such as ["https://example.com"].'
 
 
 def why_not(settings: Settings, host: str) -> str | None:

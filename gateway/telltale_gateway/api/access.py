@@ -13,12 +13,13 @@ from fastapi.routing import iter_route_contexts
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from telltale_asgi.forms import FORM_TYPE
 from telltale_asgi.problems import answer
 from telltale_asgi.requests import malformed_of
 
 from telltale_gateway import security
 from telltale_gateway.api.operators import operator
-from telltale_gateway.api.uploads import FORM_TYPE, takes_uploads
+from telltale_gateway.api.uploads import takes_uploads
 from telltale_gateway.errors import BadUpload, MalformedRequest, TelltaleError, UploadTimeout, UploadTooLarge
 
 KEY_HEADER = "X-API-Key"
