@@ -69,7 +69,7 @@ class SharedSecret:
 class Jwks:
     """The keys that an issuer publishes (RFC 7517), fetched when needed and kept for five minutes.
 
-    Nobody whose key is here waits for those who name another: the lock is for asking the issuer, which may hang.
+    Nobody whose key is fresh waits for those who name another: the lock is for asking the issuer, which may hang.
     """
 
     def __init__(self, url: str) -> None:
@@ -105,11 +105,14 @@ class Jwks:
         await self._client.aclose()
 
     def _may_use(self, kid: str, *, asking: bool = False) -> bool:
-        """Whether the key is here and need not be asked for: it is fresh, or the issuer was asked in vain, or is."""
+        """Whether the key is here and need not be asked for: it is fresh, or the issuer failed and is not to be asked.
+
+        A stale key waits where nothing is known to be wrong with the issuer, who may have withdrawn it.
+        """
         now = time.monotonic()
         age = now - self._fetched
-        in_vain = self._failure is not None and now - self._asked <= _ASK_AGAIN_AFTER_S
-        return kid in self._keys and (age <= _FRESH_FOR_S or (age <= _USED_FOR_S and (in_vain or asking)))
+        in_vain = self._failure is not None and (asking or now - self._asked <= _ASK_AGAIN_AFTER_S)
+        return kid in self._keys and (age <= _FRESH_FOR_S or (in_vain and age <= _USED_FOR_S))
 
     async def _refresh(self, kid: str) -> None:
         """Have the key here.
@@ -200,7 +203,7 @@ def _usable(document: Any) -> dict[str, jwt.PyJWK]:
             continue
         try:
             key = jwt.PyJWK.from_dict(entry)
-        except jwt.PyJWTError:  # of a kind that we do not know: no token can be checked with it
+        except (jwt.PyJWTError, TypeError, ValueError):  # unknown or damaged: no token can be checked with it
             continue
         if isinstance(key.key_id, str) and key.algorithm_name in _ASYMMETRIC:
             usable[key.key_id] = key

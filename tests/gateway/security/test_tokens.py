@@ -197,6 +197,7 @@ def test_a_secret_that_is_published_and_a_key_for_encryption_check_no_signature(
 ) -> None:
     octets = base64.urlsafe_b64encode(SECRET.encode()).decode().rstrip("=")
     issuer.keys = [{"kty": "oct", "kid": "s", "alg": "HS256", "k": octets}, {"kty": "unheard-of", "kid": "u"}]
+    issuer.keys += [{"kty": "RSA", "kid": "d", "n": 7, "e": []}, {"kty": "RSA", "kid": "d", "n": "AA", "e": "AQAB"}]
     issuer.publish(private, "e", use="enc")
     refused(issuer.verifier, jwt.encode(claims(), SECRET, "HS256", headers={"kid": "s"}))
     refused(issuer.verifier, jwt.encode(claims(), private, "RS256", headers={"kid": "e"}))
@@ -236,8 +237,9 @@ def test_who_has_a_known_key_does_not_wait_for_made_up_ones(issuer: Issuer, priv
         issuer.answering.clear()
         made_up = [asyncio.create_task(verifier.verify(token_of(private, f"made-up-{number}"))) for number in range(4)]
         await asked(issuer, 2)
-        for age in (0.0, tokens._FRESH_FOR_S):
-            verifier._keys._fetched -= age  # type: ignore[attr-defined]
+        keys: Any = verifier._keys
+        for age, failure in ((0.0, None), (tokens._FRESH_FOR_S, KeysUnavailable("away a moment ago"))):
+            keys._fetched, keys._failure = keys._fetched - age, failure
             assert (await verifier.verify(token_of(private, "k1"))).name == "token of ada"
             assert not any(task.done() for task in made_up)
         issuer.answering.set()
