@@ -12,6 +12,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 REQUEST_ID_HEADER = "X-Request-ID"
+MALFORMED = "malformed"
+"""Where a server that hands on what cannot be read as HTTP says in the state of its scope what is wrong with it."""
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 # These are asked every few seconds, and would bury what happens.
 _PROBED = frozenset({"/health", "/metrics", "/ping"})
@@ -78,6 +80,12 @@ def refusal_of(scope: Scope) -> str | None:
     """The code of the problem that was answered; None where none was."""
     code: str | None = scope.get("state", {}).get("refusal")
     return code
+
+
+def malformed_of(scope: Scope) -> str | None:
+    """What is wrong with a request that cannot be read as HTTP, as far as it was read; None where nothing is."""
+    words: str | None = scope.get("state", {}).get(MALFORMED)
+    return words
 
 
 def route_of(scope: Scope) -> str:

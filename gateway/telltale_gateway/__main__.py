@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import uvicorn
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 from telltale_asgi.logs import write_logs_as_json
 from telltale_asgi.memory import keep_memory
 
@@ -44,6 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             name = "TELLTALE_" + "__".join(str(part) for part in problem["loc"]).upper()
             sys.stderr.write(f"{name}: {problem['msg']}\n")
         return 2
+    except SettingsError as error:
+        sys.stderr.write(_not_json(error) + "\n")
+        return 2
     refusal = why_not(settings, options.host)
     if refusal is not None:
         sys.stderr.write(refusal + "\n")
@@ -66,6 +71,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     server.run()
     stop_tracing()
     return 0 if server.started else 3
+
+
+def _not_json(error: SettingsError) -> str:
+    """The sentence for a variable that holds a list or a table, and not as JSON; the library names its field."""
+    field = str(error).partition('"')[2].partition('"')[0]
+    name = f"TELLTALE_{field}".upper()
+    given = sorted(each for each in os.environ if each.upper() == name or each.upper().startswith(f"{name}__"))
+    return f'{" or ".join(given) or name}: lists and tables are written as JSON, such as ["https://example.com"].'
 
 
 def why_not(settings: Settings, host: str) -> str | None:

@@ -1,6 +1,7 @@
 """What the gateway can answer instead of a Verdict.
 
     TelltaleError
+      MalformedRequest         400  what was sent cannot be read as HTTP
       BadParameter             400  a query parameter is out of its range
       UnknownDetector          400  a detector was asked for that does not exist
       BadUpload                400  the body is not one multipart upload with a part named file
@@ -9,6 +10,7 @@
       NotAuthenticated         401  the key or token is missing or wrong
       NotAllowed               403  who asks may not do this
       UnknownModel             404  no detector of that name
+      UnknownVersion           404  the detector has no version of that number
       UnknownFile              404  no file of that name is kept, or no longer
       UploadTimeout            408  the upload took too long to arrive
       OrderRefused             409  the order cannot be carried out as things stand
@@ -44,6 +46,7 @@ __all__ = [
     "BadParameter",
     "BadUpload",
     "Busy",
+    "MalformedRequest",
     "NoDetectorAvailable",
     "NoRoom",
     "NotAllowed",
@@ -58,6 +61,7 @@ __all__ = [
     "UnknownDetector",
     "UnknownFile",
     "UnknownModel",
+    "UnknownVersion",
     "UploadTimeout",
     "UploadTooLarge",
     "UpstreamProblem",
@@ -97,6 +101,12 @@ class TelltaleError(Exception):
         )
 
 
+class MalformedRequest(TelltaleError):
+    """What was sent cannot be read as HTTP; under the code and the title of what else HTTP itself calls bad."""
+
+    status, code, title = 400, "bad_request", "Bad Request"
+
+
 class BadParameter(TelltaleError):
     """A query parameter is out of its range."""
 
@@ -131,6 +141,12 @@ class UnknownModel(TelltaleError):
     """No detector of that name."""
 
     status, code, title = 404, "unknown_model", "Unknown model"
+
+
+class UnknownVersion(TelltaleError):
+    """The detector has no version of that number."""
+
+    status, code, title = 404, "unknown_version", "Unknown version"
 
 
 class UnknownFile(TelltaleError):

@@ -7,47 +7,89 @@ connection that there is (slow loris). Bodies have deadlines of their own, where
 from __future__ import annotations
 
 import asyncio
-import uuid
-from http import HTTPStatus
+from collections.abc import Callable
 from typing import Any
 
 import h11
-from telltale_asgi.requests import REQUEST_ID_HEADER
-from telltale_contracts import Problem
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from telltale_asgi.requests import MALFORMED
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 HEADERS_S = 15.0
 _HEAD_BYTES = 65_536
+_TOO_LONG = f"The first line and the headers are longer than {_HEAD_BYTES} bytes together."
+_TWO_LENGTHS = "Both Content-Length and Transfer-Encoding are given, and only one of them can say where the body ends."
+# What h11's words for it begin with; some of them go on with what was sent, which is never told back.
+_WRONG = {
+    "Receive buffer too long": _TOO_LONG,
+    "illegal request line": "The first line is not that of a request: METHOD TARGET HTTP/1.1.",
+    "no request line": "There is no first line.",
+    "illegal header line": "A line of the headers is not NAME: VALUE.",
+    "continuation line": "The headers begin with the continuation of one.",
+    "Illegal header name": "The name of a header has characters that it may not have.",
+    "Illegal header value": "The value of a header has characters that it may not have.",
+    "conflicting Content-Length": "Content-Length is given twice, with different values.",
+    "bad Content-Length": "Content-Length is not a number of bytes.",
+    "multiple Transfer-Encoding": "Transfer-Encoding is given twice.",
+    "Only Transfer-Encoding": "Transfer-Encoding is not chunked, the only one that is understood.",
+    "Missing mandatory Host": "The header Host is missing.",
+    "Found multiple Host": "The header Host is given twice.",
+    "Illegal method": "The method has characters that it may not have.",
+    "Illegal target": "The target has characters that it may not have.",
+    "illegal chunk header": "A chunk of the body does not begin with its length in hexadecimal digits.",
+    "malformed chunk footer": "A chunk of the body does not end where its length says.",
+    "peer": "The connection was closed before the request was complete.",
+}
+_UNKNOWN = "It cannot be read as HTTP/1.1."
+_CLOSE = (b"connection", b"close")
 
 
 class StrictConnection(h11.Connection):
     """h11, which bounds a head only while it is incomplete, and goes on after one that says twice how long its body is.
 
     The latter is how a request is smuggled past a proxy that believes the other of the two (RFC 9112, 6.1).
+    ``malformed`` is told once of what cannot be read, in words that may be answered, and of its method where that is
+    known; then nothing more is read.
     """
 
-    def next_event(self) -> Any:
-        """As h11's.
+    def __init__(self, malformed: Callable[[str, str | None], None]) -> None:
+        super().__init__(h11.SERVER, _HEAD_BYTES)
+        self._malformed = malformed
+        self._done = False
 
-        Raises:
-            RemoteProtocolError: what arrived is no request that may be answered.
-        """
-        event = super().next_event()
+    def next_event(self) -> Any:
+        """As h11's, but that it pauses where h11 raises."""
+        if self._done:
+            return h11.PAUSED
+        try:
+            event = super().next_event()
+        except h11.RemoteProtocolError as error:
+            said = str(error)
+            return self._end(next((words for start, words in _WRONG.items() if said.startswith(start)), _UNKNOWN))
         if isinstance(event, h11.Request):
             names = {name for name, _ in event.headers}
+            method = event.method.decode("ascii")
             if {b"content-length", b"transfer-encoding"} <= names:
-                raise h11.RemoteProtocolError("both Content-Length and Transfer-Encoding")
+                return self._end(_TWO_LENGTHS, method)
             if len(event.target) + sum(len(name) + len(value) for name, value in event.headers) > _HEAD_BYTES:
-                raise h11.RemoteProtocolError("the head is too long")
+                return self._end(_TOO_LONG, method)
         return event
+
+    def _end(self, words: str, method: str | None = None) -> Any:
+        self._done = True
+        self._malformed(words, method)
+        return h11.PAUSED
 
 
 class ImpatientProtocol(H11Protocol):
-    """HTTP/1.1 that hangs up on whoever has not sent the headers of a request in time."""
+    """HTTP/1.1 that hangs up on whoever has not sent the headers of a request in time.
+
+    What cannot be read is the application's to answer, so that it is answered, counted and logged like any other
+    request: the state of its scope says what is wrong, under ``MALFORMED``.
+    """
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self.conn = StrictConnection(h11.SERVER, _HEAD_BYTES)
+        self.conn = StrictConnection(self._refuse)
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -69,32 +111,48 @@ class ImpatientProtocol(H11Protocol):
         self._stop_waiting()
         super().connection_lost(exc)
 
-    def send_400_response(self, msg: str) -> None:
-        """What is no HTTP reaches no application, and is answered as a problem all the same."""
-        request_id = uuid.uuid4().hex
-        status = HTTPStatus.BAD_REQUEST
-        problem = Problem.of(
-            code="bad_request",
-            title=status.phrase,
-            status=status,
-            detail=msg,
-            hint="Speak HTTP/1.1, with headers of 64 kB at most.",
-            request_id=request_id,
+    def _refuse(self, words: str, method: str | None) -> None:
+        """Tell the application, of its request where one is under way, and let the connection end with its answer."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            cycle = self.cycle
+            cycle.scope["state"][MALFORMED] = words
+            cycle.scope["headers"] = [*cycle.scope["headers"], _CLOSE]
+            cycle.keep_alive = False
+            cycle.more_body = False
+            cycle.message_event.set()
+            return
+        self._unset_keepalive_if_required()
+        self.scope = {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": "1.1",
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme or "http",
+            "method": method or "",
+            "root_path": self.root_path,
+            "path": "",
+            "raw_path": b"",
+            "query_string": b"",
+            "headers": [_CLOSE],
+            "state": {**self.app_state, MALFORMED: words},
+        }
+        self.cycle = RequestResponseCycle(
+            scope=self.scope,
+            conn=self.conn,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            on_response=self.on_response_complete,
         )
-        body = problem.model_dump_json().encode()
-        headers = [
-            ("Content-Type", Problem.MEDIA_TYPE),
-            ("Content-Length", str(len(body))),
-            (REQUEST_ID_HEADER, request_id),
-            ("Connection", "close"),
-        ]
-        for event in (
-            h11.Response(status_code=status, headers=headers, reason=status.phrase.encode()),
-            h11.Data(data=body),
-            h11.EndOfMessage(),
-        ):
-            self.transport.write(self.conn.send(event) or b"")
-        self.transport.close()
+        self.cycle.keep_alive = self.cycle.more_body = False
+        task = self.loop.create_task(self.cycle.run_asgi(self.app))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
 
     def _expect_headers(self) -> None:
         self._deadline = self.loop.call_later(HEADERS_S, self._hang_up)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import secrets
 import socket
@@ -41,6 +42,8 @@ from telltale_gateway.security import Guard
 from telltale_gateway.serving import Backend, Replicas, TensorFlowServing, Triton
 from telltale_gateway.settings import Settings
 from telltale_gateway.telemetry import Telemetry
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -127,10 +130,9 @@ class RolloutParts:
 def rollout_parts(settings: Settings, backends: Mapping[Server, Backend]) -> RolloutParts:
     """The rollout over these servers; its loop and its mirror are the caller's to run."""
     repository = settings.model_repository
-    store, presence = (
-        RolloutStore(repository),
-        Presence(repository, f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"),
-    )
+    # Callers are told the name, and the log which machine and process it is.
+    store, presence = RolloutStore(repository), Presence(repository, f"gateway-{secrets.token_hex(4)}")
+    _log.info("%s is process %d of %s", presence.gateway, os.getpid(), socket.gethostname())
     servers = [*(url for url, _ in settings.tritons), *settings.tfserving_targets]
     prover = Prover(settings.deadlines.probe_s)
     traffic = Traffic(Usage(), Watches(CanaryRules(**settings.canary.model_dump())))

@@ -25,18 +25,9 @@ def start_tracing(settings: Tracing) -> Callable[[], None]:
     if settings.endpoint is None:
         return lambda: None
     # Only here, because it takes time and memory that nobody should spend who does not trace.
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
-    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
-    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
-    from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased  # noqa: PLC0415
+    from telltale_asgi.spans import send_spans  # noqa: PLC0415
 
-    provider = TracerProvider(
-        resource=Resource.create({"service.name": _NAME}), sampler=ParentBased(TraceIdRatioBased(settings.sample))
-    )
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=settings.endpoint)))
-    trace.set_tracer_provider(provider)
-    return provider.shutdown
+    return send_spans(_NAME, settings.endpoint, share=settings.sample)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ BLEND, VOICE = deployed("blend", "face_swap"), deployed("voice", "voice")
 
 def fleet(*detectors: object, unreadable: dict[str, str] | None = None) -> Fleet:
     by_name = {d.name: d for d in detectors}  # type: ignore[attr-defined]
-    return Fleet(by_name, {}, unreadable or {}, frozenset(by_name) | frozenset(unreadable or {}))
+    return Fleet(by_name, {}, unreadable or {}, expected=frozenset(by_name) | frozenset(unreadable or {}))
 
 
 def test_all_are_asked_by_name_unless_some_are_named() -> None:

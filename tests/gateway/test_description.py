@@ -84,6 +84,14 @@ def test_the_pages_show_all_of_it_and_load_nothing(app: FastAPI, path: str) -> N
     assert "voice-vocoder 1 gives 0.22 over 1 item" in answer.text
 
 
+def test_the_pages_and_the_document_are_written_once(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = [asyncio.run(get(app, path)) for path in ("/docs", "/redoc", "/openapi.json")]
+    for name in ("pages._page", "description._statuses"):
+        monkeypatch.delattr(f"telltale_gateway.api.{name}")
+    again = [asyncio.run(get(app, path)) for path in ("/docs", "/redoc", "/openapi.json")]
+    assert [answer.content for answer in again] == [answer.content for answer in first]
+
+
 def test_a_fault_of_ours_is_a_problem_that_gives_nothing_away(app: FastAPI) -> None:
     answer = asyncio.run(get(app, "/info"))
     problem = Problem.model_validate_json(answer.content)

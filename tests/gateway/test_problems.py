@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -152,41 +155,114 @@ def test_media_in_a_part_without_a_file_name_is_told_so(gateway: httpx.Client) -
 
 
 @pytest.mark.parametrize(
-    "sent",
+    ("sent", "why"),
     [
-        b"GET /\r\n\r\n",
-        b"GET / HTTP/1.1\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 100_000,
-        b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
-        b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 100_000 + b"\r\n\r\n",
-        b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /ping ",
-    ],
-    ids=[
-        *("http-0.9", "no-host", "huge-header", "two-lengths", "negative-length"),
-        *("huge-header-at-once", "huge-target", "length-and-chunks"),
+        pytest.param(b"GET /\r\n\r\n", "first line is not", id="http-0.9"),
+        pytest.param(b"GET / HTTP/1.1\r\n\r\n", "Host is missing", id="no-host"),
+        pytest.param(b"\x16\x03\x01\x02\x00\x01", "first line is not", id="tls"),
+        pytest.param(b"GET / HTTP/1.1\r\nHost: a\r\nno header\r\n\r\n", "NAME: VALUE", id="no-header"),
+        pytest.param(b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 100_000, "longer than 65536", id="huge-header"),
+        pytest.param(
+            b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
+            "twice, with different values",
+            id="two-lengths",
+        ),
+        pytest.param(
+            b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", "not a number", id="negative-length"
+        ),
+        pytest.param(
+            b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 100_000 + b"\r\n\r\n", "longer than", id="huge-header-at-once"
+        ),
+        pytest.param(b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", "longer than", id="huge-target"),
+        pytest.param(
+            b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /ping ",
+            "Both Content-Length and Transfer-Encoding",
+            id="length-and-chunks",
+        ),
+        pytest.param(
+            b"POST /models/toy-face/rollout HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+            "hexadecimal",
+            id="chunks",
+        ),
+        pytest.param(
+            b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n3\r\n--bxxxxx",
+            "does not end where its length says",
+            id="chunks-of-an-upload",
+        ),
     ],
 )
-def test_what_is_no_http_is_answered_as_a_problem_too(running: RunningGateway, sent: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", running.port), timeout=10) as connection:
-        connection.sendall(sent)
-        received = b""
-        while b"\r\n\r\n" not in received or not received.endswith(b"}"):
-            received += connection.recv(65_536) or pytest.fail(f"hung up after {received!r}")
-        # What follows it may be a smuggler's, and is not read.
-        assert connection.recv(65_536) == b""
-    head, _, body = received.partition(b"\r\n\r\n")
+def test_what_is_no_http_is_refused_as_everything_else_is(running: RunningGateway, sent: bytes, why: str) -> None:
+    before = refused_so_far(running)
+    head, body = told(running, sent)
     problem = Problem.model_validate_json(body)
     assert head.startswith(b"HTTP/1.1 400 ")
     assert (problem.status, problem.code) == (400, "bad_request")
-    assert str(problem.request_id).encode() in head
+    assert why in problem.detail
+    headers = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
+    assert headers[b"x-request-id"] == str(problem.request_id).encode()
+    assert (headers[b"x-content-type-options"], headers[b"connection"]) == (b"nosniff", b"close")
+    assert refused_so_far(running) == before + 1
+    lines = [json.loads(line) for line in running.log.read_text().splitlines()]
+    (line,) = [line for line in lines if line.get("request_id") == problem.request_id]
+    assert (line["status"], line["code"], line["client"]) == (400, "bad_request", "127.0.0.1")
+    assert not [line for line in lines if "Invalid HTTP" in line["event"]]
+
+
+def test_a_body_that_breaks_while_it_is_read_is_told_so(running: RunningGateway) -> None:
+    form = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+    head, body = told(running, form + b"Transfer-Encoding: chunked\r\n\r\n3\r\n--b\r\n", b"oops\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert "hexadecimal" in Problem.model_validate_json(body).detail
+
+
+def test_a_head_that_cannot_be_answered_with_content_is_answered_without(running: RunningGateway) -> None:
+    sent = b"HEAD / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", running.port), timeout=10) as connection:
+        connection.sendall(sent)
+        received = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert received.startswith(b"HTTP/1.1 400 ")
+    assert received.endswith(b"\r\n\r\n")
+
+
+def test_what_follows_a_whole_request_and_is_none_is_refused_after_its_answer(running: RunningGateway) -> None:
+    with socket.create_connection(("127.0.0.1", running.port), timeout=10) as connection:
+        connection.sendall(b"GET /ping HTTP/1.1\r\nHost: a\r\n\r\n\x00\x01\x02 no request\r\n\r\n")
+        received = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert [part.split(b" ", 1)[0] for part in received.split(b"HTTP/1.1 ")[1:]] == [b"200", b"400"]
+
+
+def test_the_same_length_twice_is_one_length(running: RunningGateway) -> None:
+    sent = b"POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx"
+    assert told(running, sent)[0].startswith(b"HTTP/1.1 404 ")
+
+
+def told(running: RunningGateway, *pieces: bytes) -> tuple[bytes, bytes]:
+    """Head and body of what these pieces are answered; what follows may be a smuggler's, and is not read."""
+    with socket.create_connection(("127.0.0.1", running.port), timeout=10) as connection:
+        for piece in pieces:
+            connection.sendall(piece)
+            time.sleep(0.05)
+        received = b""
+        while b"\r\n\r\n" not in received or not received.endswith(b"}"):
+            received += connection.recv(65_536) or pytest.fail(f"hung up after {received!r}")
+        assert connection.recv(65_536) == b""
+    head, _, body = received.partition(b"\r\n\r\n")
+    return head, body
+
+
+def refused_so_far(running: RunningGateway) -> int:
+    """How many bad requests the metrics count."""
+    found = re.search(r'telltale_refusals_total\{code="bad_request"\} (\d+)', running.client.get("/metrics").text)
+    return int(found[1]) if found else 0
 
 
 def test_a_path_that_does_not_exist_and_a_method_that_does_not_fit(gateway: httpx.Client) -> None:
     problem_of(gateway.get("/nowhere"), 404, "not_found")
     problem_of(gateway.put("/predict"), 405, "method_not_allowed")
     problem_of(gateway.get("/models/toy-fase"), 404, "unknown_model")
+    problem = problem_of(gateway.get("/models/toy-face/diff?left=1&right=999"), 404, "unknown_version")
+    assert (problem.detail, problem.hint) == ("toy-face has no version 999.", "There are: 1.")
 
 
 @pytest.mark.parametrize(("given", "kept"), [("order-66", True), ("a b", False), ("x" * 65, False), ("<b>", False)])
@@ -216,6 +292,8 @@ def test_models_tell_their_cards_while_the_servers_are_down(gateway: httpx.Clien
     assert not face["ready"]
     assert face["cards"]["1"]["artifact"]["sha256"]
     assert gateway.get("/models/toy-face").json() == face
+    (name,) = face["gateways"]
+    assert re.fullmatch(r"gateway-[0-9a-f]{8}", name)
 
 
 def test_metrics_count_by_route_and_never_by_path(gateway: httpx.Client) -> None:

@@ -47,6 +47,26 @@ def test_a_missing_setting_is_named_as_the_variable_it_is(
     assert "TELLTALE_FUSION__PRIOR_FAKE" in said
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("TELLTALE_CORS_ORIGINS", value) for value in ("https://example.com", "*", '["https://example.com"')),
+        ("TELLTALE_URLS__PORTS", "80,443"),
+        ("TELLTALE_FUSION__SHARES", "face_swap=1"),
+    ],
+)
+def test_a_list_that_is_no_json_is_named_and_how_it_is_written(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TELLTALE_MODEL_REPOSITORY", "model-repository")
+    monkeypatch.setenv("TELLTALE_PREPROCESS_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv(name, value)
+    assert main([]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(name)
+    assert said.count("\n") == 1
+
+
 def test_a_threshold_outside_the_uncertain_band_is_refused() -> None:
     with pytest.raises(ValueError, match="outside the uncertain band"):
         Fusion(threshold=0.8)

@@ -39,9 +39,9 @@ class Collector:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.endpoint = f"http://127.0.0.1:{self.server.server_address[1]}/v1/traces"
 
-    def of_the_trace(self) -> list[tuple[str, Span]]:
+    def of_the_trace(self, trace: str = TRACE) -> list[tuple[str, Span]]:
         """The spans of the request that the test sends."""
-        return [(service, span) for service, span in self.spans if span.trace_id.hex() == TRACE]
+        return [(service, span) for service, span in self.spans if span.trace_id.hex() == trace]
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +89,14 @@ def test_the_services_spans_hang_together_under_the_caller_s(
     assert call.parent_span_id == request.span_id
     assert spans["telltale-preprocess", "POST /bundle"].parent_span_id == call.span_id
     assert spans["telltale-gateway", "detect"].parent_span_id == request.span_id
+
+
+def test_what_only_the_sender_was_to_know_does_not_leave(traced: RunningStack, collector: Collector) -> None:
+    headers = {"traceparent": f"00-{TRACE[::-1]}-{PARENT}-01"}
+    traced.client.get("/visualization/unguessable.png?api_key=secret", headers=headers)
+    traced.wait_until(lambda: bool(collector.of_the_trace(TRACE[::-1])), 30, "the span did not arrive")
+    ((_, span),) = collector.of_the_trace(TRACE[::-1])
+    told = {each.key: each.value.string_value for each in span.attributes}
+    assert told["url.path"] == told["http.route"] == "/visualization/{filename}"
+    assert "secret" not in str(span)
+    assert "unguessable" not in str(span)

@@ -9,12 +9,18 @@ from __future__ import annotations
 import asyncio
 
 import structlog
+from fastapi.routing import iter_route_contexts
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from telltale_asgi.forms import FORM_TYPE
 from telltale_asgi.problems import answer
+from telltale_asgi.requests import malformed_of
 
 from telltale_gateway import security
-from telltale_gateway.errors import BadUpload, TelltaleError, UploadTimeout, UploadTooLarge
+from telltale_gateway.api.operators import operator
+from telltale_gateway.api.uploads import takes_uploads
+from telltale_gateway.errors import BadUpload, MalformedRequest, TelltaleError, UploadTimeout, UploadTooLarge
 
 KEY_HEADER = "X-API-Key"
 # What says that the service is alive, and what describes it.
@@ -41,15 +47,36 @@ class Access:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
+        receive = _readable(scope, receive)
         structlog.contextvars.bind_contextvars(caller=None)
         try:
+            _must_be_readable(scope)
             await _admit(scope, headers)
-            if _has_small_body(scope["method"], headers):
+            if needed(scope["method"], scope["path"]) == "operate":
+                operator(Request(scope))
+            if _has_small_body(scope, headers):
                 receive = _replay(await _read(receive), receive)
         except TelltaleError as error:
             await answer(error, scope)(scope, receive, send)
             return
         await self._app(scope, receive, send)
+
+
+def _must_be_readable(scope: Scope) -> None:
+    words = malformed_of(scope)
+    if words is not None:
+        raise MalformedRequest(words, "Speak HTTP/1.1, with headers of 64 kB at most.")
+
+
+def _readable(scope: Scope, receive: Receive) -> Receive:
+    """What is read of a body, until it cannot be."""
+
+    async def readable() -> Message:
+        message = await receive()
+        _must_be_readable(scope)
+        return message
+
+    return readable
 
 
 async def _admit(scope: Scope, headers: Headers) -> None:
@@ -62,10 +89,18 @@ async def _admit(scope: Scope, headers: Headers) -> None:
     structlog.contextvars.bind_contextvars(caller=caller.name)
 
 
-def _has_small_body(method: str, headers: Headers) -> bool:
-    """Uploads have limits of their own and are read as they arrive."""
-    multipart = headers.get("content-type", "").lower().startswith("multipart/form-data")
-    return method not in {"GET", "HEAD", "OPTIONS"} and not multipart
+def _has_small_body(scope: Scope, headers: Headers) -> bool:
+    """Uploads have limits of their own and are read as they arrive, by the routes that take them and by no other."""
+    if scope["method"] in {"GET", "HEAD", "OPTIONS"}:
+        return False
+    return not (headers.get("content-type", "").lower().startswith(FORM_TYPE) and _is_for_uploads(scope))
+
+
+def _is_for_uploads(scope: Scope) -> bool:
+    for route in iter_route_contexts(scope["app"].routes):
+        if route.path_regex.match(scope["path"]) and scope["method"] in (route.methods or ()):
+            return takes_uploads(route.openapi_extra)
+    return False
 
 
 async def _read(receive: Receive) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -29,6 +30,7 @@ def describe(app: FastAPI) -> None:
     """Have the application describe itself so."""
     generate, examples = app.openapi, answer_examples()
 
+    @cache
     def openapi() -> dict[str, Any]:
         document = generate()
         document["components"]["securitySchemes"] = _SCHEMES

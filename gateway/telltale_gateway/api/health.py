@@ -49,13 +49,14 @@ async def health(services: ServicesDep, settings: SettingsDep, response: Respons
     detectors = []
     for deployed in fleet.detectors.values():
         readiness = deployed.readiness
-        stale = readiness.ready and readiness.age_s > stale_after
+        ready = readiness.within(stale_after)
+        stale = readiness.ready and not ready
         detectors.append(
             DetectorHealth(
                 name=deployed.name,
                 version=deployed.version,
                 server=deployed.manifest.server,
-                ready=readiness.ready and not stale,
+                ready=ready,
                 checked_s_ago=round(min(readiness.age_s, 1e6), 3),
                 reason=f"no inference in the last {stale_after:g} s" if stale else deployed.refused or readiness.reason,
             )

@@ -89,7 +89,7 @@ def _model(entry: CatalogEntry, services: Services, stale_after_s: float) -> Mod
     return Model(
         name=name,
         live=deployed.version if deployed else None,
-        ready=deployed is not None and deployed.readiness.ready and deployed.readiness.age_s <= stale_after_s,
+        ready=deployed is not None and deployed.readiness.within(stale_after_s),
         reason=(deployed.refused or deployed.readiness.reason) if deployed else "no version is live",
         manifest=entry.manifest,
         rollout=entry.rollout,

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 
 from fastapi import Depends, Request
 from starlette.requests import ClientDisconnect
-from telltale_asgi.forms import Form, FormLimits, FormTooLarge, MalformedForm, read_form
+from telltale_asgi.forms import FORM_TYPE, Form, FormLimits, FormTooLarge, MalformedForm, read_form
 
 from telltale_gateway.analysis import MediaSource
 from telltale_gateway.errors import BadUpload, UploadTimeout, UploadTooLarge, UrlRefused
@@ -35,13 +35,18 @@ def form_of(properties: Mapping[str, Mapping[str, Any]], *, file: str | None = N
     FastAPI would read the whole form before the endpoint could object to its size, so forms are described here and
     read below.
     """
-    content: dict[str, Any] = {"multipart/form-data": {"schema": {"type": "object", "properties": dict(properties)}}}
+    content: dict[str, Any] = {FORM_TYPE: {"schema": {"type": "object", "properties": dict(properties)}}}
     if file is not None:
-        content["multipart/form-data"]["schema"]["required"] = [file]
+        content[FORM_TYPE]["schema"]["required"] = [file]
         others = {name: each for name, each in properties.items() if name != file}
         by_url = {"type": "object", "properties": {"url": _URL_FIELD, **others}, "required": ["url"]}
         content[_URLENCODED] = {"schema": by_url}
     return {"requestBody": {"required": True, "content": content}}
+
+
+def takes_uploads(described: Mapping[str, Any] | None) -> bool:
+    """Whether a route that is described so takes forms with files, as ``form_of`` says it."""
+    return FORM_TYPE in (described or {}).get("requestBody", {}).get("content", {})
 
 
 def binary(description: str) -> dict[str, str]:

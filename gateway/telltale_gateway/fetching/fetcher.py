@@ -120,12 +120,22 @@ class UrlFetcher:
 
     def _checked(self, text: str) -> httpx.URL:
         """The URL, which is of a kind that may be fetched."""
+        if len(text) > _LONGEST_URL:
+            raise UrlRefused(f"It is longer than {_LONGEST_URL} characters.", _HINT)
+        if text != text.strip():
+            raise UrlRefused("It begins or ends with a space or a line break.", _HINT)
         try:
-            url = httpx.URL(text if len(text) <= _LONGEST_URL else "")
+            url = httpx.URL(text)
         except (httpx.InvalidURL, ValueError) as error:
             raise UrlRefused("It is not a URL.", _HINT) from error
-        if url.scheme not in _USUAL_PORT or not _HOST.fullmatch(url.raw_host):
+        if url.scheme not in _USUAL_PORT:
             raise UrlRefused("Only http and https URLs are fetched.", _HINT)
+        if not url.raw_host:
+            raise UrlRefused("It names no host.", _HINT)
+        if b":" in url.raw_host and b"%" in url.raw_host:
+            raise UrlRefused("Its address names an interface (%), which is of one machine only.", _HINT)
+        if not _HOST.fullmatch(url.raw_host):
+            raise UrlRefused("Its host is neither a name nor an address.", _HINT)
         if url.userinfo:
             raise UrlRefused("A URL with a user name or password is not fetched.", _HINT)
         if _port(url) not in self._ports:

@@ -25,6 +25,10 @@ class Readiness:
         """Seconds since the inference."""
         return time.monotonic() - self.checked_at
 
+    def within(self, stale_after_s: float) -> bool:
+        """Whether it can answer, by an inference that is no older than these seconds."""
+        return self.ready and self.age_s <= stale_after_s
+
 
 @dataclass(frozen=True)
 class Share:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
-from telltale_gateway.errors import OrderRefused
+from telltale_gateway.errors import OrderRefused, UnknownVersion
 from telltale_gateway.rollout.catalog import CatalogEntry
 from telltale_gateway.rollout.comparison import Comparison, Difference, input_key
 from telltale_gateway.rollout.fleet import Deployed
@@ -101,6 +101,7 @@ class Overview:
         """How two versions differ.
 
         Raises:
+            UnknownVersion: there is none of one of the numbers.
             OrderRefused: one of them is not sound, was refused, or is not loaded where that is needed.
             BackendError: one of them does not answer.
         """
@@ -137,6 +138,10 @@ class Overview:
         if known is not None:
             return known
         folder = self._repository / entry.manifest.name / str(version)
+        # Not asked of the catalog alone: it may have been put there a moment ago.
+        if version not in entry.on_disk and not folder.is_dir():
+            there = ", ".join(map(str, sorted(entry.on_disk))) or "none"
+            raise UnknownVersion(f"{entry.manifest.name} has no version {version}.", f"There are: {there}.")
         return await asyncio.to_thread(checked, folder, entry.manifest, version, entry.history)
 
     async def _scores(self, entry: CatalogEntry, release: Release, inputs: NDArray[np.generic]) -> NDArray[np.float32]:

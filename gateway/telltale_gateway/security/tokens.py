@@ -7,24 +7,31 @@ is used with its own algorithm only, and exp, iss and aud are both present and c
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 import httpx
 import jwt
+from jwt.exceptions import InvalidJTIError, InvalidSubjectError
 
 from telltale_gateway.security.caller import SCOPES, Caller, Scope
+
+_log = logging.getLogger(__name__)
 
 _ASYMMETRIC = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"})
 _JWKS_BYTES = 1_000_000
 _FETCH_TIMEOUT_S = 5.0
 _FRESH_FOR_S = 300.0
+# While the issuer is away its keys are used on, for so long after they were last fetched.
+_USED_FOR_S = 3600.0
 # A token that names an unknown key may be of a key published just now; anybody can make such tokens, so it is not
-# asked for more often than this.
+# asked for more often than this, whatever came of it.
 _ASK_AGAIN_AFTER_S = 15.0
 _LONGEST_TOKEN = 16_384
 _LEEWAY_S = 10
+_NO_TIME = "One of its exp, nbf and iat is not a time in seconds."
 
 
 class BadToken(Exception):
@@ -60,13 +67,18 @@ class SharedSecret:
 
 
 class Jwks:
-    """The keys that an issuer publishes (RFC 7517), fetched when needed and kept for five minutes."""
+    """The keys that an issuer publishes (RFC 7517), fetched when needed and kept for five minutes.
+
+    Nobody whose key is fresh waits for those who name another: the lock is for asking the issuer, which may hang.
+    """
 
     def __init__(self, url: str) -> None:
         self._client = httpx.AsyncClient(timeout=_FETCH_TIMEOUT_S, follow_redirects=False, trust_env=False)
         self._url = url
         self._keys: Mapping[str, jwt.PyJWK] = {}
         self._fetched = float("-inf")
+        self._asked = float("-inf")
+        self._failure: KeysUnavailable | None = None
         self._fetching = asyncio.Lock()
 
     async def key_for(self, token: str) -> tuple[Any, str]:
@@ -82,9 +94,9 @@ class Jwks:
             raise BadToken("It is not a JSON Web Token.") from error
         if not isinstance(kid, str):
             raise BadToken("It does not name the key that signed it (kid).")
-        await self._refresh(kid)
-        if kid not in self._keys:
-            raise BadToken("The key that signed it is not among those that the issuer publishes.")
+        if not self._may_use(kid, asking=self._fetching.locked()):
+            async with self._fetching:
+                await self._refresh(kid)
         key = self._keys[kid]
         return key.key, key.algorithm_name
 
@@ -92,17 +104,40 @@ class Jwks:
         """Close the connection."""
         await self._client.aclose()
 
+    def _may_use(self, kid: str, *, asking: bool = False) -> bool:
+        """Whether the key is here and need not be asked for: it is fresh, or the issuer failed and is not to be asked.
+
+        A stale key waits where nothing is known to be wrong with the issuer, who may have withdrawn it.
+        """
+        now = time.monotonic()
+        age = now - self._fetched
+        in_vain = self._failure is not None and (asking or now - self._asked <= _ASK_AGAIN_AFTER_S)
+        return kid in self._keys and (age <= _FRESH_FOR_S or (in_vain and age <= _USED_FOR_S))
+
     async def _refresh(self, kid: str) -> None:
-        async with self._fetching:
-            age = time.monotonic() - self._fetched
-            if age <= (_FRESH_FOR_S if kid in self._keys else _ASK_AGAIN_AFTER_S):
-                return
-            self._keys = _usable(await self._fetch())
-            self._fetched = time.monotonic()
+        """Have the key here.
+
+        Raises:
+            BadToken: it is not published.
+            KeysUnavailable: the issuer did not say, now or a moment ago.
+        """
+        if not self._may_use(kid) and time.monotonic() - self._asked > _ASK_AGAIN_AFTER_S:
+            self._asked = time.monotonic()
+            try:
+                self._keys = _usable(await self._fetch())
+                self._fetched, self._failure = time.monotonic(), None
+            except KeysUnavailable as failure:
+                _log.warning("%s; those fetched before are used for an hour", failure)
+                self._failure = failure
+        if self._may_use(kid):
+            return
+        if self._failure is not None:
+            raise KeysUnavailable(str(self._failure)) from self._failure
+        raise BadToken("The key that signed it is not among those that the issuer publishes.")
 
     async def _fetch(self) -> Any:
         try:
-            async with self._client.stream("GET", self._url) as response:
+            async with asyncio.timeout(_FETCH_TIMEOUT_S), self._client.stream("GET", self._url) as response:
                 response.raise_for_status()
                 body = b""
                 async for chunk in response.aiter_bytes():
@@ -110,7 +145,7 @@ class Jwks:
                     if len(body) > _JWKS_BYTES:
                         raise KeysUnavailable("the issuer's keys are larger than a megabyte")
             return httpx.Response(200, content=body).json()
-        except (httpx.HTTPError, ValueError) as error:
+        except (httpx.HTTPError, ValueError, TimeoutError) as error:
             raise KeysUnavailable(f"the issuer's keys cannot be fetched: {type(error).__name__}") from error
 
 
@@ -127,7 +162,7 @@ class TokenVerifier:
         """Who the token was issued to, with the scopes among ours that its ``scope`` or ``scopes`` name.
 
         Raises:
-            BadToken: the signature, the algorithm, exp, iss or aud is wrong, or one of them or sub is missing.
+            BadToken: the signature, the algorithm, exp, iss, aud or sub is wrong, or one of them is missing.
             KeysUnavailable: the issuer's keys cannot be fetched.
         """
         if len(token) > _LONGEST_TOKEN:
@@ -145,7 +180,12 @@ class TokenVerifier:
             )
         except jwt.PyJWTError as error:
             raise BadToken(_why(error)) from error
-        return Caller(f"token of {_printable(claims['sub'])}", _scopes(claims), self._rate)
+        except (OverflowError, TypeError, ValueError) as error:  # of a time that is no number, or none that ends
+            raise BadToken(_NO_TIME) from error
+        subject = _printable(claims["sub"])
+        if not subject:
+            raise BadToken("Its sub is empty.")
+        return Caller(f"token of {subject}", _scopes(claims), self._rate)
 
     async def close(self) -> None:
         """Let go of what is held."""
@@ -163,7 +203,7 @@ def _usable(document: Any) -> dict[str, jwt.PyJWK]:
             continue
         try:
             key = jwt.PyJWK.from_dict(entry)
-        except jwt.PyJWTError:  # of a kind that we do not know: no token can be checked with it
+        except (jwt.PyJWTError, TypeError, ValueError):  # unknown or damaged: no token can be checked with it
             continue
         if isinstance(key.key_id, str) and key.algorithm_name in _ASYMMETRIC:
             usable[key.key_id] = key
@@ -176,8 +216,8 @@ def _scopes(claims: Mapping[str, Any]) -> frozenset[Scope]:
     return frozenset(scope for scope in SCOPES if scope in words)
 
 
-def _printable(subject: Any) -> str:
-    return "".join(character for character in str(subject)[:80] if character.isprintable())
+def _printable(subject: str) -> str:
+    return "".join(character for character in subject[:80] if character.isprintable()).strip()
 
 
 def _why(error: jwt.PyJWTError) -> str:
@@ -187,8 +227,15 @@ def _why(error: jwt.PyJWTError) -> str:
         (jwt.InvalidIssuerError, "It is of another issuer."),
         (jwt.InvalidAudienceError, "It is meant for another audience."),
         (jwt.MissingRequiredClaimError, "It lacks one of exp, iss, aud and sub."),
+        (InvalidSubjectError, "Its sub is not text."),
+        (InvalidJTIError, "Its jti is not text."),
+        (jwt.InvalidIssuedAtError, _NO_TIME),
         (jwt.InvalidAlgorithmError, "It is signed with an algorithm that is not allowed."),
+        (jwt.InvalidSignatureError, "Its signature is wrong."),
     ):
         if isinstance(error, kind):
             return words
-    return "Its signature is wrong."
+    # The library has no kind of its own for these.
+    if any(claim in str(error) for claim in ("(exp)", "(nbf)", "(iat)")):
+        return _NO_TIME
+    return "It is not a JSON Web Token that can be checked."

@@ -102,6 +102,24 @@ def test_what_is_not_a_plain_web_address_is_refused_before_anything_is_asked(web
     assert resolver.asked == 0
 
 
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("ftp://example.com/x", "Only http and https"),
+        (" http://example.com/", "begins or ends with a space"),
+        ("http://example.com/\n", "begins or ends with a space"),
+        ("http://[fe80::1%eth0]/", "names an interface"),
+        ("http://[fe80::1%25eth0]/", "names an interface"),
+        ("http:///x", "names no host"),
+        ("http://exa*mple.com/", "neither a name nor an address"),
+        ("http://example.com/" + "x" * 3000, "longer than 2048"),
+    ],
+)
+def test_what_is_wrong_with_a_url_is_said(web: WebServer, url: str, why: str) -> None:
+    with pytest.raises(UrlRefused, match=why):
+        fetch(web, url, public=anywhere)
+
+
 def test_one_private_address_among_public_ones_is_enough_to_refuse(web: WebServer) -> None:
     mixed = Resolver([["8.8.8.8", "127.0.0.1"]])
     refused(web, f"http://mixed.example:{web.port}/", UrlUnreachable, resolving=mixed)

@@ -91,3 +91,28 @@ def test_a_form_of_a_million_fields_is_refused(gateway: RunningGateway) -> None:
 def test_a_body_of_json_larger_than_any_order_is_refused(gateway: RunningGateway) -> None:
     response = gateway.client.post("/models/toy-face/rollout", content=b"[" * 2_000_000)
     problem_of(response, 413, "upload_too_large")
+
+
+FORM = "multipart/form-data; boundary=b"
+
+
+@pytest.mark.parametrize("path", ["/models/toy-face/rollout", "/models/none/rollout", "/nowhere", "/health"])
+def test_a_form_where_no_upload_is_taken_is_a_small_body_like_any_other(gateway: RunningGateway, path: str) -> None:
+    response = gateway.client.post(path, content=b"-" * 2_000_000, headers={"Content-Type": FORM})
+    problem_of(response, 413, "upload_too_large")
+
+
+def begun(gateway: RunningGateway, host: str) -> bytes:
+    """The status line that answers whoever begins to send a form to the rollout, and stalls."""
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as connection:
+        head = f"POST /models/none/rollout HTTP/1.1\r\nHost: {host}\r\nContent-Type: {FORM}\r\n"
+        connection.sendall(head.encode() + b"Content-Length: 900000000\r\n\r\n--b\r\n")
+        return connection.recv(65_536).partition(b"\r\n")[0]
+
+
+def test_a_form_that_stalls_where_no_upload_is_taken_is_given_up(gateway: RunningGateway) -> None:
+    assert b" 408 " in begun(gateway, "127.0.0.1")
+
+
+def test_who_may_not_operate_hears_so_before_the_body_is_read(gateway: RunningGateway) -> None:
+    assert b" 403 " in begun(gateway, "page.example")
