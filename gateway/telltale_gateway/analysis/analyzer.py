@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import difflib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from telltale_contracts import InputSpec, Recipe, SoundSpec, TensorBundle
+from telltale_contracts import BundleMetadata, InputSpec, Recipe, SoundSpec, TensorBundle
 
 from telltale_gateway.analysis.heatmaps import show
 from telltale_gateway.analysis.judgement import Judge
@@ -38,6 +38,11 @@ _HINTS = {
 
 
 Senses = Literal["all", "hearing"]
+Accept = Callable[[BundleMetadata], None]
+
+
+def _anything(_: BundleMetadata) -> None:
+    """Any media will do."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +84,16 @@ class Analyzer:
         return self._running
 
     async def analyze(
-        self, media: MediaSource, options: AnalysisOptions, *, request_id: str, listener: Listener = ignore
+        self,
+        media: MediaSource,
+        options: AnalysisOptions,
+        *,
+        request_id: str,
+        explain: bool = False,
+        listener: Listener = ignore,
     ) -> Verdict:
         """The Verdict on one upload; raises as ``study``."""
-        return (await self.study(media, options, request_id=request_id, listener=listener)).verdict
+        return (await self.study(media, options, request_id=request_id, explain=explain, listener=listener)).verdict
 
     async def study(
         self,
@@ -92,12 +103,15 @@ class Analyzer:
         request_id: str,
         also: Sequence[InputSpec] = (),
         senses: Senses = "all",
+        accept: Accept = _anything,
+        explain: bool = False,
         listener: Listener = ignore,
     ) -> Study:
         """Analyse one upload, and keep what preprocessing saw of it.
 
         ``also``: what preprocessing shall produce in the same pass, for others than detectors. ``senses``: "hearing"
-        asks only the detectors of sound.
+        asks only the detectors of sound. ``accept`` is shown what the media is before any detector is asked, and
+        raises what it has against it. ``explain`` asks for heatmaps.
 
         Raises:
             UnknownDetector: a detector was asked for that does not exist, or does not listen where only those do.
@@ -120,7 +134,15 @@ class Analyzer:
         try:
             with self._reconciler.usage.of(asked):
                 return await self._analyze(
-                    media, options, fleet, asked, request_id=request_id, also=also, listener=listener
+                    media,
+                    options,
+                    fleet,
+                    asked,
+                    request_id=request_id,
+                    also=also,
+                    accept=accept,
+                    explain=explain,
+                    listener=listener,
                 )
         finally:
             self._running -= 1
@@ -134,6 +156,8 @@ class Analyzer:
         *,
         request_id: str,
         also: Sequence[InputSpec],
+        accept: Accept,
+        explain: bool,
         listener: Listener,
     ) -> Study:
         started = time.perf_counter()
@@ -149,8 +173,11 @@ class Analyzer:
                 )
                 preprocess_ms = (time.perf_counter() - sent) * 1000.0
                 listener(Progress("preprocess", 1, 1))
+                accept(bundle.metadata)
                 outcomes = await self._score_all(asked, bundle, listener)
-                shown = await show(outcomes, bundle, self._explain_timeout_s) if options.explain else None
+                explaining = time.perf_counter()
+                shown = await show(outcomes, bundle, self._explain_timeout_s) if explain else None
+                explain_ms = (time.perf_counter() - explaining) * 1000.0 if explain else None
         except TimeoutError as error:
             raise AnalysisTimeout(
                 f"The analysis took longer than {self._deadline_s:g} s.",
@@ -162,7 +189,7 @@ class Analyzer:
         fuse_ms = (time.perf_counter() - fusing) * 1000.0
         listener(Progress("fuse", 1, 1))
         total_ms = (time.perf_counter() - started) * 1000.0
-        timings = Timings(media.upload_ms, preprocess_ms, fuse_ms, total_ms + media.upload_ms)
+        timings = Timings(media.upload_ms, preprocess_ms, explain_ms, fuse_ms, total_ms + media.upload_ms)
         verdict = compose(
             media=media,
             sha256=sha256,
