@@ -1,7 +1,7 @@
 """From media to Verdict: knows no HTTP server, reports its progress as events."""
 
 from telltale_gateway.analysis.analyzer import Analyzer, Senses, Study
-from telltale_gateway.analysis.media import MediaSource
+from telltale_gateway.analysis.media import MediaSource, OnlyKind
 from telltale_gateway.analysis.options import AnalysisOptions, ExplainedOptions
 from telltale_gateway.analysis.preprocess import PreprocessClient
 from telltale_gateway.analysis.progress import Progress, Stage
@@ -12,6 +12,7 @@ __all__ = [
     "Analyzer",
     "ExplainedOptions",
     "MediaSource",
+    "OnlyKind",
     "PreprocessClient",
     "Progress",
     "Senses",

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import difflib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from telltale_contracts import BundleMetadata, InputSpec, Recipe, SoundSpec, TensorBundle
+from telltale_contracts import InputSpec, Recipe, SoundSpec, TensorBundle
 
 from telltale_gateway.analysis.heatmaps import show
 from telltale_gateway.analysis.judgement import Judge
-from telltale_gateway.analysis.media import MediaSource
+from telltale_gateway.analysis.media import MediaSource, OnlyKind
 from telltale_gateway.analysis.options import AnalysisOptions
 from telltale_gateway.analysis.preprocess import PreprocessClient
 from telltale_gateway.analysis.progress import Listener, Progress, ignore
@@ -38,11 +38,6 @@ _HINTS = {
 
 
 Senses = Literal["all", "hearing"]
-Accept = Callable[[BundleMetadata], None]
-
-
-def _anything(_: BundleMetadata) -> None:
-    """Any media will do."""
 
 
 @dataclass(frozen=True)
@@ -103,18 +98,19 @@ class Analyzer:
         request_id: str,
         also: Sequence[InputSpec] = (),
         senses: Senses = "all",
-        accept: Accept = _anything,
+        only: OnlyKind | None = None,
         explain: bool = False,
         listener: Listener = ignore,
     ) -> Study:
         """Analyse one upload, and keep what preprocessing saw of it.
 
         ``also``: what preprocessing shall produce in the same pass, for others than detectors. ``senses``: "hearing"
-        asks only the detectors of sound. ``accept`` is shown what the media is before any detector is asked, and
-        raises what it has against it. ``explain`` asks for heatmaps.
+        asks only the detectors of sound. ``only``: media of any other kind is refused before it is
+        decoded. ``explain`` asks for heatmaps.
 
         Raises:
             UnknownDetector: a detector was asked for that does not exist, or does not listen where only those do.
+            WrongKind: the media is of another kind than the only one.
             UpstreamProblem: the media is not media, damaged, too large or too long.
             NothingToAnalyse: no detector found anything that it could look at.
             NoDetectorAvailable: none of the detectors that apply could answer.
@@ -140,7 +136,7 @@ class Analyzer:
                     asked,
                     request_id=request_id,
                     also=also,
-                    accept=accept,
+                    only=only,
                     explain=explain,
                     listener=listener,
                 )
@@ -156,7 +152,7 @@ class Analyzer:
         *,
         request_id: str,
         also: Sequence[InputSpec],
-        accept: Accept,
+        only: OnlyKind | None,
         explain: bool,
         listener: Listener,
     ) -> Study:
@@ -166,14 +162,17 @@ class Analyzer:
                 listener(Progress("preprocess", 0, 1))
                 manifests = [deployed.manifest for deployed in asked]
                 sampling = options.sampling(manifest.sampling for manifest in manifests)
-                recipe = Recipe.union((*(manifest.input for manifest in manifests), *also), sampling)
+                recipe = Recipe.union(
+                    (*(manifest.input for manifest in manifests), *also), sampling, only.kind if only else None
+                )
                 sent = time.perf_counter()
                 bundle, sha256 = await asyncio.gather(
                     self._preprocess.bundle(media, recipe, request_id), media.sha256()
                 )
                 preprocess_ms = (time.perf_counter() - sent) * 1000.0
                 listener(Progress("preprocess", 1, 1))
-                accept(bundle.metadata)
+                if only is not None:
+                    only.require(bundle.metadata.media)
                 outcomes = await self._score_all(asked, bundle, listener)
                 explaining = time.perf_counter()
                 shown = await show(outcomes, bundle, self._explain_timeout_s) if explain else None

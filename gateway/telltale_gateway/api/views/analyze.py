@@ -49,9 +49,7 @@ async def _drawn(services: Services, source: BinaryIO, drawing: Drawing, request
 @router.post("/analyze", openapi_extra=ONE_FILE_AND_MODEL, responses=PROBLEMS)
 async def analyze(sent: SentFile, options: Options, services: ServicesDep, request_id: RequestId) -> Envelope[Analysis]:
     """Judge a video, with figures over its frames."""
-    study = await services.analyzer.study(
-        sent.media, sent.options(options), request_id=request_id, accept=only("video")
-    )
+    study = await services.analyzer.study(sent.media, sent.options(options), request_id=request_id, only=only("video"))
     verdict = study.verdict
     services.telemetry.observe(verdict)
     return enveloped(verdict, analysis_of(verdict))
@@ -62,9 +60,7 @@ async def analyze_frames(
     sent: SentFile, options: Options, services: ServicesDep, request_id: RequestId
 ) -> Envelope[FramesAnalysis]:
     """Judge a video frame by frame."""
-    study = await services.analyzer.study(
-        sent.media, sent.options(options), request_id=request_id, accept=only("video")
-    )
+    study = await services.analyzer.study(sent.media, sent.options(options), request_id=request_id, only=only("video"))
     services.telemetry.observe(study.verdict)
     return enveloped(study.verdict, frames_of(study))
 
@@ -90,9 +86,7 @@ async def visualize(
     sent: SentFile, options: Options, services: ServicesDep, settings: SettingsDep, request_id: RequestId
 ) -> Response:
     """The video itself with face boxes, scores and the growing graph drawn in, and its own sound."""
-    study = await services.analyzer.study(
-        sent.media, sent.options(options), request_id=request_id, accept=only("video")
-    )
+    study = await services.analyzer.study(sent.media, sent.options(options), request_id=request_id, only=only("video"))
     verdict = study.verdict
     services.telemetry.observe(verdict)
     rendered = await services.preprocess.render(sent.media.stream, overlay_of(verdict), request_id)
@@ -106,7 +100,7 @@ async def analyze_comprehensive(
 ) -> Envelope[Comprehensive]:
     """All of it from one pass over the upload; the film shows the frames that were looked at."""
     study = await services.analyzer.study(
-        sent.media, sent.options(options), request_id=request_id, also=(PICTURES,), accept=only("video")
+        sent.media, sent.options(options), request_id=request_id, also=(PICTURES,), only=only("video")
     )
     services.telemetry.observe(study.verdict)
     started = time.perf_counter()

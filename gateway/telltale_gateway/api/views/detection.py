@@ -178,7 +178,7 @@ async def detect_image(
 ) -> ImageDetection:
     """Judge a picture; its regions need heatmaps, so these are always asked for."""
     study = await services.analyzer.study(
-        sent.media, sent.options(options), request_id=request_id, accept=only("image"), explain=True
+        sent.media, sent.options(options), request_id=request_id, only=only("image"), explain=True
     )
     services.telemetry.observe(study.verdict)
     return image_detection(study.verdict)
@@ -189,8 +189,6 @@ async def detect_video(
     sent: SentFile, options: Options, services: ServicesDep, request_id: RequestId
 ) -> VideoDetection:
     """Judge a video, its sound included."""
-    study = await services.analyzer.study(
-        sent.media, sent.options(options), request_id=request_id, accept=only("video")
-    )
+    study = await services.analyzer.study(sent.media, sent.options(options), request_id=request_id, only=only("video"))
     services.telemetry.observe(study.verdict)
     return video_detection(study.verdict, study.bundle.metadata)

@@ -133,7 +133,7 @@ async def judge_all(
     async def study(part: Part, source: MediaSource) -> Study:
         if part == "audio":
             return await services.analyzer.study(source, options, request_id=request_id, senses="hearing")
-        return await services.analyzer.study(source, options, request_id=request_id, accept=only(part))
+        return await services.analyzer.study(source, options, request_id=request_id, only=only(part))
 
     async def one(part: Part, source: MediaSource) -> Verdict:
         try:

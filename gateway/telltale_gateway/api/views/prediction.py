@@ -76,9 +76,7 @@ async def predict_video(
     sent: SentFile, options: Options, services: ServicesDep, request_id: RequestId
 ) -> VideoPrediction:
     """Call a video real or a deepfake."""
-    study = await services.analyzer.study(
-        sent.media, sent.options(options), request_id=request_id, accept=only("video")
-    )
+    study = await services.analyzer.study(sent.media, sent.options(options), request_id=request_id, only=only("video"))
     services.telemetry.observe(study.verdict)
     return video_prediction(study.verdict)
 

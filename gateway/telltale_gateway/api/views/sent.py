@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
-from telltale_contracts import BundleMetadata, MediaKind
+from telltale_contracts import MediaKind
 
-from telltale_gateway.analysis import AnalysisOptions, MediaSource
+from telltale_gateway.analysis import AnalysisOptions, MediaSource, OnlyKind
 from telltale_gateway.api.uploads import Parts, binary, form_of, media_of, received
-from telltale_gateway.errors import WrongKind
 
 FILE_NAMES = ("file", "video", "audio", "image")
 Options = Annotated[AnalysisOptions, Query()]
@@ -72,15 +71,9 @@ async def sent(request: Request) -> AsyncIterator[Sent]:
         yield Sent(media, model_in(form.fields))
 
 
-def only(kind: MediaKind) -> Callable[[BundleMetadata], None]:
-    """What sees that an upload is of the kind that is asked about, before detectors are; it raises ``WrongKind``."""
-
-    def accept(metadata: BundleMetadata) -> None:
-        found = metadata.media.kind
-        if found != kind:
-            raise WrongKind(f"The upload is of the kind {found}, not {kind}.", _WHERE[found])
-
-    return accept
+def only(kind: MediaKind) -> OnlyKind:
+    """That an upload must be of one kind; those of others are told where to go."""
+    return OnlyKind(kind, _WHERE)
 
 
 SentFile = Annotated[Sent, Depends(sent)]
