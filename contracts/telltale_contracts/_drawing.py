@@ -57,14 +57,24 @@ class Stretch(Contract):
 
     start: float = Field(ge=0.0)
     end: float = Field(ge=0.0)
-    score: Score | None
+
+
+class JudgedStretch(Stretch):
+    """Seconds of sound that were judged, and their P(fake)."""
+
+    score: Score
 
 
 class Spectrogram(Contract):
-    """Log power spectra, float32 [stretches, bins, frames] as npy, beside each other from left to right: a PNG."""
+    """Log power spectra, float32 [stretches, bins, frames] as npy, each in its place on one time axis: a PNG.
+
+    Stretches, and those that were judged, may overlap, leave gaps, and end where they like.
+    """
 
     kind: Literal["spectrogram"] = "spectrogram"
-    stretches: tuple[Stretch, ...] = Field(min_length=1, max_length=256)
+    duration_s: float = Field(gt=0.0, le=86_400.0, description="what the time axis covers")
+    stretches: tuple[Stretch, ...] = Field(min_length=1, max_length=256, description="in order of time")
+    judged: tuple[JudgedStretch, ...] = Field(default=(), max_length=2048)
     sample_rate: int = Field(ge=8_000, le=48_000)
     threshold: Score
 

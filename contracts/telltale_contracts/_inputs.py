@@ -13,6 +13,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from telltale_contracts._base import Contract
+from telltale_contracts._bundle import MediaKind
 
 
 class _Spec(Contract):
@@ -265,10 +266,14 @@ class Sampling(Contract):
 
 
 class Recipe(Contract):
-    """Everything that one pass over one upload must yield: each distinct spec once."""
+    """Everything that one pass over one upload must yield: each distinct spec once.
+
+    Of media that is not of the kind ``only`` it yields the facts alone, before anything is decoded.
+    """
 
     inputs: tuple[InputSpec, ...] = Field(min_length=1, max_length=64)
     sampling: Sampling = Sampling()
+    only: MediaKind | None = None
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
@@ -278,7 +283,7 @@ class Recipe(Contract):
         return self
 
     @classmethod
-    def union(cls, specs: Iterable[InputSpec], sampling: Sampling) -> Recipe:
+    def union(cls, specs: Iterable[InputSpec], sampling: Sampling, only: MediaKind | None = None) -> Recipe:
         """The recipe for several detectors, equal specs listed once, in the order in which they first came."""
         distinct = {spec.key(): spec for spec in specs}
-        return cls(inputs=tuple(distinct.values()), sampling=sampling)
+        return cls(inputs=tuple(distinct.values()), sampling=sampling, only=only)

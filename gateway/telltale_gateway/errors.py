@@ -84,6 +84,10 @@ class TelltaleError(Exception):
         self.hint = hint
         self.retry_after_s = retry_after_s
 
+    def of_part(self, part: str) -> None:
+        """Say which part of several the error is about."""
+        self.detail = f"The part {part}: {self.detail}"
+
     @property
     def headers(self) -> Mapping[str, str]:
         """What the answer's headers say beside the problem."""
@@ -209,7 +213,7 @@ class UpstreamProblem(TelltaleError):
 
     def problem(self, request_id: str | None) -> Problem:
         """The upstream's problem, under this request's id."""
-        return self._upstream.model_copy(update={"request_id": request_id})
+        return self._upstream.model_copy(update={"request_id": request_id, "detail": self.detail})
 
 
 class PreprocessUnavailable(TelltaleError):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from telltale_contracts import Server
 
 from telltale_gateway.analysis import Verdict
+from telltale_gateway.analysis.verdict import Label
 from telltale_gateway.rollout import Fleet
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
@@ -78,13 +79,28 @@ class Telemetry:
 
     def observe(self, verdict: Verdict) -> None:
         """Count one verdict and what led to it; the request's line in the log tells of it too."""
+        self.observe_together([verdict], verdict.label)
+
+    def observe_together(self, verdicts: Sequence[Verdict], label: Label) -> None:
+        """Count the verdicts on the media of one request; its line in the log tells of the label they got together.
+
+        Of each stage it gives the sum over the media, which were worked on beside each other.
+        """
+        stages = dict.fromkeys((stage for verdict in verdicts for stage in verdict.timings_ms), 0.0)
+        for verdict in verdicts:
+            for stage, milliseconds in verdict.timings_ms.items():
+                stages[stage] += milliseconds
+            self._count(verdict)
+        versions = dict.fromkeys(name for each in verdicts for name in each.version.split(",") if name)
         structlog.contextvars.bind_contextvars(
-            label=verdict.label,
-            modality=verdict.modality,
-            version=verdict.version,
-            degraded=verdict.degraded,
-            stages_ms={stage: round(milliseconds, 1) for stage, milliseconds in verdict.timings_ms.items()},
+            label=label,
+            modality=",".join(verdict.modality for verdict in verdicts),
+            version=",".join(versions),
+            degraded=any(verdict.degraded for verdict in verdicts),
+            stages_ms={stage: round(milliseconds, 1) for stage, milliseconds in stages.items()},
         )
+
+    def _count(self, verdict: Verdict) -> None:
         self._verdicts.labels(verdict.label, verdict.modality).inc()
         for stage, milliseconds in verdict.timings_ms.items():
             self._stage_seconds.labels(stage).observe(milliseconds / 1000.0)

@@ -128,6 +128,8 @@ class Preprocessor:
         watch = Stopwatch()
         with watch.measure("decode"):
             source = probe(file, self._settings)
+        if recipe.only not in (None, source.facts.kind):
+            return TensorBundle(BundleMetadata(media=source.facts, timings_ms=watch.timings_ms()), {}, {}, {})
         pictures: list[PictureSpec] = [spec for spec in recipe.inputs if isinstance(spec, PictureSpec)]
         sounds: list[SoundSpec] = [spec for spec in recipe.inputs if isinstance(spec, _SOUND)]
         draft = _Draft()

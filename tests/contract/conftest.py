@@ -29,6 +29,7 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "talking": clips.write_video(folder / "talking.mp4", clips.portrait(), sound=voice),
         "meadow": clips.write_picture(folder / "meadow.png", clips.meadow()),
         "voice": clips.write_wav(folder / "voice.wav", voice),
+        "dark": clips.write_picture(folder / "dark.png", dark),
         "still": clips.write_picture(folder / "still.png", clips.portrait()),
     }
 

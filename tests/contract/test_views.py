@@ -18,6 +18,7 @@ from telltale_gateway.analysis import Verdict
 from telltale_gateway.api.views import detailed, detection, multimodal, prediction, status
 
 from tests.contract.likeness import differences, normalised
+from tests.contract.standins import filled
 from tests.integration.stack import RunningStack
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -53,6 +54,12 @@ POSTS: dict[str, tuple[str, dict[str, str], dict[str, str], type[BaseModel]]] = 
     ),
     "detect-multimodal-vote": (
         "/detect/multimodal",
+        {"audio": "voice", "image": "dark", "video": "talking"},
+        {"fusion_method": "majority_vote", "weights": '{"image": 3}', "model": "toy-synthesis, toy-voice"},
+        multimodal.MultimodalDetection,
+    ),
+    "detect-multimodal-unjudged": (
+        "/detect/multimodal",
         {"audio": "voice", "image": "meadow"},
         {"fusion_method": "majority_vote"},
         multimodal.MultimodalDetection,
@@ -60,13 +67,13 @@ POSTS: dict[str, tuple[str, dict[str, str], dict[str, str], type[BaseModel]]] = 
     "analyze": ("/analyze?max_frames=6", {"video": "talking"}, {}, detailed.Envelope[detailed.Analysis]),
     "analyze-model": (
         "/analyze?max_frames=6",
-        {"video": "talking"},
+        {"video": "darkening"},
         {"model": "toy-face"},
         detailed.Envelope[detailed.Analysis],
     ),
     "analyze-frames": (
         "/analyze/frames?max_frames=6",
-        {"video": "talking"},
+        {"video": "darkening"},
         {},
         detailed.Envelope[detailed.FramesAnalysis],
     ),
@@ -115,7 +122,7 @@ SHAPES = {
                       "data.pitch.mean_pitch_hz", "data.pitch.pitch_stability_score", "data.energy.rms_energy",
                       "data.energy.silence_ratio", "data.spectral.spectral_centroid",
                       "data.spectral.spectral_contrast", "data.visualization.spectrogram_url",
-                      "data.visualization.spectrogram_data"},
+                      "data.visualization.spectrogram_data", "data.note"},
     "ping": {"status"},
 }  # fmt: skip
 """What clients of other services read, by where it stands; nothing else is there."""
@@ -198,6 +205,9 @@ def test_a_difference_would_be_seen() -> None:
     assert differences(["P is 0.5."], ["P is 0.6."]) == ["$[0]: 'P is 0.5.' instead of 'P is 0.6.'"]
     assert differences(["P is 0.61."], ["P is 0.60."]) == []
     assert differences({"a": None}, {"a": 0.5}) == ["$.a: None instead of 0.5"]
+    assert differences({"variance": 0.0}, {"variance": 0.004}) != []
+    assert differences({"variance": 0.0}, {"variance": 2e-5}) != []
+    assert differences({"variance": 3.9e-3}, {"variance": 4e-3}) == []
     assert differences({"a": True}, {"a": 1}) == ["$.a: True instead of 1"]
 
 
@@ -227,6 +237,71 @@ def test_media_of_another_kind_is_told_where_to_go(
     assert "/detect/" in refused.hint
 
 
+@pytest.mark.parametrize("path", ["/predict_video", "/detect/audio", "/detect/image", "/detect/multimodal", "/analyze"])
+def test_heatmaps_are_not_made_for_an_answer_that_shows_none(stack: RunningStack, path: str) -> None:
+    refused = problem(stack.client.post(f"{path}?explain=true", files={"video": b"x"}))
+    assert (refused.status, refused.code) == (400, "bad_parameter")
+    assert "explain" in refused.detail
+
+
+@pytest.mark.parametrize(
+    ("part", "kind", "code"),
+    [("image", "talking", "wrong_kind"), ("video", "still", "wrong_kind"), ("audio", None, "not_media")],
+)
+def test_of_several_media_the_bad_one_is_named(
+    stack: RunningStack, media: dict[str, Path], part: str, kind: str | None, code: str
+) -> None:
+    good = {"audio": media["voice"].read_bytes(), "image": media["still"].read_bytes()}
+    bad = b"text " * 99 if kind is None else media[kind].read_bytes()
+    refused = problem(stack.client.post("/detect/multimodal", files={**good, part: bad}))
+    assert (refused.status, refused.code) == (415, code)
+    assert refused.detail.startswith(f"The part {part}: ")
+
+
+def test_what_was_meant_by_a_field_that_there_is_not_is_said(stack: RunningStack) -> None:
+    sent = {"fusion": "majority_vote"}
+    refused = problem(stack.client.post("/detect/multimodal", files={"audio": b"x"}, data=sent))
+    assert "'fusion'" in refused.detail
+    assert "Did you mean fusion_method?" in refused.hint
+
+
+def test_figures_over_frames_are_those_of_the_frames(stack: RunningStack, media: dict[str, Path]) -> None:
+    sent = {"video": media["darkening"].read_bytes()}
+    data = stack.client.post("/analyze/comprehensive?max_frames=8", files=sent).json()["data"]
+    frames, metrics = data["frames_analysis"], data["metrics"]
+    scores = [each["score"] for each in frames["frame_predictions"] if each["score"] is not None]
+    assert len(scores) > 4
+    mean = sum(scores) / len(scores)
+    variance = sum((score - mean) ** 2 for score in scores) / len(scores)
+    assert variance > 1e-4
+    assert metrics["final_average_score"] == pytest.approx(mean)
+    assert metrics["score_variance"] == frames["temporal_analysis"]["variance"] == pytest.approx(variance)
+    assert (metrics["min_score"], metrics["max_score"]) == (min(scores), max(scores))
+
+
+def shown(**scores: float) -> Verdict:
+    """The golden picture's verdict with other scores of its detectors, and the label that the highest of them has."""
+    verdict = Verdict.model_validate(filled(golden("predict-image")))
+    detectors = tuple(each.model_copy(update={"score": scores.get(each.name)}) for each in verdict.detectors)
+    label = "fake" if max(scores.values()) >= 0.75 else "uncertain" if max(scores.values()) > 0.25 else "real"
+    return verdict.model_copy(update={"detectors": detectors, "label": label})
+
+
+def test_regions_are_of_detectors_that_call_it_forged() -> None:
+    both = [region.detector for region in shown(**{"toy-face": 0.9}).findings.regions]
+    assert both == ["toy-face", "toy-synthesis"]
+
+    def of(**scores: float) -> list[str]:
+        return [region.detector for region in detection.manipulated(shown(**scores))]
+
+    assert of(**{"toy-face": 0.9, "toy-synthesis": 0.8}) == both
+    assert of(**{"toy-face": 0.9, "toy-synthesis": 0.009}) == ["toy-face"]
+    assert of(**{"toy-face": 0.3, "toy-synthesis": 0.4}) == []
+    assert of(**{"toy-face": 0.2, "toy-synthesis": 0.009}) == []
+    called_real = shown(**{"toy-face": 0.6, "toy-synthesis": 0.009}).model_copy(update={"label": "real"})
+    assert detection.manipulated(called_real) == []
+
+
 BAD_FORMS: dict[str, tuple[str, dict[str, bytes], dict[str, str], int, str]] = {
     "no file": ("/analyze", {"letter": b"x"}, {}, 400, "bad_upload"),
     "no media": ("/predict_video", {"file": b"text " * 99}, {}, 415, "not_media"),
@@ -234,6 +309,19 @@ BAD_FORMS: dict[str, tuple[str, dict[str, bytes], dict[str, str], int, str]] = {
     "no method": ("/detect/multimodal", {"audio": b"x"}, {"fusion_method": "coin"}, 400, "bad_parameter"),
     "no weights": ("/detect/multimodal", {"audio": b"x"}, {"weights": "[]"}, 400, "bad_parameter"),
     "no detector": ("/analyze", {"video": b"x"}, {"model": "nobody"}, 400, "unknown_detector"),
+    "no detector of several media": (
+        "/detect/multimodal",
+        {"image": b"x"},
+        {"model": "nobody"},
+        400,
+        "unknown_detector",
+    ),
+    "no weight": ("/detect/multimodal", {"image": b"x"}, {"weights": '{"image": 0}'}, 400, "bad_parameter"),
+    "another field of several media": ("/detect/multimodal", {"image": b"x"}, {"fusion": "vote"}, 400, "bad_parameter"),
+    "another file of several media": ("/detect/multimodal", {"image": b"x", "file": b"x"}, {}, 400, "bad_upload"),
+    "another field": ("/analyze", {"video": b"x"}, {"modle": "toy-face"}, 400, "bad_parameter"),
+    "another field of predict": ("/predict", {"file": b"x"}, {"max_frames": "4"}, 400, "bad_parameter"),
+    "a field for a file": ("/detect/image", {"file": b"x"}, {"image": "x"}, 400, "bad_upload"),
     "no listener": ("/detect/audio", {"audio": b"x"}, {"model": "toy-face"}, 400, "unknown_detector"),
 }
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from telltale_gateway.analysis.judgement import LabelRules
-from telltale_gateway.analysis.multimodal import Joint, Method, Part, join
+from telltale_gateway.analysis.multimodal import Joint, Method, Part, Votes, join, require_weight
 from telltale_gateway.analysis.verdict import Label, Verdict
 from telltale_gateway.api.views.multimodal import wishes_in
 from telltale_gateway.errors import BadParameter
@@ -52,21 +52,42 @@ def test_weights_are_shares_of_what_was_judged() -> None:
     assert joint.score == pytest.approx(0.7)
 
 
-def test_the_majority_leaves_out_who_is_uncertain() -> None:
-    joint = joined("majority_vote", audio=0.9, image=0.5, video=0.8)
-    assert (joint.score, joint.label) == (1.0, "fake")
+def test_a_vote_says_what_share_of_all_votes_the_winner_has() -> None:
+    joint = joined("majority_vote", audio=0.5, image=0.89)
+    assert joint.label == "fake"
+    assert joint.votes == Votes(fake=0.5, real=0.0, undecided=0.5)
+    assert (joint.confidence, joint.score) == (0.5, None)
+    joint = joined("majority_vote", {"video": 2.0}, audio=0.9, image=0.1, video=0.8)
+    assert (joint.label, joint.confidence) == ("fake", pytest.approx(0.75))
     assert joined("majority_vote", audio=0.1, image=0.2, video=0.9).label == "real"
 
 
+def test_a_medium_that_could_not_be_judged_votes_for_nobody() -> None:
+    verdicts: dict[Part, Verdict] = {"audio": verdict(0.1), "video": verdict(0.2)}
+    joint = join(verdicts, "majority_vote", {"image": 2.0}, unjudged=["image"], prior_fake=0.5, rules=RULES)
+    assert joint.votes == Votes(fake=0.0, real=0.5, undecided=0.5)
+    assert joint.weights == {"audio": 0.25, "video": 0.25}
+    average = join(verdicts, "weighted_average", {"image": 2.0}, unjudged=["image"], prior_fake=0.5, rules=RULES)
+    assert average.score == pytest.approx(0.15)
+    assert sum(average.weights.values()) == pytest.approx(1.0)
+
+
 def test_a_tie_or_nobody_certain_is_uncertain() -> None:
-    assert joined("majority_vote", audio=0.9, video=0.1).label == "uncertain"
-    assert joined("majority_vote", audio=0.5, video=0.4).label == "uncertain"
+    tie = joined("majority_vote", audio=0.9, video=0.1)
+    assert (tie.label, tie.confidence) == ("uncertain", 0.5)
+    nobody = joined("majority_vote", audio=0.5, video=0.4)
+    assert (nobody.label, nobody.confidence) == ("uncertain", 0.0)
     assert joined("majority_vote", {"audio": 2.0}, audio=0.9, video=0.1).label == "fake"
 
 
 def test_weights_that_are_all_zero_are_refused() -> None:
     with pytest.raises(ValueError, match="zero"):
         joined("weighted_average", {"audio": 0.0}, audio=0.9)
+    with pytest.raises(ValueError, match="zero"):
+        joined("majority_vote", {"audio": 0.0}, audio=0.9)
+    with pytest.raises(ValueError, match="zero"):
+        require_weight(["audio", "image"], {"audio": 0.0, "image": 0.0})
+    require_weight(["audio", "image"], {"audio": 0.0})
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from fastapi import FastAPI, Request
 from telltale_asgi.requests import RequestContext
 from telltale_gateway.api.problems import install_gateway_problems
-from telltale_gateway.api.uploads import received
+from telltale_gateway.api.uploads import Parts, received
 from telltale_gateway.settings import Settings
 
 from tests.gateway.running import problem_of
@@ -32,7 +32,7 @@ def _sent(size: int) -> httpx.Response:
 
     @app.post("/predict")
     async def predict(request: Request) -> None:
-        async with received(request) as (form, _):
+        async with received(request, Parts(files=("file",), fields=())) as (form, _):
             assert form.files
 
     async def once() -> httpx.Response:

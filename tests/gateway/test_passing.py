@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from telltale_contracts import Spectrogram, Stretch
 from telltale_gateway.analysis.preprocess import PreprocessClient
 from telltale_gateway.api.views.analyze import _drawn
+from telltale_gateway.api.views.detailed import Drawn
 from telltale_gateway.api.views.passing import Passed
 from telltale_gateway.artifacts import Artifacts
 from telltale_gateway.services import Services
@@ -74,18 +75,21 @@ def test_a_verdict_is_not_lost_with_its_picture(answer: tuple[int, object]) -> N
     class OnlyDrawing:
         preprocess: PreprocessClient
 
-    async def ask(url: str) -> bytes | None:
+    async def ask(url: str) -> Drawn:
         services = OnlyDrawing()
         services.preprocess = PreprocessClient(url, timeout_s=5.0)
         try:
             with io.BytesIO(b"") as nothing:
                 drawing = Spectrogram(
-                    stretches=(Stretch(start=0, end=2, score=None),), sample_rate=16_000, threshold=0.5
+                    stretches=(Stretch(start=0, end=2),), duration_s=2.0, sample_rate=16_000, threshold=0.5
                 )
                 return await _drawn(cast("Services", services), nothing, drawing, "id")
         finally:
             await services.preprocess.close()
 
     with canned(answer) as preprocessing:
-        assert asyncio.run(ask(preprocessing.url)) is None
+        drawn = asyncio.run(ask(preprocessing.url))
+        assert drawn.body is None
+        (said,) = drawn.missing("film")
+        assert said.startswith("The film could not be drawn: ")
         assert len(preprocessing.asked) == 1

@@ -16,7 +16,8 @@ import psutil
 import pytest
 from numpy.typing import NDArray
 from PIL import Image as Pillow
-from telltale_contracts import Drawing, FaceMark, Film, Moment, Overlay, Spectrogram, Stretch
+from telltale_contracts import Drawing, FaceMark, Film, JudgedStretch, Moment, Overlay, Spectrogram, Stretch
+from telltale_preprocess.drawing.annotate import SUSPICIOUS, UNKNOWN, UNSUSPICIOUS
 
 from tests import clips
 from tests.preprocess.service import Service, problem_of
@@ -217,17 +218,46 @@ def test_pictures_become_a_film(service: Service) -> None:
     assert np.abs(frames[0][1][65, 55].astype(int) - 120).max() < 10, "a box is not filled"
 
 
+def spectrogram_of(service: Service, spectra: NDArray[np.float32], drawing: Spectrogram) -> NDArray[np.int64]:
+    """The picture as it is answered, [height, width, 3]."""
+    response = post(service, npy(spectra), drawing)
+    assert response.headers["content-type"] == "image/png", response.text
+    return np.asarray(Pillow.open(io.BytesIO(response.content)).convert("RGB")).astype(np.int64)
+
+
 def test_spectra_become_a_picture_that_is_bright_where_they_are_loud(service: Service) -> None:
     spectra = np.full((2, 257, 50), -20.0, np.float32)
     spectra[:, 200:, :] = 0.0
-    stretches = (Stretch(start=0, end=2, score=0.9), Stretch(start=2, end=4, score=None))
-    drawing = Spectrogram(stretches=stretches, sample_rate=16_000, threshold=0.5)
-    response = post(service, npy(spectra), drawing)
-    assert response.headers["content-type"] == "image/png"
-    picture = np.asarray(Pillow.open(io.BytesIO(response.content)).convert("L")).astype(int)
-    high, low = picture[40:80, 200:900].mean(), picture[250:370, 200:900].mean()
-    assert high > 150
-    assert low < 30
+    stretches = (Stretch(start=0, end=2), Stretch(start=2, end=4))
+    drawing = Spectrogram(duration_s=4.0, stretches=stretches, sample_rate=16_000, threshold=0.5)
+    picture = spectrogram_of(service, spectra, drawing).mean(axis=2)
+    assert picture[40:80, 200:900].mean() > 150
+    assert picture[250:370, 200:900].mean() < 30
+
+
+def test_each_second_of_a_sound_is_drawn_once_in_its_place(service: Service) -> None:
+    """Spectra that are loud from 3.6 to 3.7 s of 5.33, which the last two hold both, and nowhere else."""
+    stretches = tuple(Stretch(start=start, end=start + 2) for start in (0.0, 2.0, 3.33))
+    spectra = np.full((3, 257, 200), -20.0, np.float32)
+    spectra[1, :, 160:170] = spectra[2, :, 27:37] = 0.0
+    judged = (JudgedStretch(start=0, end=4, score=0.1), JudgedStretch(start=3, end=4.5, score=0.9))
+    drawing = Spectrogram(duration_s=5.33, stretches=stretches, judged=judged, sample_rate=16_000, threshold=0.5)
+    picture = spectrogram_of(service, spectra, drawing)
+    loud = np.flatnonzero(picture[100:300, 64 : 64 + 1100].mean(axis=(0, 2)) > 100)
+    assert loud.tolist() == list(range(loud[0], loud[-1] + 1))
+    assert loud[[0, -1]] / 1100 * 5.33 == pytest.approx([3.6, 3.7], abs=0.02)
+    bar = picture[28 + 360 + 8, 64 : 64 + 1100]
+    expected = ((UNSUSPICIOUS, 0.0, 3.0), (SUSPICIOUS, 3.0, 4.5), (UNKNOWN, 4.5, 5.33))
+    for colour, start, end in expected:
+        marked = np.flatnonzero((bar == np.array(colour)).all(axis=1))
+        assert [marked[0], marked[-1] + 1] == pytest.approx([start / 5.33 * 1100, end / 5.33 * 1100], abs=1.1), colour
+
+
+def test_what_no_stretch_holds_is_left_out_of_a_spectrogram(service: Service) -> None:
+    stretches = (Stretch(start=0, end=1), Stretch(start=3, end=4))
+    drawing = Spectrogram(duration_s=4.0, stretches=stretches, sample_rate=16_000, threshold=0.5)
+    picture = spectrogram_of(service, np.zeros((2, 257, 50), np.float32), drawing).mean(axis=(0, 2))
+    assert picture[64 + 300 : 64 + 800].max() < 80 < picture[64 : 64 + 270].min()
 
 
 ARRAYS = {

@@ -64,6 +64,18 @@ def test_a_still_has_faces_and_no_sound(service: Service) -> None:
     assert [(each.reason, each.key) for each in bundle.metadata.missing] == [("no_audio", recipe.inputs[1].key())]
 
 
+def test_of_media_of_another_kind_than_the_only_one_there_are_the_facts_alone(
+    service: Service, talking_clip: Path
+) -> None:
+    recipe = EVERYTHING.model_copy(update={"only": "image"})
+    bundle = service.bundle(talking_clip, recipe)
+    assert bundle.metadata.media.kind == "video"
+    assert (bundle.tensors, bundle.metadata.frames, bundle.metadata.missing) == ({}, (), ())
+    assert set(bundle.metadata.timings_ms) == {"decode"}
+    still = service.bundle(clips.PORTRAIT, Recipe(inputs=(FaceCrop(size=64),), only="image"))
+    assert len(still.tensors) == 1
+
+
 def test_what_is_not_there_is_said_with_numbers(service: Service, tmp_path: Path) -> None:
     recipe = Recipe(inputs=(FaceCrop(size=64), Waveform(samples=16_000)))
     clip = clips.write_video(tmp_path / "meadow.mp4", clips.meadow(), sound=clips.tone())

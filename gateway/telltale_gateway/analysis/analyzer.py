@@ -13,7 +13,7 @@ from telltale_contracts import InputSpec, Recipe, SoundSpec, TensorBundle
 
 from telltale_gateway.analysis.heatmaps import show
 from telltale_gateway.analysis.judgement import Judge
-from telltale_gateway.analysis.media import MediaSource
+from telltale_gateway.analysis.media import MediaSource, OnlyKind
 from telltale_gateway.analysis.options import AnalysisOptions
 from telltale_gateway.analysis.preprocess import PreprocessClient
 from telltale_gateway.analysis.progress import Listener, Progress, ignore
@@ -79,10 +79,16 @@ class Analyzer:
         return self._running
 
     async def analyze(
-        self, media: MediaSource, options: AnalysisOptions, *, request_id: str, listener: Listener = ignore
+        self,
+        media: MediaSource,
+        options: AnalysisOptions,
+        *,
+        request_id: str,
+        explain: bool = False,
+        listener: Listener = ignore,
     ) -> Verdict:
         """The Verdict on one upload; raises as ``study``."""
-        return (await self.study(media, options, request_id=request_id, listener=listener)).verdict
+        return (await self.study(media, options, request_id=request_id, explain=explain, listener=listener)).verdict
 
     async def study(
         self,
@@ -92,15 +98,19 @@ class Analyzer:
         request_id: str,
         also: Sequence[InputSpec] = (),
         senses: Senses = "all",
+        only: OnlyKind | None = None,
+        explain: bool = False,
         listener: Listener = ignore,
     ) -> Study:
         """Analyse one upload, and keep what preprocessing saw of it.
 
         ``also``: what preprocessing shall produce in the same pass, for others than detectors. ``senses``: "hearing"
-        asks only the detectors of sound.
+        asks only the detectors of sound. ``only``: media of any other kind is refused before it is
+        decoded. ``explain`` asks for heatmaps.
 
         Raises:
             UnknownDetector: a detector was asked for that does not exist, or does not listen where only those do.
+            WrongKind: the media is of another kind than the only one.
             UpstreamProblem: the media is not media, damaged, too large or too long.
             NothingToAnalyse: no detector found anything that it could look at.
             NoDetectorAvailable: none of the detectors that apply could answer.
@@ -120,7 +130,15 @@ class Analyzer:
         try:
             with self._reconciler.usage.of(asked):
                 return await self._analyze(
-                    media, options, fleet, asked, request_id=request_id, also=also, listener=listener
+                    media,
+                    options,
+                    fleet,
+                    asked,
+                    request_id=request_id,
+                    also=also,
+                    only=only,
+                    explain=explain,
+                    listener=listener,
                 )
         finally:
             self._running -= 1
@@ -134,6 +152,8 @@ class Analyzer:
         *,
         request_id: str,
         also: Sequence[InputSpec],
+        only: OnlyKind | None,
+        explain: bool,
         listener: Listener,
     ) -> Study:
         started = time.perf_counter()
@@ -142,15 +162,21 @@ class Analyzer:
                 listener(Progress("preprocess", 0, 1))
                 manifests = [deployed.manifest for deployed in asked]
                 sampling = options.sampling(manifest.sampling for manifest in manifests)
-                recipe = Recipe.union((*(manifest.input for manifest in manifests), *also), sampling)
+                recipe = Recipe.union(
+                    (*(manifest.input for manifest in manifests), *also), sampling, only.kind if only else None
+                )
                 sent = time.perf_counter()
                 bundle, sha256 = await asyncio.gather(
                     self._preprocess.bundle(media, recipe, request_id), media.sha256()
                 )
                 preprocess_ms = (time.perf_counter() - sent) * 1000.0
                 listener(Progress("preprocess", 1, 1))
+                if only is not None:
+                    only.require(bundle.metadata.media)
                 outcomes = await self._score_all(asked, bundle, listener)
-                shown = await show(outcomes, bundle, self._explain_timeout_s) if options.explain else None
+                explaining = time.perf_counter()
+                shown = await show(outcomes, bundle, self._explain_timeout_s) if explain else None
+                explain_ms = (time.perf_counter() - explaining) * 1000.0 if explain else None
         except TimeoutError as error:
             raise AnalysisTimeout(
                 f"The analysis took longer than {self._deadline_s:g} s.",
@@ -162,7 +188,7 @@ class Analyzer:
         fuse_ms = (time.perf_counter() - fusing) * 1000.0
         listener(Progress("fuse", 1, 1))
         total_ms = (time.perf_counter() - started) * 1000.0
-        timings = Timings(media.upload_ms, preprocess_ms, fuse_ms, total_ms + media.upload_ms)
+        timings = Timings(media.upload_ms, preprocess_ms, explain_ms, fuse_ms, total_ms + media.upload_ms)
         verdict = compose(
             media=media,
             sha256=sha256,

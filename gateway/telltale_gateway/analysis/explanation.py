@@ -87,7 +87,8 @@ def _how_steady(verdict: Verdict) -> Iterator[str]:
     if over_time is not None:
         yield (
             f"Over {over_time.frames} frames the score lies between {over_time.lowest:.2f} and "
-            f"{over_time.highest:.2f} and is {over_time.trend}; its consistency is {over_time.consistency:.2f}."
+            f"{over_time.highest:.2f}; its least squares line is {over_time.trend}, its consistency "
+            f"{over_time.consistency:.2f}."
         )
 
 

@@ -6,7 +6,9 @@ Each is computed from numbers of the same answer, by the rule that its function 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
+from statistics import fmean, pvariance
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,6 +132,22 @@ def unheard(segments: Sequence[AudioSegment], sound_s: float) -> tuple[Unheard, 
     return tuple(found)
 
 
+@dataclass(frozen=True)
+class Figures:
+    """Over the scores of the frames that have one; ``variance`` is that of these scores, divided by their number."""
+
+    mean: float
+    variance: float
+    lowest: float
+    highest: float
+
+
+def figures_of(frames: Sequence[FrameSample]) -> Figures | None:
+    """None where no frame has a score."""
+    scores = [frame.score for frame in frames if frame.score is not None]
+    return Figures(fmean(scores), pvariance(scores), min(scores), max(scores)) if scores else None
+
+
 def temporal(frames: Sequence[FrameSample]) -> Temporal | None:
     """How the frames' scores go on; None where fewer than two frames have one.
 
@@ -137,7 +155,8 @@ def temporal(frames: Sequence[FrameSample]) -> Temporal | None:
     second; the trend is "rising" or "falling" where that line changes by 0.1 or more over the frames, else "stable".
     """
     points = [(frame.t, frame.score) for frame in frames if frame.score is not None]
-    if len(points) < 2:
+    figures = figures_of(frames)
+    if len(points) < 2 or figures is None:
         return None
     times, scores = (np.array(values) for values in zip(*points, strict=True))
     span = float(times[-1] - times[0])
@@ -147,10 +166,10 @@ def temporal(frames: Sequence[FrameSample]) -> Temporal | None:
     trend: Trend = "rising" if change >= _TREND else "falling" if change <= -_TREND else "stable"
     return Temporal(
         frames=len(points),
-        mean=float(scores.mean()),
-        variance=float(scores.var()),
-        lowest=float(scores.min()),
-        highest=float(scores.max()),
+        mean=figures.mean,
+        variance=figures.variance,
+        lowest=figures.lowest,
+        highest=figures.highest,
         consistency=1.0 - float(np.abs(np.diff(scores)).mean()),
         slope=slope,
         trend=trend,

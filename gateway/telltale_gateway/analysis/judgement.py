@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from telltale_contracts import BundleMetadata, FaceSpec, Forgery, SoundSpec
 
 from telltale_gateway.analysis.fusion import Evidence, Fused, RivalForgeries, contradictions
+from telltale_gateway.analysis.labels import label_of
 from telltale_gateway.analysis.scoring import Outcome
 from telltale_gateway.analysis.verdict import Label
 
@@ -26,6 +27,10 @@ class LabelRules:
     uncertain: tuple[float, float]
     min_face_quality: float
     contradiction: float
+
+    def label(self, score: float) -> Label:
+        """The word for a probability, where nothing else speaks against one."""
+        return label_of(score, threshold=self.threshold, uncertain=self.uncertain)
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class Judge:
         evidence = [item for outcome in outcomes if (item := evidence_of(outcome)) is not None]
         fused = self._fusion.fuse(in_question, evidence)
         why = self._why_uncertain(fused, evidence, outcomes, metadata)
-        label: Label = "uncertain" if why else "fake" if fused.score >= self.rules.threshold else "real"
+        label = "uncertain" if why else self.rules.label(fused.score)
         scored = {item.forgery for item in evidence}
         return Judgement(
             fused=fused,
@@ -83,8 +88,8 @@ class Judge:
         self, fused: Fused, evidence: Sequence[Evidence], outcomes: Sequence[Outcome], metadata: BundleMetadata
     ) -> tuple[str, ...]:
         reasons = []
-        low, high = self.rules.uncertain
-        if low < fused.score < high:
+        if self.rules.label(fused.score) == "uncertain":
+            low, high = self.rules.uncertain
             reasons.append(f"The probability {fused.score:.2f} lies between {low:g} and {high:g}.")
         for over, under in contradictions(evidence, self.rules.contradiction):
             reasons.append(

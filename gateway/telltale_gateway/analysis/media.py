@@ -5,8 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
+
+from telltale_contracts import MediaFacts, MediaKind
+
+from telltale_gateway.errors import WrongKind
 
 _CHUNK = 1 << 20
 
@@ -23,6 +28,23 @@ class MediaSource:
         """The digest of the whole upload, in hex; who reads the stream meanwhile does not notice."""
         # A descriptor of its own: the thread may go on after whoever waits for it has given up and closed the file.
         return await asyncio.to_thread(_digest, os.dup(self.stream.fileno()))
+
+
+@dataclass(frozen=True)
+class OnlyKind:
+    """The kind of media that is asked about; ``instead`` says of each kind what its sender could do."""
+
+    kind: MediaKind
+    instead: Mapping[MediaKind, str]
+
+    def require(self, media: MediaFacts) -> None:
+        """See that media is of that kind.
+
+        Raises:
+            WrongKind: it is not.
+        """
+        if media.kind != self.kind:
+            raise WrongKind(f"The upload is of the kind {media.kind}, not {self.kind}.", self.instead[media.kind])
 
 
 def _digest(descriptor: int) -> str:

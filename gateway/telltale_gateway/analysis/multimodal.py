@@ -6,13 +6,15 @@ Each medium was judged by itself. By name of the method:
   verdict is a likelihood ratio LR_m = odds(P_m) / odds(prior); P = pi S / (pi S + 1 - pi) with S = sum_m w_m LR_m and
   the weights adding up to 1.
 - ``weighted_average``: sum_m w_m P_m.
-- ``majority_vote``: the weights of those called fake, of all that are called fake or real; 0.5 where none is.
+- ``majority_vote``: each medium votes with its weight for the word that it was called, and the larger of the two
+  sides wins; a tie is uncertain. One that is uncertain, or could not be judged, votes for nobody. What comes of it is a
+  share of the votes, which is no probability.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,12 +27,27 @@ Method = Literal["rival_forgeries", "weighted_average", "majority_vote"]
 
 
 @dataclass(frozen=True)
-class Joint:
-    """The fused P(fake), its label, and the weight that each medium had; the weights add up to 1."""
+class Votes:
+    """Shares of all weights that were asked: for fake, for real, and for neither; they add up to 1."""
 
-    score: float
+    fake: float
+    real: float
+    undecided: float
+
+
+@dataclass(frozen=True)
+class Joint:
+    """What several media are called together, and the weight that each one had.
+
+    ``confidence`` is max(P, 1 - P) of the fused probability; of a vote the share of all votes that the winner has, or
+    of a tie either side. ``score`` is P(fake), which a vote does not give.
+    """
+
     label: Label
+    confidence: float
     weights: Mapping[Part, float]
+    score: float | None = None
+    votes: Votes | None = None
 
 
 def join(
@@ -38,27 +55,45 @@ def join(
     method: Method,
     weights: Mapping[Part, float],
     *,
+    unjudged: Collection[Part] = (),
     prior_fake: float,
     rules: LabelRules,
 ) -> Joint:
     """Fuse at least one verdict; a medium without a weight of its own has 1, before they are made to add up to 1.
 
+    ``unjudged``: media that were sent and could not be judged. Their weights count among all votes, and nowhere else.
+
     Raises:
         ValueError: all weights of the media that were judged are zero.
     """
-    raw = {part: weights.get(part, 1.0) for part in verdicts}
-    total = sum(raw.values())
-    if total <= 0.0:
+    if method == "majority_vote":
+        return _vote(verdicts, weights, unjudged)
+    shares = _shares(verdicts, weights, ())
+    if method == "rival_forgeries":
+        score = _rivals(verdicts, shares, prior_fake)
+    else:
+        score = sum(share * verdicts[part].score for part, share in shares.items())
+    score = min(1.0, max(0.0, score))
+    return Joint(rules.label(score), max(score, 1.0 - score), shares, score=score)
+
+
+def require_weight(parts: Iterable[Part], weights: Mapping[Part, float]) -> None:
+    """See that one of these media has a weight above zero.
+
+    Raises:
+        ValueError: none has.
+    """
+    if not any(weights.get(part, 1.0) > 0.0 for part in parts):
         raise ValueError("the weights of all media that could be judged are zero")
-    shares = {part: weight / total for part, weight in raw.items()}
-    match method:
-        case "rival_forgeries":
-            score = _rivals(verdicts, shares, prior_fake)
-        case "weighted_average":
-            score = sum(share * verdicts[part].score for part, share in shares.items())
-        case "majority_vote":
-            score = _votes(verdicts, shares)
-    return Joint(min(1.0, max(0.0, score)), _label(score, method, rules), shares)
+
+
+def _shares(
+    verdicts: Mapping[Part, Verdict], weights: Mapping[Part, float], unjudged: Collection[Part]
+) -> dict[Part, float]:
+    """The weight of each medium that was judged, of those of all that count."""
+    require_weight(verdicts, weights)
+    total = sum(weights.get(part, 1.0) for part in (*verdicts, *unjudged))
+    return {part: weights.get(part, 1.0) / total for part in verdicts}
 
 
 def _rivals(verdicts: Mapping[Part, Verdict], shares: Mapping[Part, float], prior_fake: float) -> float:
@@ -67,16 +102,11 @@ def _rivals(verdicts: Mapping[Part, Verdict], shares: Mapping[Part, float], prio
     return probability(prior + math.log(ratio))
 
 
-def _votes(verdicts: Mapping[Part, Verdict], shares: Mapping[Part, float]) -> float:
-    fake = sum(share for part, share in shares.items() if verdicts[part].label == "fake")
-    real = sum(share for part, share in shares.items() if verdicts[part].label == "real")
-    return fake / (fake + real) if fake + real > 0.0 else 0.5
-
-
-def _label(score: float, method: Method, rules: LabelRules) -> Label:
-    if method == "majority_vote":
-        return "uncertain" if math.isclose(score, 0.5) else "fake" if score > 0.5 else "real"
-    low, high = rules.uncertain
-    if low < score < high:
-        return "uncertain"
-    return "fake" if score >= rules.threshold else "real"
+def _vote(verdicts: Mapping[Part, Verdict], weights: Mapping[Part, float], unjudged: Collection[Part]) -> Joint:
+    shares = _shares(verdicts, weights, unjudged)
+    fake, real = (
+        math.fsum(share for part, share in shares.items() if verdicts[part].label == side) for side in ("fake", "real")
+    )
+    label: Label = "uncertain" if math.isclose(fake, real) else "fake" if fake > real else "real"
+    votes = Votes(fake, real, max(0.0, 1.0 - fake - real))
+    return Joint(label, max(fake, real), shares, votes=votes)

@@ -9,7 +9,7 @@ from telltale_contracts import Sampling
 
 
 class AnalysisOptions(BaseModel):
-    """Sampling, and which detectors are asked."""
+    """Sampling, and which detectors are asked: what every analysis takes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -22,9 +22,6 @@ class AnalysisOptions(BaseModel):
     )
     detectors: str | None = Field(
         default=None, max_length=2000, description="names, separated by commas; all live detectors when not given"
-    )
-    explain: bool = Field(
-        default=False, description="ask where it shows: heatmaps of the items that moved each detector's score most"
     )
 
     @property
@@ -44,3 +41,11 @@ class AnalysisOptions(BaseModel):
         if self.max_frames is None and self.fps is None:
             return densest
         return Sampling(max_frames=self.max_frames or densest.max_frames, fps=self.fps)
+
+
+class ExplainedOptions(AnalysisOptions):
+    """Those of an answer that has room for heatmaps."""
+
+    explain: bool = Field(
+        default=False, description="ask where it shows: heatmaps of the items that moved each detector's score most"
+    )

@@ -28,10 +28,11 @@ from telltale_gateway.analysis.verdict import (
 
 @dataclass(frozen=True)
 class Timings:
-    """Milliseconds of the stages that the gateway itself sees."""
+    """Milliseconds of the stages that the gateway itself sees; ``explain_ms`` only where heatmaps were asked for."""
 
     upload_ms: float
     preprocess_ms: float
+    explain_ms: float | None
     fuse_ms: float
     total_ms: float
 
@@ -216,6 +217,7 @@ def _timings(metadata: BundleMetadata, outcomes: Sequence[Outcome], timings: Tim
         "wait": max(0.0, timings.preprocess_ms - sum(inside.values())),
         "triton": servers["triton"],
         "tfserving": servers["tfserving"],
+        **({} if timings.explain_ms is None else {"explain": timings.explain_ms}),
         "fuse": timings.fuse_ms,
     }
 

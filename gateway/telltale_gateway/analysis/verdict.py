@@ -125,7 +125,7 @@ class Temporal(_Answer):
     highest: float
     consistency: float = Field(description="1 - mean absolute difference of successive scores")
     slope: float = Field(description="of the least squares line, a second")
-    trend: Trend
+    trend: Trend = Field(description="of that line: whether it changes by 0.1 or more over the frames")
 
 
 class Region(_Answer):
@@ -215,5 +215,8 @@ class Verdict(_Answer):
     degraded: bool
     version: str
     latency_ms: float
-    timings_ms: dict[str, float]
+    timings_ms: dict[str, float] = Field(
+        description="milliseconds by stage: upload, decode, faces, features, wait (for preprocessing), triton, "
+        "tfserving, fuse; and explain, where heatmaps were asked for"
+    )
     meta: Meta

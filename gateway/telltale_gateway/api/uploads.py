@@ -6,10 +6,12 @@ Files wait in unlinked temporary ones, so nothing stays on disk, whatever happen
 from __future__ import annotations
 
 import asyncio
+import difflib
 import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import Annotated, Any, BinaryIO
 from urllib.parse import parse_qsl
 
@@ -18,7 +20,7 @@ from starlette.requests import ClientDisconnect
 from telltale_asgi.forms import FORM_TYPE, Form, FormLimits, FormTooLarge, MalformedForm, read_form
 
 from telltale_gateway.analysis import MediaSource
-from telltale_gateway.errors import BadUpload, UploadTimeout, UploadTooLarge, UrlRefused
+from telltale_gateway.errors import BadParameter, BadUpload, UploadTimeout, UploadTooLarge, UrlRefused
 from telltale_gateway.fetching import UrlFetcher
 from telltale_gateway.services import Services
 
@@ -57,18 +59,31 @@ def binary(description: str) -> dict[str, str]:
 UPLOAD_FORM = form_of({"file": binary("video, image or sound")}, file="file")
 
 
+@dataclass(frozen=True)
+class Parts:
+    """What an endpoint takes by form: the names of its files, of which ``most_files`` may come, and of its fields."""
+
+    files: tuple[str, ...]
+    fields: tuple[str, ...]
+    most_files: int = 1
+
+
+_UPLOAD = Parts(files=("file",), fields=("url",))
+
+
 @asynccontextmanager
-async def received(request: Request, *, files: int = 1) -> AsyncIterator[tuple[Form, float]]:
+async def received(request: Request, parts: Parts) -> AsyncIterator[tuple[Form, float]]:
     """The form of a request and the milliseconds that it took; its temporary files are gone afterwards.
 
     Raises:
         UploadTooLarge: more arrived than the limit allows, or more was announced.
         UploadTimeout: it had not arrived when the deadline passed.
-        BadUpload: the body is no form, or has more parts, or two of one name.
+        BadUpload: the body is no form, or has more parts, or two of one name, or a file that nobody asked for.
+        BadParameter: it has a field that nobody asked for.
     """
     started = time.perf_counter()
     settings = request.app.state.settings
-    limits = FormLimits(settings.limits.upload_bytes, files=files, fields=_MAX_FIELDS)
+    limits = FormLimits(settings.limits.upload_bytes, files=parts.most_files, fields=_MAX_FIELDS)
     with ExitStack() as stack:
 
         def opening(_: str, filename: str | None) -> BinaryIO | None:
@@ -89,6 +104,7 @@ async def received(request: Request, *, files: int = 1) -> AsyncIterator[tuple[F
             raise BadUpload("The connection was closed before the form was complete.", _HINT) from error
         except MalformedForm as error:
             raise BadUpload(str(error), _HINT) from error
+        _require_known(form, parts)
         yield form, (time.perf_counter() - started) * 1000.0
 
 
@@ -120,19 +136,41 @@ async def media_of(
         async with _fetcher(request).fetched(url) as fetched:
             yield fetched
     else:
-        named = ", ".join(names[:-1]) + " or " + names[-1] if len(names) > 1 else names[0]
-        raise BadUpload(f"There is no file part named {named}.", _HINT)
+        raise BadUpload(f"There is no file part named {_named(names)}.", _HINT)
 
 
 async def upload(request: Request) -> AsyncIterator[MediaSource]:
     """The media of a request; its temporary file is gone when the request is.
 
     Raises:
-        UploadTooLarge, UploadTimeout, BadUpload: as ``received``.
+        UploadTooLarge, UploadTimeout, BadUpload, BadParameter: as ``received``.
         UrlRefused, UrlUnreachable: a url came instead of a file, and cannot be fetched.
     """
-    async with received(request) as (form, elapsed_ms), media_of(request, form, ("file",), elapsed_ms) as media:
+    async with (
+        received(request, _UPLOAD) as (form, elapsed_ms),
+        media_of(request, form, ("file",), elapsed_ms) as media,
+    ):
         yield media
+
+
+def _require_known(form: Form, parts: Parts) -> None:
+    """See that a form has no part that would not be read: an answer to a misspelt wish would be one to another."""
+    for name in form.files.keys() - set(parts.files):
+        raise BadUpload(f"There is no file part named {_named(parts.files)}, but one named {name[:80]!r}.", _HINT)
+    for name in form.fields.keys() - set(parts.fields):
+        if name in parts.files:
+            raise BadUpload(f"The part named {name} has no file name, so it is no file.", _HINT)
+        close = difflib.get_close_matches(name, parts.fields, n=1)
+        meant = f"Did you mean {close[0]}? " if close else ""
+        raise BadParameter(
+            f"There is no form field named {name[:80]!r} here.",
+            f"{meant}Besides files the form takes {', '.join(parts.fields)}; fps, max_frames and detectors belong to "
+            "the query.",
+        )
+
+
+def _named(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:-1]) + " or " + names[-1] if len(names) > 1 else names[0]
 
 
 def _is_urlencoded(request: Request) -> bool:

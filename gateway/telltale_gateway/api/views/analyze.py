@@ -15,6 +15,7 @@ from telltale_gateway.api.views.detailed import (
     Analysis,
     AudioAnalysis,
     Comprehensive,
+    Drawn,
     Envelope,
     FramesAnalysis,
     analysis_of,
@@ -25,7 +26,7 @@ from telltale_gateway.api.views.detailed import (
 )
 from telltale_gateway.api.views.drawings import PICTURES, SPECTRA, film_of, overlay_of, spectrogram_of
 from telltale_gateway.api.views.passing import Passed
-from telltale_gateway.api.views.sent import ONE_FILE_AND_MODEL, Options, SentFile, require_kind
+from telltale_gateway.api.views.sent import ONE_FILE_AND_MODEL, Options, SentFile, only
 from telltale_gateway.errors import TelltaleError, UnknownFile
 from telltale_gateway.services import Services
 
@@ -36,20 +37,20 @@ _FILM = {200: {"content": {"video/mp4": {}}, "description": "A fragmented MP4, a
 _FILE = {200: {"content": {"video/mp4": {}, "image/png": {}}, "description": "The file."}, **PROBLEMS}
 
 
-async def _drawn(services: Services, source: BinaryIO, drawing: Drawing, request_id: str) -> bytes | None:
-    """A drawing that goes with a verdict; None where it could not be made, for the verdict is worth more than it."""
+async def _drawn(services: Services, source: BinaryIO, drawing: Drawing, request_id: str) -> Drawn:
+    """A drawing that goes with a verdict; where it could not be made the answer says why, and keeps the verdict."""
     try:
-        return await (await services.preprocess.render(source, drawing, request_id)).read()
+        return Drawn(await (await services.preprocess.render(source, drawing, request_id)).read())
     except TelltaleError as error:
         _log.warning("answered without the %s: %s", drawing.kind, error.detail)
-        return None
+        return Drawn(reason=error.detail)
 
 
 @router.post("/analyze", openapi_extra=ONE_FILE_AND_MODEL, responses=PROBLEMS)
 async def analyze(sent: SentFile, options: Options, services: ServicesDep, request_id: RequestId) -> Envelope[Analysis]:
     """Judge a video, with figures over its frames."""
-    verdict = await services.analyzer.analyze(sent.media, sent.options(options), request_id=request_id)
-    require_kind(verdict, "video")
+    study = await services.analyzer.study(sent.media, sent.options(options), request_id=request_id, only=only("video"))
+    verdict = study.verdict
     services.telemetry.observe(verdict)
     return enveloped(verdict, analysis_of(verdict))
 
@@ -59,8 +60,7 @@ async def analyze_frames(
     sent: SentFile, options: Options, services: ServicesDep, request_id: RequestId
 ) -> Envelope[FramesAnalysis]:
     """Judge a video frame by frame."""
-    study = await services.analyzer.study(sent.media, sent.options(options), request_id=request_id)
-    require_kind(study.verdict, "video")
+    study = await services.analyzer.study(sent.media, sent.options(options), request_id=request_id, only=only("video"))
     services.telemetry.observe(study.verdict)
     return enveloped(study.verdict, frames_of(study))
 
@@ -76,7 +76,8 @@ async def analyze_audio(
     services.telemetry.observe(study.verdict)
     drawing, spectra = spectrogram_of(study)
     picture = await _drawn(services, spectra, drawing, request_id)
-    url = None if picture is None else f"/visualization/{services.artifacts.keep(picture, 'image/png', 'png')}"
+    name = None if picture.body is None else services.artifacts.keep(picture.body, "image/png", "png")
+    url = None if name is None else f"/visualization/{name}"
     return enveloped(study.verdict, audio_of(study.verdict, study.bundle.metadata, picture, url))
 
 
@@ -85,8 +86,8 @@ async def visualize(
     sent: SentFile, options: Options, services: ServicesDep, settings: SettingsDep, request_id: RequestId
 ) -> Response:
     """The video itself with face boxes, scores and the growing graph drawn in, and its own sound."""
-    verdict = await services.analyzer.analyze(sent.media, sent.options(options), request_id=request_id)
-    require_kind(verdict, "video")
+    study = await services.analyzer.study(sent.media, sent.options(options), request_id=request_id, only=only("video"))
+    verdict = study.verdict
     services.telemetry.observe(verdict)
     rendered = await services.preprocess.render(sent.media.stream, overlay_of(verdict), request_id)
     named = {"Content-Disposition": 'inline; filename="visualization.mp4"'}
@@ -98,14 +99,15 @@ async def analyze_comprehensive(
     sent: SentFile, options: Options, services: ServicesDep, request_id: RequestId
 ) -> Envelope[Comprehensive]:
     """All of it from one pass over the upload; the film shows the frames that were looked at."""
-    study = await services.analyzer.study(sent.media, sent.options(options), request_id=request_id, also=(PICTURES,))
-    require_kind(study.verdict, "video")
+    study = await services.analyzer.study(
+        sent.media, sent.options(options), request_id=request_id, also=(PICTURES,), only=only("video")
+    )
     services.telemetry.observe(study.verdict)
     started = time.perf_counter()
     film, pictures = film_of(study)
     drawn = await _drawn(services, pictures, film, request_id)
-    name = None if drawn is None else services.artifacts.keep(drawn, "video/mp4", "mp4")
-    return enveloped(study.verdict, comprehensive_of(study, name, time.perf_counter() - started))
+    name = None if drawn.body is None else services.artifacts.keep(drawn.body, "video/mp4", "mp4")
+    return enveloped(study.verdict, comprehensive_of(study, drawn, name, time.perf_counter() - started))
 
 
 @router.get("/visualization/{filename}", responses=_FILE, response_class=Response)

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from statistics import fmean, pvariance
 from typing import Generic, Literal, TypeVar
 
 from telltale_contracts import BundleMetadata
 
 from telltale_gateway.analysis import Study, Verdict
 from telltale_gateway.analysis.explanation import NAMES
-from telltale_gateway.analysis.findings import rolling_average
+from telltale_gateway.analysis.findings import figures_of, rolling_average
+from telltale_gateway.analysis.labels import label_of
 from telltale_gateway.analysis.verdict import Trend
 from telltale_gateway.api.views.drawings import frame_places
 from telltale_gateway.api.views.shapes import View, Word, seconds, word
 
 Data = TypeVar("Data", bound=View)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A drawing that goes with an answer, or why there is none."""
+
+    body: bytes | None = None
+    reason: str | None = None
+
+    def missing(self, what: str) -> list[str]:
+        """The sentence that says why it is not there; none where it is."""
+        return [] if self.reason is None else [f"The {what} could not be drawn: {self.reason}".rstrip(".") + "."]
 
 
 class Envelope(View, Generic[Data]):
@@ -59,7 +72,7 @@ class FramePrediction(View):
 
 
 class TemporalAnalysis(View):
-    """How the frames' scores go on."""
+    """How the frames' scores go on; ``trend``: whether their least squares line changes by 0.1 or more over them."""
 
     rolling_average: list[float | None]
     variance: float | None
@@ -123,6 +136,7 @@ class AudioAnalysis(View):
     energy: Energy
     spectral: Spectral
     visualization: SoundPicture
+    note: str
 
 
 class Comprehensive(Analysis):
@@ -159,14 +173,15 @@ def analysis_of(verdict: Verdict) -> Analysis:
 
 def metrics_of(verdict: Verdict) -> Metrics:
     """Over the frames' scores."""
-    scores = _scores(verdict)
+    scores = [sample.score for sample in verdict.frame_samples if sample.score is not None]
+    figures = figures_of(verdict.frame_samples)
     return Metrics(
         frame_count=len(verdict.frame_samples),
-        final_average_score=fmean(scores) if scores else None,
-        max_score=max(scores, default=None),
-        min_score=min(scores, default=None),
+        final_average_score=figures.mean if figures else None,
+        max_score=figures.highest if figures else None,
+        min_score=figures.lowest if figures else None,
         suspicious_frames_count=sum(score >= verdict.threshold for score in scores),
-        score_variance=pvariance(scores) if scores else None,
+        score_variance=figures.variance if figures else None,
         rolling_average=list(rolling_average(verdict.frame_samples)),
     )
 
@@ -174,12 +189,14 @@ def metrics_of(verdict: Verdict) -> Metrics:
 def frames_of(study: Study) -> FramesAnalysis:
     """``/analyze/frames``."""
     verdict = study.verdict
-    scores = _scores(verdict)
-    over_time = verdict.findings.temporal
+    over_time, figures = verdict.findings.temporal, figures_of(verdict.frame_samples)
     places = frame_places(study.bundle.metadata)
     said = [_called_so(verdict)]
     if over_time is not None:
-        said.append(f"From frame to frame the score is {over_time.trend}, with a variance of {over_time.variance:.4f}.")
+        said.append(
+            f"The least squares line through the frames' scores is {over_time.trend}; their variance is "
+            f"{over_time.variance:.4f}."
+        )
     return FramesAnalysis(
         overall_prediction=word(verdict.label),
         overall_confidence=verdict.confidence,
@@ -190,14 +207,14 @@ def frames_of(study: Study) -> FramesAnalysis:
         ],
         temporal_analysis=TemporalAnalysis(
             rolling_average=list(rolling_average(verdict.frame_samples)),
-            variance=pvariance(scores) if scores else None,
+            variance=figures.variance if figures else None,
             trend=over_time.trend if over_time else None,
         ),
         note=" ".join([*said, *_untested(verdict)]),
     )
 
 
-def audio_of(verdict: Verdict, metadata: BundleMetadata, picture: bytes | None, url: str | None) -> AudioAnalysis:
+def audio_of(verdict: Verdict, metadata: BundleMetadata, picture: Drawn, url: str | None) -> AudioAnalysis:
     """``/analyze/audio``; ``picture`` is the spectrogram's PNG, if it could be drawn."""
     sound = metadata.audio
     return AudioAnalysis(
@@ -222,17 +239,19 @@ def audio_of(verdict: Verdict, metadata: BundleMetadata, picture: bytes | None, 
         ),
         visualization=SoundPicture(
             spectrogram_url=url,
-            spectrogram_data=base64.b64encode(picture).decode() if picture is not None else None,
+            spectrogram_data=None if picture.body is None else base64.b64encode(picture.body).decode(),
         ),
+        note=" ".join([_called_so(verdict), *_untested(verdict), *picture.missing("spectrogram")]),
     )
 
 
-def comprehensive_of(study: Study, filename: str | None, drawing_s: float) -> Comprehensive:
+def comprehensive_of(study: Study, film: Drawn, filename: str | None, drawing_s: float) -> Comprehensive:
     """``/analyze/comprehensive``; ``filename``: what was drawn, if it could be, in ``drawing_s`` seconds."""
     analysis = analysis_of(study.verdict)
     stages = {stage: spent / 1000.0 for stage, spent in study.verdict.timings_ms.items()}
     return Comprehensive(
-        **analysis.model_dump(exclude={"metrics", "processing_time"}),
+        **analysis.model_dump(exclude={"metrics", "processing_time", "note"}),
+        note=" ".join([analysis.note, *film.missing("film")]),
         metrics=analysis.metrics,
         processing_time=analysis.processing_time + drawing_s,
         frames_analysis=frames_of(study),
@@ -250,15 +269,8 @@ def _untested(verdict: Verdict) -> list[str]:
     return ["Not tested: " + ", ".join(NAMES[forgery] for forgery in verdict.untested) + "."] * bool(verdict.untested)
 
 
-def _scores(verdict: Verdict) -> list[float]:
-    return [sample.score for sample in verdict.frame_samples if sample.score is not None]
-
-
 def _called(score: float | None, verdict: Verdict) -> Word | None:
     """A frame's word, by the verdict's own rule for a score."""
     if score is None:
         return None
-    low, high = verdict.rules.uncertain
-    if low < score < high:
-        return "UNCERTAIN"
-    return "FAKE" if score >= verdict.threshold else "REAL"
+    return word(label_of(score, threshold=verdict.threshold, uncertain=verdict.rules.uncertain))

@@ -8,7 +8,7 @@ from telltale_contracts import BundleMetadata
 from telltale_gateway.analysis import Verdict
 from telltale_gateway.api.dependencies import RequestId, ServicesDep
 from telltale_gateway.api.problems import PROBLEMS
-from telltale_gateway.api.views.sent import ONE_FILE_AND_MODEL, Options, SentFile, require_kind
+from telltale_gateway.api.views.sent import ONE_FILE_AND_MODEL, Options, SentFile, only
 from telltale_gateway.api.views.shapes import View, Word, seconds, word
 
 router = APIRouter(prefix="/detect", tags=["views"])
@@ -41,7 +41,8 @@ class ManipulatedRegion(View):
 
 
 class ImageDetails(View):
-    """Boxes as x1, y1, x2, y2 and the size as width, height, in pixels."""
+    """Boxes as x1, y1, x2, y2 and the size as width, height, in pixels; ``manipulation_regions`` are of detectors whose
+    own score reaches the threshold, and empty where the answer is REAL."""
 
     face_locations: list[list[float]]
     image_size: list[int | None]
@@ -107,12 +108,25 @@ def image_detection(verdict: Verdict) -> ImageDetection:
         details=ImageDetails(
             face_locations=[corners(face.box) for face in faces],
             image_size=[verdict.meta.width, verdict.meta.height],
-            manipulation_regions=[
-                ManipulatedRegion(detector=region.detector, box=corners(region.box), strength=region.share)
-                for region in verdict.findings.regions
-            ],
+            manipulation_regions=manipulated(verdict),
         ),
     )
+
+
+def manipulated(verdict: Verdict) -> list[ManipulatedRegion]:
+    """The regions of those detectors that call the picture forged; none of a picture that is called real.
+
+    A heatmap has a strongest cell whatever its detector says: of one that scores below the threshold it shows what
+    speaks least against a forgery, which is no manipulation.
+    """
+    if verdict.label == "real":
+        return []
+    calling = {each.name for each in verdict.detectors if each.score is not None and each.score >= verdict.threshold}
+    return [
+        ManipulatedRegion(detector=region.detector, box=corners(region.box), strength=region.share)
+        for region in verdict.findings.regions
+        if region.detector in calling
+    ]
 
 
 def video_detection(verdict: Verdict, metadata: BundleMetadata) -> VideoDetection:
@@ -163,9 +177,9 @@ async def detect_image(
     sent: SentFile, options: Options, services: ServicesDep, request_id: RequestId
 ) -> ImageDetection:
     """Judge a picture; its regions need heatmaps, so these are always asked for."""
-    asked = sent.options(options).model_copy(update={"explain": True})
-    study = await services.analyzer.study(sent.media, asked, request_id=request_id)
-    require_kind(study.verdict, "image")
+    study = await services.analyzer.study(
+        sent.media, sent.options(options), request_id=request_id, only=only("image"), explain=True
+    )
     services.telemetry.observe(study.verdict)
     return image_detection(study.verdict)
 
@@ -175,7 +189,6 @@ async def detect_video(
     sent: SentFile, options: Options, services: ServicesDep, request_id: RequestId
 ) -> VideoDetection:
     """Judge a video, its sound included."""
-    study = await services.analyzer.study(sent.media, sent.options(options), request_id=request_id)
-    require_kind(study.verdict, "video")
+    study = await services.analyzer.study(sent.media, sent.options(options), request_id=request_id, only=only("video"))
     services.telemetry.observe(study.verdict)
     return video_detection(study.verdict, study.bundle.metadata)

@@ -12,6 +12,7 @@ from telltale_contracts import (
     FaceMark,
     Film,
     Image,
+    JudgedStretch,
     LogSpectrogram,
     Moment,
     Overlay,
@@ -23,8 +24,9 @@ from telltale_gateway.analysis import Study, Verdict
 
 PICTURES = Image(size=384, fit="pad")
 """The sampled frames as a film shows them."""
-SPECTRA = LogSpectrogram(samples=32_000, hop_length=160, max_segments=64)
-"""Two seconds in each spectrum; of more than 128 s, stretches that are evenly spread."""
+SPECTRA = LogSpectrogram(samples=8_000, hop_length=160, max_segments=256)
+"""Half a second in each spectrum, so that less than a quarter is left over at the end; of more than 128 s, stretches
+that are evenly spread."""
 
 _MOST_PICTURES = 200
 _SHORTEST_S = 0.04
@@ -70,12 +72,15 @@ def film_of(study: Study) -> tuple[Film, BinaryIO]:
 
 
 def spectrogram_of(study: Study) -> tuple[Spectrogram, BinaryIO]:
-    """The sound's spectra with the scores below them, and these as npy."""
+    """The sound's spectra, the stretches that were judged, and the spectra as npy."""
     key, metadata = SPECTRA.key(), study.bundle.metadata
+    stretches = tuple(Stretch(start=each.start, end=each.end) for each in metadata.segments[key])
+    sound_s = metadata.audio.duration_s if metadata.audio else 0.0
     drawing = Spectrogram(
-        stretches=tuple(
-            Stretch(start=each.start, end=each.end, score=_heard(study.verdict, (each.start + each.end) / 2))
-            for each in metadata.segments[key]
+        duration_s=max(_SHORTEST_S, sound_s, *(each.end for each in stretches)),
+        stretches=stretches,
+        judged=tuple(
+            JudgedStretch(start=each.start, end=each.end, score=each.score) for each in study.verdict.audio_segments
         ),
         sample_rate=SPECTRA.sample_rate,
         threshold=study.verdict.threshold,
@@ -102,11 +107,6 @@ def _moved(box: Box, scale: float, shift: Sequence[float]) -> Box:
 def _duration(verdict: Verdict) -> float:
     last = verdict.frame_samples[-1].t if verdict.frame_samples else 0.0
     return max(_SHORTEST_S, verdict.meta.duration_s or 0.0, last)
-
-
-def _heard(verdict: Verdict, moment: float) -> float | None:
-    scores = [each.score for each in verdict.audio_segments if each.start <= moment <= each.end]
-    return max(scores, default=None)
 
 
 def _npy(array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> BinaryIO:

@@ -4,31 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from telltale_gateway.analysis import AnalysisOptions, MediaSource, Verdict
-from telltale_gateway.analysis.multimodal import Joint, Method, Part, join
+from telltale_gateway.analysis import AnalysisOptions, MediaSource, Study, Verdict
+from telltale_gateway.analysis.multimodal import Joint, Method, Part, join, require_weight
 from telltale_gateway.api.dependencies import RequestId, ServicesDep, SettingsDep
 from telltale_gateway.api.problems import PROBLEMS
-from telltale_gateway.api.uploads import binary, form_of, media_in, received
-from telltale_gateway.api.views.sent import Options, require_kind
+from telltale_gateway.api.uploads import Parts, binary, form_of, media_in, received
+from telltale_gateway.api.views.sent import MODEL, Options, model_in, only, with_model
 from telltale_gateway.api.views.shapes import View, Word, seconds, word
-from telltale_gateway.errors import BadParameter, BadUpload, NothingToAnalyse, TelltaleError
+from telltale_gateway.errors import BadParameter, BadUpload, NothingToAnalyse, TelltaleError, UpstreamProblem, WrongKind
 from telltale_gateway.services import Services
 
 router = APIRouter(prefix="/detect", tags=["views"])
 
 _PARTS: tuple[Part, ...] = get_args(Part)
+_WISHES = ("fusion_method", "weights")
+_TAKEN = Parts(files=_PARTS, fields=("model", *_WISHES), most_files=len(_PARTS))
 _HINT = "Send multipart/form-data with parts named audio, image and video, any of them."
 _FORM = form_of(
     {
         "audio": binary("sound, or a video of which the sound is judged"),
         "image": binary("a picture"),
         "video": binary("a video"),
+        "model": MODEL,
         "fusion_method": {"type": "string", "enum": list(get_args(Method)), "default": "rival_forgeries"},
         "weights": {"type": "string", "description": 'JSON, for example {"audio": 1, "video": 2}; 1 where not given'},
     }
@@ -36,7 +40,8 @@ _FORM = form_of(
 
 
 class PartScore(View):
-    """One medium: what it was called, and its share of all weights."""
+    """One medium: what it was called, and its share of all weights; of a vote, those of media that could not be judged
+    are among them."""
 
     prediction: Word
     confidence: float
@@ -45,7 +50,11 @@ class PartScore(View):
 
 class MultimodalDetection(View):
     """The answer of ``/detect/multimodal``; a medium that could not be judged is not among ``individual_scores``, and
-    ``explanation`` says so. ``processing_time`` in seconds."""
+    ``explanation`` says so.
+
+    ``confidence`` is max(P, 1 - P) of the fused P(fake); by majority_vote it is the share of all votes that the word
+    has, or where it is UNCERTAIN the larger side, which is no probability. ``processing_time`` in seconds.
+    """
 
     final_prediction: Word
     confidence: float
@@ -72,8 +81,7 @@ def multimodal_detection(
         part: PartScore(prediction=word(each.label), confidence=each.confidence, weight=joint.weights[part])
         for part, each in verdicts.items()
     }
-    confidence = max(joint.score, 1.0 - joint.score)
-    sentences = [f"{word(joint.label)} with a confidence of {confidence:.2f}, by {method}."]
+    sentences = [_called_so(joint, method)]
     sentences += [
         f"The {part} is {each.prediction} with a confidence of {each.confidence:.2f} and weighs {each.weight:.2f}."
         for part, each in scores.items()
@@ -81,11 +89,21 @@ def multimodal_detection(
     sentences += [f"The {part} could not be judged: {code}." for part, code in unjudged.items()]
     return MultimodalDetection(
         final_prediction=word(joint.label),
-        confidence=confidence,
+        confidence=joint.confidence,
         individual_scores=scores,
         fusion_method=method,
         processing_time=processing_time,
         explanation=sentences,
+    )
+
+
+def _called_so(joint: Joint, method: Method) -> str:
+    called, votes = word(joint.label), joint.votes
+    if votes is None:
+        return f"{called} with a confidence of {joint.confidence:.2f}, by {method}."
+    return (
+        f"{called} by {method}: of all votes, weighed, {votes.fake:.2f} are for FAKE, {votes.real:.2f} for REAL and "
+        f"{votes.undecided:.2f} for neither; these are shares of votes, no probabilities."
     )
 
 
@@ -98,7 +116,7 @@ def wishes_in(fields: Mapping[str, str]) -> Wishes:
     methods = ", ".join(get_args(Method))
     hint = f'fusion_method is one of {methods}; weights is JSON like {{"audio": 1, "video": 2}}, 0 to 1000 each.'
     try:
-        given: dict[str, Any] = {name: fields[name] for name in ("fusion_method", "weights") if fields.get(name)}
+        given: dict[str, Any] = {name: fields[name] for name in _WISHES if fields.get(name)}
         if "weights" in given:
             given["weights"] = json.loads(given["weights"])
         return TypeAdapter(Wishes).validate_python(given)
@@ -112,12 +130,17 @@ async def judge_all(
 ) -> tuple[dict[Part, Verdict], dict[Part, NothingToAnalyse]]:
     """The verdict on each medium, and why there is none; beside each other, and all ended when one goes wrong."""
 
+    async def study(part: Part, source: MediaSource) -> Study:
+        if part == "audio":
+            return await services.analyzer.study(source, options, request_id=request_id, senses="hearing")
+        return await services.analyzer.study(source, options, request_id=request_id, only=only(part))
+
     async def one(part: Part, source: MediaSource) -> Verdict:
-        senses = "hearing" if part == "audio" else "all"
-        study = await services.analyzer.study(source, options, request_id=request_id, senses=senses)  # type: ignore[arg-type]
-        if part != "audio":
-            require_kind(study.verdict, part)
-        return study.verdict
+        try:
+            return (await study(part, source)).verdict
+        except (UpstreamProblem, WrongKind, NothingToAnalyse) as error:
+            error.of_part(part)
+            raise
 
     tasks = {part: asyncio.ensure_future(one(part, source)) for part, source in media.items()}
     verdicts: dict[Part, Verdict] = {}
@@ -135,6 +158,15 @@ async def judge_all(
     return verdicts, unjudged
 
 
+@contextmanager
+def _weighed() -> Iterator[None]:
+    """What is wrong with weights, in the words of our own errors."""
+    try:
+        yield
+    except ValueError as error:
+        raise BadParameter(f"weights: {error}.", "Give at least one of them a weight above zero.") from error
+
+
 def _code(error: TelltaleError) -> str:
     return error.problem(None).code
 
@@ -144,27 +176,28 @@ async def detect_multimodal(
     request: Request, options: Options, services: ServicesDep, settings: SettingsDep, request_id: RequestId
 ) -> MultimodalDetection:
     """Judge several media about one thing, each by itself, and fuse what comes of it."""
-    async with received(request, files=len(_PARTS)) as (form, elapsed_ms):
+    async with received(request, _TAKEN) as (form, elapsed_ms):
         wishes = wishes_in(form.fields)
         found = {part: media_in(form, part, elapsed_ms) for part in _PARTS}
         media = {part: source for part, source in found.items() if source is not None}
         if not media:
             raise BadUpload("There is no file part named audio, image or video.", _HINT)
-        verdicts, unjudged = await judge_all(services, media, options, request_id)
+        with _weighed():
+            require_weight(media, wishes.weights)
+        asked = with_model(options, model_in(form.fields))
+        verdicts, unjudged = await judge_all(services, media, asked, request_id)
     if not verdicts:
         raise next(iter(unjudged.values()))
-    for verdict in verdicts.values():
-        services.telemetry.observe(verdict)
-    try:
+    with _weighed():
         joint = join(
             verdicts,
             wishes.fusion_method,
             wishes.weights,
+            unjudged=unjudged,
             prior_fake=settings.fusion.prior_fake,
             rules=services.judge.rules,
         )
-    except ValueError as error:
-        raise BadParameter(f"weights: {error}.", "Give at least one of them a weight above zero.") from error
+    services.telemetry.observe_together(list(verdicts.values()), joint.label)
     codes = {part: _code(error) for part, error in unjudged.items()}
     longest = max(seconds(verdict) for verdict in verdicts.values())
     return multimodal_detection(verdicts, codes, joint, wishes.fusion_method, longest)

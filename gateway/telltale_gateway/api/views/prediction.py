@@ -10,8 +10,7 @@ from telltale_contracts import FaceClip, FaceCrop, Sampling
 from telltale_gateway.analysis import Verdict
 from telltale_gateway.api.dependencies import RequestId, ServicesDep, SettingsDep
 from telltale_gateway.api.problems import PROBLEMS
-from telltale_gateway.api.uploads import UPLOAD_FORM
-from telltale_gateway.api.views.sent import Options, SentFile, require_kind
+from telltale_gateway.api.views.sent import ONE_FILE_AND_MODEL, Options, SentFile, only
 from telltale_gateway.api.views.shapes import View
 from telltale_gateway.rollout import Fleet
 
@@ -72,15 +71,14 @@ def info_of(fleet: Fleet, device: str) -> Info:
     )
 
 
-@router.post("/predict_video", openapi_extra=UPLOAD_FORM, responses=PROBLEMS)
+@router.post("/predict_video", openapi_extra=ONE_FILE_AND_MODEL, responses=PROBLEMS)
 async def predict_video(
     sent: SentFile, options: Options, services: ServicesDep, request_id: RequestId
 ) -> VideoPrediction:
     """Call a video real or a deepfake."""
-    verdict = await services.analyzer.analyze(sent.media, sent.options(options), request_id=request_id)
-    require_kind(verdict, "video")
-    services.telemetry.observe(verdict)
-    return video_prediction(verdict)
+    study = await services.analyzer.study(sent.media, sent.options(options), request_id=request_id, only=only("video"))
+    services.telemetry.observe(study.verdict)
+    return video_prediction(study.verdict)
 
 
 @router.get("/info")

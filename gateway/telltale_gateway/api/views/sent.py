@@ -9,9 +9,8 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 from telltale_contracts import MediaKind
 
-from telltale_gateway.analysis import AnalysisOptions, MediaSource, Verdict
-from telltale_gateway.api.uploads import binary, form_of, media_of, received
-from telltale_gateway.errors import WrongKind
+from telltale_gateway.analysis import AnalysisOptions, MediaSource, OnlyKind
+from telltale_gateway.api.uploads import Parts, binary, form_of, media_of, received
 
 FILE_NAMES = ("file", "video", "audio", "image")
 Options = Annotated[AnalysisOptions, Query()]
@@ -32,15 +31,27 @@ class Sent:
 
     def options(self, options: AnalysisOptions) -> AnalysisOptions:
         """The query's options, with the form's model where the query names no detectors."""
-        if self.model is None or options.detectors is not None:
-            return options
-        return options.model_copy(update={"detectors": self.model})
+        return with_model(options, self.model)
 
 
+def with_model(options: AnalysisOptions, model: str | None) -> AnalysisOptions:
+    """The query's options, with the form's model where there is one and the query names no detectors."""
+    if model is None or options.detectors is not None:
+        return options
+    return options.model_copy(update={"detectors": model})
+
+
+def model_in(fields: Mapping[str, str]) -> str | None:
+    """The form's field model, where it names something."""
+    return fields.get("model", "").strip() or None
+
+
+MODEL = {"type": "string", "description": "detectors by name, separated by commas; all when not given"}
+_PARTS = Parts(files=FILE_NAMES, fields=("model", "url"))
 ONE_FILE_AND_MODEL = form_of(
     {
         "file": binary("the media; a part named video, audio or image is taken alike"),
-        "model": {"type": "string", "description": "detectors by name, separated by commas; all when not given"},
+        "model": MODEL,
     },
     file="file",
 )
@@ -51,20 +62,18 @@ async def sent(request: Request) -> AsyncIterator[Sent]:
 
     Raises:
         UploadTooLarge, UploadTimeout, UrlRefused, UrlUnreachable: as the canonical upload.
-        BadUpload: there is no such part, or more than one file.
+        BadUpload, BadParameter: there is no such part, or more than one file, or another.
     """
-    async with received(request) as (form, elapsed_ms), media_of(request, form, FILE_NAMES, elapsed_ms) as media:
-        yield Sent(media, form.fields.get("model", "").strip() or None)
+    async with (
+        received(request, _PARTS) as (form, elapsed_ms),
+        media_of(request, form, FILE_NAMES, elapsed_ms) as media,
+    ):
+        yield Sent(media, model_in(form.fields))
 
 
-def require_kind(verdict: Verdict, kind: MediaKind) -> None:
-    """See that an upload is of the kind that is asked about.
-
-    Raises:
-        WrongKind: it is not.
-    """
-    if verdict.modality != kind:
-        raise WrongKind(f"The upload is of the kind {verdict.modality}, not {kind}.", _WHERE[verdict.modality])
+def only(kind: MediaKind) -> OnlyKind:
+    """That an upload must be of one kind; those of others are told where to go."""
+    return OnlyKind(kind, _WHERE)
 
 
 SentFile = Annotated[Sent, Depends(sent)]
