@@ -176,7 +176,7 @@ def test_the_card_says_how_it_was_measured(trained: tuple[Path, list[str]], medi
         [m.split.split(";")[0] for m in rows if m.family == "all"] for rows in (card.measured, card.trained_alike)
     )
     assert of_itself == [
-        *["test groups of sources that were trained on"] * 2,
+        *["test groups of sources that were trained on"] * 3,
         *["test groups of sources with both classes"] * 2,
     ]
     assert of_others == [
