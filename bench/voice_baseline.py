@@ -24,7 +24,7 @@ from sklearn.preprocessing import StandardScaler
 from telltale_contracts import Interval, Lfcc, VersionCard
 from telltale_export.data import MediaItem, read_dataset, split_by_group
 from telltale_export.evaluation import area_under_roc, bootstrap_interval
-from telltale_export.voice.bank import UNTOUCHED, TreatedSound, fill_bank, treated_sounds
+from telltale_export.voice.bank import NARROW, UNTOUCHED, TreatedSound, fill_bank, treated_sounds
 from telltale_export.voice.codecs import to_float
 from telltale_export.voice.crossfit import source_folds
 from telltale_preprocess.features.spectra import lfcc
@@ -43,7 +43,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="as in the recipe")
     options = parser.parse_args()
     items = read_dataset(options.media).of("audio")
-    sounds = list(treated_sounds(fill_bank(items), options.rounds, options.seed + 1000))
+    everything = treated_sounds(fill_bank(items), options.rounds, options.seed + 1000)
+    sounds = [sound for sound in everything if sound.treatment != NARROW]
     features = [statistics(sound) for sound in sounds]
     columns = {"LFCC": baseline(items, sounds, features, options.seed)}
     half = [rows[:, rows.shape[1] // 2 :] for rows in features]

@@ -15,7 +15,7 @@ from telltale_contracts import LogSpectrogram, VersionCard
 from telltale_export.__main__ import main
 from telltale_export.data import MediaItem, read_dataset
 from telltale_export.errors import DataError
-from telltale_export.voice.bank import UNTOUCHED, TreatedSound, fill_bank, treated_sounds
+from telltale_export.voice.bank import UNTOUCHED, TreatedSound, fill_bank, narrow, treated_sounds
 from telltale_export.voice.codecs import CODECS, through_codec, to_int16
 from telltale_export.voice.crossfit import source_folds
 from telltale_export.voice.degrade import draw_channel, through_channel
@@ -98,7 +98,11 @@ def test_the_discriminant_is_that_of_scikit_learn_where_the_two_are_the_same() -
     rows = {False: random.normal(size=(400, 368)), True: random.normal(size=(400, 368)) + np.linspace(0, 1, 368)}
     items = [MediaItem(Path(f"{fake}"), "audio", "fake" if fake else "real", "f", "s", "g", "n") for fake in rows]
     silent = np.zeros((1, 64_000), np.int16)
-    sounds = [DescribedSound(TreatedSound(index, UNTOUCHED, silent), each) for index, each in enumerate(rows.values())]
+    every_band = np.ones((400, BANDS))
+    sounds = [
+        DescribedSound(TreatedSound(index, UNTOUCHED, silent), np.hstack([each, every_band]))
+        for index, each in enumerate(rows.values())
+    ]
     network = fit_network(items, sounds, [0, 1], TrainingPlan(genuine=1.0, ridge=0.0))
 
     both = np.concatenate(list(rows.values()))
@@ -107,7 +111,7 @@ def test_the_discriminant_is_that_of_scikit_learn_where_the_two_are_the_same() -
     ours = network.weight.double().numpy()
     assert np.corrcoef(ours, theirs)[0, 1] > 0.9999
     with torch.inference_mode():
-        logits = network.logits_of(torch.from_numpy(both).float()).numpy()[:, 0]
+        logits = network.logits_of(torch.from_numpy(np.hstack([both, np.ones((800, BANDS))])).float()).numpy()[:, 0]
     assert logits[400:].mean() - logits[:400].mean() == pytest.approx(4.0, abs=1e-3)
     assert logits.mean() == pytest.approx(0.0, abs=1e-3)
 
@@ -176,7 +180,7 @@ def test_the_card_says_how_it_was_measured(trained: tuple[Path, list[str]], medi
         [m.split.split(";")[0] for m in rows if m.family == "all"] for rows in (card.measured, card.trained_alike)
     )
     assert of_itself == [
-        *["test groups of sources that were trained on"] * 2,
+        *["test groups of sources that were trained on"] * 3,
         *["test groups of sources with both classes"] * 2,
     ]
     assert of_others == [
@@ -251,6 +255,23 @@ def test_loudness_and_a_fixed_equaliser_do_not_change_the_answer() -> None:
     with torch.inference_mode():
         loud, quiet = (float(network(torch.from_numpy(pcm * gain)[None])) for gain in (1.0, 0.05))
     assert quiet == pytest.approx(loud, abs=1e-3)
+
+
+def test_what_lies_above_a_telephone_s_band_tells_nothing() -> None:
+    network = random_network()
+    spoken = narrow(formant_speech(64_000, seed=6))
+    noise = np.random.default_rng(0).normal(0, 2e-4, 64_000).astype(np.float32)
+    # As much above 4 kHz as the rounding of samples leaves there.
+    rustled = spoken + noise - narrow(noise)
+    with torch.inference_mode():
+        described = network.describe(torch.from_numpy(np.stack([spoken, rustled])))
+        answers = network.logits_of(described)[:, 0].tolist()
+    there = described[:, -BANDS:].numpy()
+    assert there[:, :7] == pytest.approx(1.0)
+    assert there[:, -6:] == pytest.approx(0.0)
+    assert answers[1] == pytest.approx(answers[0], abs=0.005)
+    statistics = described[:, :-BANDS].numpy().reshape(2, -1, BANDS)
+    assert np.abs(statistics[1] - statistics[0])[:, -6:].max() > 0.5
 
 
 def test_the_network_looks_at_each_item_alone_and_survives_silence() -> None:

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import resample_poly
 
 from telltale_export.data import MediaItem
 from telltale_export.voice.codecs import CODECS, through_codec, to_float, to_int16
 from telltale_export.voice.degrade import draw_channel, through_channel
-from telltale_export.voice.sounds import SEGMENT_SAMPLES, read_sound, segments
+from telltale_export.voice.sounds import SEGMENT_SAMPLES, Pcm, read_sound, segments
 
 UNTOUCHED = "untouched"
+NARROW = "8 kHz"
 _LONGEST = 10 * 16_000
 Int16 = NDArray[np.int16]
 
@@ -48,7 +50,7 @@ def treated_sounds(bank: SoundBank, rounds: int, seed: int) -> Iterator[TreatedS
     """Every item through ``rounds`` random channels and codecs; round -1 is the untouched file.
 
     A channel and codec belong to the group and the round, so siblings get the same. First the room, then the codec;
-    milder than the strongest that there are, as uploads are.
+    milder than the strongest that there are, as uploads are. At last every item as a telephone passes it on.
     """
     for round_ in range(-1, rounds):
         treatments = {}
@@ -63,3 +65,11 @@ def treated_sounds(bank: SoundBank, rounds: int, seed: int) -> Iterator[TreatedS
                 treatment = codec.name
                 pcm = through_codec(through_channel(pcm, channel), codec)
             yield TreatedSound(index, treatment, to_int16(segments(pcm, SEGMENT_SAMPLES)))
+    for index, sound in enumerate(bank.sounds):
+        yield TreatedSound(index, NARROW, to_int16(segments(narrow(to_float(sound)), SEGMENT_SAMPLES)))
+
+
+def narrow(pcm: Pcm) -> Pcm:
+    """Through 8 kHz and back: [samples] -> [samples]; what lies above 4 kHz is gone."""
+    there = resample_poly(pcm, 1, 2)
+    return np.asarray(resample_poly(there, 2, 1)[: len(pcm)], dtype=np.float32)

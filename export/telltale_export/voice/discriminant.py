@@ -20,7 +20,7 @@ from telltale_export.data import MediaItem
 from telltale_export.errors import DataError
 from telltale_export.voice.bank import TreatedSound
 from telltale_export.voice.codecs import to_float
-from telltale_export.voice.network import CLIP, VoiceNetwork
+from telltale_export.voice.network import BANDS, CLIP, STATISTICS, VoiceNetwork
 
 Floats = NDArray[np.float64]
 _APART = 4.0
@@ -44,7 +44,7 @@ class TrainingPlan:
 
 @dataclass(frozen=True)
 class DescribedSound:
-    """A treated sound and the statistics of its segments: [segments, 368]."""
+    """A treated sound and what describes its segments, statistics and bands: [segments, 384]."""
 
     sound: TreatedSound
     rows: Floats
@@ -78,9 +78,9 @@ def fit_network(
     """
     allowed = set(chosen)
     mine = [each for each in described if each.sound.item in allowed]
-    rows = np.concatenate([each.rows for each in mine]) if mine else np.zeros((0, 1))
-    mean, deviation = rows.mean(axis=0), rows.std(axis=0) + _LEAST
-    standard = [np.clip((each.rows - mean) / deviation, -CLIP, CLIP) for each in mine]
+    rows = np.concatenate([each.rows for each in mine]) if mine else np.zeros((0, STATISTICS + BANDS))
+    mean, deviation = _mean_and_deviation(rows)
+    standard = [_standard(each.rows, mean, deviation) for each in mine]
     forged, middle, weight = _differences(items, mine, standard)
     genuine = np.concatenate([z for each, z in zip(mine, standard, strict=True) if not items[each.sound.item].fake])
 
@@ -100,6 +100,25 @@ def fit_network(
     ):
         getattr(network, name).copy_(torch.from_numpy(value))
     return network.eval()
+
+
+def _split(rows: Floats) -> tuple[Floats, Floats]:
+    """Statistics, and how far the band of each is there: both [N, 368]."""
+    return rows[:, :STATISTICS], np.tile(rows[:, STATISTICS:], STATISTICS // BANDS)
+
+
+def _mean_and_deviation(rows: Floats) -> tuple[Floats, Floats]:
+    """Of every statistic [368], over the segments in which its band is there."""
+    statistics, there = _split(rows)
+    total = there.sum(axis=0) + _LEAST
+    mean = (statistics * there).sum(axis=0) / total
+    return mean, np.sqrt(((statistics - mean) ** 2 * there).sum(axis=0) / total) + _LEAST
+
+
+def _standard(rows: Floats, mean: Floats, deviation: Floats) -> Floats:
+    """As the network standardises: what a band tells that is not there is nothing."""
+    statistics, there = _split(rows)
+    return np.clip((statistics - mean) / deviation, -CLIP, CLIP) * there
 
 
 def _differences(

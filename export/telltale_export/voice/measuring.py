@@ -11,10 +11,12 @@ from telltale_contracts import Calibration, Measurement
 from telltale_export.calibration import fit_platt, logit
 from telltale_export.data import MediaItem
 from telltale_export.evaluation import ScoredSet, Terms, measure
-from telltale_export.voice.bank import UNTOUCHED
+from telltale_export.voice.bank import NARROW, UNTOUCHED
 from telltale_export.voice.crossfit import ScoredSound
 
 _UNIT = "file under one treatment, mean log-odds of its 4 s segments"
+_FIXED = (UNTOUCHED, NARROW)
+_TELEPHONE = "files as a telephone passes them on (8 kHz)"
 _TREATED = "each file through {rounds} random rooms, equalisers, noises and codecs (mp3, AAC, Opus; its group alike)"
 
 
@@ -64,13 +66,14 @@ def measure_test(
     labels: dict[str, set[str]] = {}
     for item in items:
         labels.setdefault(item.source, set()).add(item.label)
-    treated = [sound for sound in sounds if sound.treatment != UNTOUCHED]
+    treated = [sound for sound in sounds if sound.treatment not in _FIXED]
     untouched = [sound for sound in sounds if sound.treatment == UNTOUCHED]
     whole, paired = "test groups of sources that were trained on; ", "test groups of sources with both classes; "
     how, as_is = _TREATED.format(rounds=rounds), "files as published"
     rows = [
         *_measure(items, treated, calibration, whole + how, seed),
         _measure(items, untouched, calibration, whole + as_is, seed)[0],
+        _measure(items, [s for s in sounds if s.treatment == NARROW], calibration, whole + _TELEPHONE, seed)[0],
     ]
     if any(len(classes) == 1 for classes in labels.values()):
         for chosen, split in ((treated, paired + how), (untouched, paired + as_is)):
@@ -87,7 +90,7 @@ def measure_new_sources(
     These are other networks than the version, trained alike but without the source; each fold's scores are
     calibrated on the other folds.
     """
-    treated = {name: [sound for sound in scored if sound.treatment != UNTOUCHED] for name, scored in by_fold.items()}
+    treated = {name: [sound for sound in scored if sound.treatment not in _FIXED] for name, scored in by_fold.items()}
     everything, scores = [], []
     each = []
     for name, scored in treated.items():

@@ -25,6 +25,8 @@ _BINS_APART = (2, 4)
 _LEAST = 1e-6
 _QUIET = 1e-5
 _NOTHING = 1e-9
+_NO_POWER = 1e-12
+_ABSENT = -4.0
 
 
 class LogSpectrum(nn.Module):
@@ -143,6 +145,26 @@ class PhaseCoherence(nn.Module):
         return values.transpose(1, 2) @ self.bands
 
 
+class BandPresence(nn.Module):
+    """Which bands hold sound at all: [N, 257, frames] twice -> [N, 16] in [0, 1].
+
+    A telephone's recording has nothing above 4 kHz: what is computed there is of the rounding of samples, and of how a
+    resampler ends, and says nothing about who speaks. 0 where the mean power of a band's bins is 1e-4 or less (speech
+    at full bandwidth lies between 1e-3 and 1), 1 from 1e-3, by the logarithm in between.
+    """
+
+    bands: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("bands", _bands())
+
+    def forward(self, real: Tensor, imaginary: Tensor) -> Tensor:
+        """Real and imaginary parts, each [N, 257, frames] -> [N, 16]."""
+        power = (real.square() + imaginary.square()).mean(dim=2) @ self.bands
+        return (torch.log10(power + _NO_POWER) - _ABSENT).clamp(0.0, 1.0)
+
+
 def _bands() -> Tensor:
     """[257, 16]: each column averages the bins of one band; together they cover all but the lowest two and the last."""
     bins = N_FFT // 2 + 1
@@ -161,8 +183,8 @@ def _up_to(values: Tensor, below: int, above: int) -> Tensor:
 class VoiceNetwork(nn.Module):
     """Waveform segments -> logits that they are vocoded or synthetic: [N, samples] -> [N, 1].
 
-    The statistics are standardised, cut at four deviations, and weighed: what is fitted is ``mean``, ``deviation``,
-    ``weight`` (all [368]) and ``bias`` [1].
+    The statistics are standardised, cut at four deviations, and weighed; those of a band without sound count as their
+    mean. What is fitted is ``mean``, ``deviation``, ``weight`` (all [368]) and ``bias`` [1].
     """
 
     mean: Tensor
@@ -175,6 +197,7 @@ class VoiceNetwork(nn.Module):
         self.spectrum = LogSpectrum()
         self.structure = FineStructure()
         self.coherence = PhaseCoherence()
+        self.presence = BandPresence()
         for name, size, value in (
             ("mean", STATISTICS, 0.0),
             ("deviation", STATISTICS, 1.0),
@@ -189,15 +212,17 @@ class VoiceNetwork(nn.Module):
         return sum(each.numel() for each in (self.mean, self.deviation, self.weight, self.bias))
 
     def describe(self, waveform: Tensor) -> Tensor:
-        """[N, samples] in [-1, 1] -> statistics [N, 368]."""
+        """[N, samples] in [-1, 1] -> [N, 384]: 368 statistics, and how far each of the 16 bands is there (0 to 1)."""
         real, imaginary = self.spectrum.transform(waveform)
         structure = self.structure(self.spectrum.log_of(real, imaginary))
-        return torch.cat([structure, self.coherence(real, imaginary)], dim=1)
+        return torch.cat([structure, self.coherence(real, imaginary), self.presence(real, imaginary)], dim=1)
 
-    def logits_of(self, statistics: Tensor) -> Tensor:
-        """Statistics [N, 368] -> logits [N, 1]."""
+    def logits_of(self, described: Tensor) -> Tensor:
+        """What ``describe`` gives, [N, 384] -> logits [N, 1]."""
+        statistics, there = described[:, :STATISTICS], described[:, STATISTICS:]
         standard = ((statistics - self.mean) / self.deviation).clamp(-CLIP, CLIP)
-        return (standard @ self.weight + self.bias)[:, None]
+        present = there.repeat(1, STATISTICS // BANDS)
+        return ((standard * present) @ self.weight + self.bias)[:, None]
 
     def forward(self, waveform: Tensor) -> Tensor:
         """[N, samples] in [-1, 1] -> logits [N, 1]."""
