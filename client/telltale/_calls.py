@@ -14,7 +14,7 @@ from typing import IO, Any, Literal, TypeAlias
 import httpx
 import tenacity
 
-from telltale._gateway import GatewayProblem
+from telltale._gateway import GatewayProblem, broken
 
 Media: TypeAlias = str | Path | bytes
 FusionMethod = Literal["rival_forgeries", "weighted_average", "majority_vote"]
@@ -133,6 +133,4 @@ def unreachable(url: object) -> Iterator[None]:
             f"{url} did not answer in time.", "Ask for fewer frames, or give it a longer timeout.", "timeout"
         ) from error
     except httpx.TransportError as error:
-        raise GatewayProblem(
-            f"{url} cannot be reached: {error}", "Is the gateway running there?", "unreachable"
-        ) from error
+        raise broken(url, error) from error

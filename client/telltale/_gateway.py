@@ -97,9 +97,7 @@ class Gateway:
         try:
             return self._client.request(method, path, **request)
         except httpx.TransportError as error:
-            raise GatewayProblem(
-                f"{self._client.base_url} cannot be reached: {error}", "Is the gateway running there?", "unreachable"
-            ) from error
+            raise broken(self._client.base_url, error) from error
 
 
 def credentials(api_key: str | None, token: str | None) -> dict[str, str]:
@@ -113,6 +111,15 @@ def credentials(api_key: str | None, token: str | None) -> dict[str, str]:
     if api_key:
         return {"X-API-Key": api_key}
     return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def broken(url: object, error: httpx.TransportError) -> GatewayProblem:
+    """What a connection means that could not be made, or ended before the answer."""
+    if isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError) and not isinstance(error, httpx.ConnectError):
+        said = f"{url} hung up without an answer ({str(error) or type(error).__name__})."
+    else:
+        said = f"{url} cannot be reached: {str(error) or type(error).__name__}."
+    return GatewayProblem(said, "Is a Telltale gateway running there?", "unreachable")
 
 
 def answer_of(response: httpx.Response) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -53,3 +55,21 @@ def test_it_is_said_what_came_why_it_will_not_do_and_what_to_do(
     assert "Check the URL" in printed.err
     for name in ("Error", "Traceback", "Expecting value", "Unexpected"):
         assert name not in printed.err
+
+
+@pytest.mark.usefixtures("_clip")
+@pytest.mark.parametrize("words", [["models", "status"], ["predict", "clip.mp4"]], ids=" ".join)
+def test_a_server_that_hangs_up_is_said_to_have_done_so(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def hang_up() -> None:
+            listener.accept()[0].close()
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        assert main(["--url", url, *words]) == (3 if words[0] == "predict" else 1)
+        thread.join()
+    said = capsys.readouterr().err
+    assert f"{url} hung up without an answer" in said
+    assert "Is a Telltale gateway running there?" in said
