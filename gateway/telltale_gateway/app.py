@@ -46,7 +46,8 @@ def create_app(settings: Settings, services: OpenServices = open_services) -> Fa
         responses=PROBLEMS,
         # A redirect would be made of the Host that the caller names, and would have him send his upload twice.
         redirect_slashes=False,
-        # FastAPI's own pages load their scripts from elsewhere.
+        # FastAPI's own pages load their scripts from elsewhere, and it writes the document anew each time.
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
     )

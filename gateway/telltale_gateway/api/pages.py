@@ -1,31 +1,55 @@
-"""``/docs`` and ``/redoc``: the OpenAPI document as a page that loads nothing from anywhere, and runs nothing."""
+"""``/openapi.json``, and ``/docs`` and ``/redoc``: the same as a page, which runs nothing and loads nothing.
+
+Nobody needs a key for them, so they are written once, and beside the event loop, which others wait for.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
-from functools import cache
 from html import escape
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 PAGES = ("/docs", "/redoc")
 
 
 def install_pages(app: FastAPI) -> None:
-    """Have the application answer them; they are written once, when first asked for."""
+    """Have the application answer them."""
+    written = _Written(app)
 
-    @cache
-    def written() -> bytes:
-        return "".join(_page(app.openapi())).encode()
+    async def document() -> Response:
+        return Response((await written.both())[0], media_type=JSONResponse.media_type)
 
     async def page() -> HTMLResponse:
-        return HTMLResponse(written())
+        return HTMLResponse((await written.both())[1])
 
+    app.add_api_route("/openapi.json", document, include_in_schema=False)
     for path in PAGES:
         app.add_api_route(path, page, include_in_schema=False)
+
+
+class _Written:
+    """The document and the page, from when they are first asked for."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        self._writing = asyncio.Lock()
+        self._both: tuple[bytes, bytes] | None = None
+
+    async def both(self) -> tuple[bytes, bytes]:
+        """The bytes of each."""
+        async with self._writing:
+            if self._both is None:
+                self._both = await asyncio.to_thread(self._write)
+            return self._both
+
+    def _write(self) -> tuple[bytes, bytes]:
+        document = self._app.openapi()
+        return bytes(JSONResponse(document).body), "".join(_page(document)).encode()
 
 
 def _page(document: dict[str, Any]) -> Iterator[str]:
