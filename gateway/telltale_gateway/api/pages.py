@@ -1,4 +1,4 @@
-"""``/openapi.json``, and ``/docs`` and ``/redoc``: the same as a page that loads and runs nothing from anywhere.
+"""``/openapi.json``, and ``/docs`` and ``/redoc``: the same as a page, which runs nothing and loads nothing.
 
 Nobody needs a key for them, so they are written once, and beside the event loop, which others wait for.
 """
@@ -42,14 +42,14 @@ class _Written:
 
     async def both(self) -> tuple[bytes, bytes]:
         """The bytes of each."""
-        if self._both is None:
-            async with self._writing:
-                self._both = self._both or await asyncio.to_thread(self._write)
-        return self._both
+        async with self._writing:
+            if self._both is None:
+                self._both = await asyncio.to_thread(self._write)
+            return self._both
 
     def _write(self) -> tuple[bytes, bytes]:
         document = self._app.openapi()
-        return JSONResponse(document).body, "".join(_page(document)).encode()
+        return bytes(JSONResponse(document).body), "".join(_page(document)).encode()
 
 
 def _page(document: dict[str, Any]) -> Iterator[str]:
