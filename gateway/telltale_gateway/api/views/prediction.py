@@ -58,10 +58,10 @@ def video_prediction(verdict: Verdict) -> VideoPrediction:
     )
 
 
-def info_of(fleet: Fleet, device: str) -> Info:
+def info_of(fleet: Fleet, device: str, stale_after_s: float) -> Info:
     """The view of what is live."""
     inputs = [deployed.manifest.input for deployed in fleet.detectors.values()]
-    ready = any(deployed.readiness.ready for deployed in fleet.detectors.values())
+    ready = any(deployed.readiness.within(stale_after_s) for deployed in fleet.detectors.values())
     return Info(
         status="ready" if ready else "not_ready",
         device=device,
@@ -84,4 +84,4 @@ async def predict_video(
 @router.get("/info")
 async def info(services: ServicesDep, settings: SettingsDep) -> Info:
     """What answers, and on what."""
-    return info_of(services.reconciler.fleet, settings.device)
+    return info_of(services.reconciler.fleet, settings.device, settings.reconcile.stale_after_s)

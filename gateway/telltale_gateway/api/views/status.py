@@ -95,9 +95,9 @@ class ModelsInfo(View):
     models: list[ModelInfo]
 
 
-def root_of(fleet: Fleet) -> Root:
+def root_of(fleet: Fleet, stale_after_s: float) -> Root:
     """Whether anything can answer."""
-    ready = any(deployed.readiness.ready for deployed in fleet.detectors.values())
+    ready = any(deployed.readiness.within(stale_after_s) for deployed in fleet.detectors.values())
     return Root(status="ready" if ready else "not_ready")
 
 
@@ -128,7 +128,7 @@ def config_of(settings: Settings) -> Config:
     )
 
 
-def models_of(fleet: Fleet) -> ModelsInfo:
+def models_of(fleet: Fleet, stale_after_s: float) -> ModelsInfo:
     """The live detectors, by name."""
     models = [
         ModelInfo(
@@ -139,7 +139,7 @@ def models_of(fleet: Fleet) -> ModelsInfo:
             input=deployed.manifest.input.kind,
             weight=deployed.manifest.weight,
             description=deployed.manifest.description,
-            ready=deployed.readiness.ready,
+            ready=deployed.readiness.within(stale_after_s),
         )
         for name, deployed in sorted(fleet.detectors.items())
     ]
@@ -147,9 +147,9 @@ def models_of(fleet: Fleet) -> ModelsInfo:
 
 
 @router.get("/")
-async def root(services: ServicesDep) -> Root:
+async def root(services: ServicesDep, settings: SettingsDep) -> Root:
     """What this is."""
-    return root_of(services.reconciler.fleet)
+    return root_of(services.reconciler.fleet, settings.reconcile.stale_after_s)
 
 
 @router.get("/ping")
@@ -189,6 +189,6 @@ async def config(settings: SettingsDep) -> Config:
 
 
 @router.get("/models/info")
-async def models_info(services: ServicesDep) -> ModelsInfo:
+async def models_info(services: ServicesDep, settings: SettingsDep) -> ModelsInfo:
     """The live detectors."""
-    return models_of(services.reconciler.fleet)
+    return models_of(services.reconciler.fleet, settings.reconcile.stale_after_s)
