@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 
 # mallopt(3): from how many bytes on a block is a mapping of its own, and how many lie free before they are returned.
-_M_MMAP_THRESHOLD, _MAPPED_FROM = -3, 32 << 20
+_M_MMAP_THRESHOLD, _MAPPED_FROM = -3, 16 << 20
 _M_TRIM_THRESHOLD, _KEPT = -1, 64 << 20
 
 
