@@ -106,7 +106,7 @@ class CatalogReader:
                 continue
             before = self._catalog.entries.get(folder.name) if self._catalog else None
             try:
-                entries[folder.name] = self._read_entry(folder, before)
+                entries[folder.name] = self._read_entry(folder)
             except (OSError, ValueError, yaml.YAMLError) as error:
                 if before is not None:
                     entries[folder.name] = before
@@ -137,12 +137,13 @@ class CatalogReader:
                 seals[version] = seal
         return Compared(changed, seals)
 
-    def _read_entry(self, folder: Path, before: CatalogEntry | None) -> CatalogEntry:
+    def _read_entry(self, folder: Path) -> CatalogEntry:
         manifest = DetectorManifest.from_yaml(folder / MANIFEST_FILE)
         if manifest.name != folder.name:
             raise ValueError(f"{MANIFEST_FILE} names the detector {manifest.name}, its folder {folder.name}")
-        rollout = _read_rollout(folder, before)
+        # In this order: who writes for the first time makes the file before the line.
         history = self._history(folder)
+        rollout = read_rollout(folder, history)
         on_disk = frozenset(_versions(folder))
         asked, live = _asked_for(rollout, history, on_disk), rollout.live
         releases: dict[int, Release] = {}
@@ -190,14 +191,26 @@ class CatalogReader:
         return time.monotonic() - known[1] < self._settle_s
 
 
-def _read_rollout(folder: Path, before: CatalogEntry | None) -> Rollout:
-    """rollout.yaml; of a new detector that has none, that nothing is live yet."""
+class MissingRollout(ValueError):
+    """A detector whose versions have parts, and that has no rollout.yaml that says which."""
+
+
+def read_rollout(folder: Path, history: History) -> Rollout:
+    """rollout.yaml; of a new detector that has none, that nothing is live yet.
+
+    Raises:
+        MissingRollout: there is none, though its versions were given parts.
+        OSError, ValueError, yaml.YAMLError: it cannot be read.
+    """
     try:
         return Rollout.from_yaml(folder / ROLLOUT_FILE)
-    except FileNotFoundError:
-        if before is not None and before.rollout.live is not None:
-            raise
-        return Rollout()
+    except FileNotFoundError as error:
+        if all(event.action == "refuse" for event in history.events):
+            return Rollout()
+        # Taken for new, the detector would lose its live version with the next thing that is written.
+        raise MissingRollout(
+            f"{ROLLOUT_FILE} is missing, though by {HISTORY_FILE} versions of {folder.name} were given parts"
+        ) from error
 
 
 def _versions(folder: Path) -> Iterator[int]:

@@ -11,7 +11,7 @@ import yaml
 from telltale_contracts import Action, Rollout, RolloutEvent, TrafficShare
 
 from telltale_gateway.errors import BadOrder, OrderRefused, TelltaleError
-from telltale_gateway.rollout.catalog import CatalogEntry
+from telltale_gateway.rollout.catalog import CatalogEntry, MissingRollout
 from telltale_gateway.rollout.orders import Order, OrderAction, Receipt
 from telltale_gateway.rollout.reconcile import Reconciler
 from telltale_gateway.rollout.releases import Release, sentence
@@ -111,6 +111,8 @@ class Operations:
     def _state(self, name: str) -> Rollout:
         try:
             return self._store.read(name)
+        except MissingRollout as error:
+            raise _missing(error) from error
         except (OSError, ValueError, yaml.YAMLError) as error:
             raise OrderRefused(
                 f"The desired state cannot be read: {sentence(error)}", "Mend the model repository."
@@ -137,7 +139,9 @@ class Operations:
             await asyncio.to_thread(self._store.change, entry.manifest.name, edit, done)
         except TelltaleError:
             raise
-        except (OSError, ValueError) as error:
+        except MissingRollout as error:
+            raise _missing(error) from error
+        except (OSError, ValueError, yaml.YAMLError) as error:
             raise OrderRefused(f"The desired state cannot be changed: {error}", "Mend the model repository.") from error
 
     async def _stage(self, entry: CatalogEntry, order: Order, who: str) -> _Plan:
@@ -165,7 +169,11 @@ class Operations:
 
         try:
             after = await asyncio.to_thread(take_in)
-        except OSError as error:
+        except TelltaleError:
+            raise
+        except MissingRollout as error:
+            raise _missing(error) from error
+        except (OSError, ValueError, yaml.YAMLError) as error:
             raise OrderRefused(f"It cannot be taken in: {error}", "Mend the model repository.") from error
         then = "goes live by itself" if after.next == card.version else "is held as candidate, which gets no traffic"
         return _Plan(
@@ -320,6 +328,12 @@ def _needed(order: Order) -> int:
     if order.version is None:
         raise BadOrder(f"{order.action} needs a version.", "Give the version's number.")
     return order.version
+
+
+def _missing(error: MissingRollout) -> OrderRefused:
+    return OrderRefused(
+        f"The desired state is lost: {error}.", "Put it back, or write one that says which version is to answer."
+    )
 
 
 def _as_candidate(rollout: Rollout, version: int) -> Rollout:
