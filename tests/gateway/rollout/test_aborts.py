@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -116,3 +117,21 @@ async def test_an_order_given_afterwards_brings_it_back_with_nothing_held_agains
     readings = house.readings()
     await house.until(lambda: house.readings() > readings + 5)
     assert house.has_canary()
+
+
+async def test_where_it_cannot_be_written_the_gateway_is_heard_all_the_same_and_says_so(house: House) -> None:
+    await house.until(house.has_canary)
+    house.state("live: [\n")
+    await house.fail()
+
+    def beats() -> int:
+        (own,) = (house.home.parent / ".telltale/gateways").glob("acting*")
+        return int(json.loads(own.read_text())["beat"])
+
+    before = beats()
+    await house.until(lambda: beats() > before + 3)
+    assert not house.has_canary()
+    assert "taking its canary out failed: ParserError" in house.loop.fleet.problems["toy-face"]
+    house.state("live: 1\ncanary: {version: 2, percent: 50}\n")
+    await house.until(lambda: Rollout.from_yaml(house.home / "rollout.yaml").canary is None)
+    await house.until(lambda: not house.loop.fleet.problems)
