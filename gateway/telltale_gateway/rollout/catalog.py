@@ -107,7 +107,7 @@ class CatalogReader:
             before = self._catalog.entries.get(folder.name) if self._catalog else None
             try:
                 entries[folder.name] = self._read_entry(folder)
-            except (OSError, ValueError, yaml.YAMLError) as error:
+            except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
                 if before is not None:
                     entries[folder.name] = before
                 elif self._still_arriving(folder):
