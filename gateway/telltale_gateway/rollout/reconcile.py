@@ -244,6 +244,10 @@ class Reconciler:
                 self._aborts.decide(deployed.name, canary.release, why)
                 self._traffic.watches.end(deployed.name)
                 self._publish(replace(deployed, canary=None))
+        for name, entry in self._catalog.entries.items() if self._catalog is not None else ():
+            # One that is only away, as its server is, stays watched.
+            if entry.rollout.canary is None:
+                self._traffic.watches.end(name)
         for abort in self._aborts.unwritten():
             with self._troubles.confined(abort.detector, "taking its canary out"):
                 await self._steward.abort(abort.detector, abort.release, abort.why)
@@ -336,7 +340,8 @@ class Reconciler:
         if not loader.informed:
             # What the gateway before had loaded, and nobody could load again as it was, is kept where it is found.
             held |= served & found.changed.keys()
-        need = need_of(entry, answering, used, held, self._composer.fallback(entry, deployed))
+        canary = deployed.canary.version if deployed is not None and deployed.canary is not None else None
+        need = need_of(entry, answering, used, held, self._composer.fallback(entry, deployed), canary=canary)
         return replace(need, changed=found.changed, seals=found.seals)
 
     def _doubts(self, name: str) -> Mapping[int, str]:
