@@ -113,7 +113,7 @@ class Operations:
             return self._store.read(name)
         except MissingRollout as error:
             raise _missing(error) from error
-        except (OSError, ValueError, yaml.YAMLError) as error:
+        except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
             raise OrderRefused(
                 f"The desired state cannot be read: {sentence(error)}", "Mend the model repository."
             ) from error
@@ -141,7 +141,7 @@ class Operations:
             raise
         except MissingRollout as error:
             raise _missing(error) from error
-        except (OSError, ValueError, yaml.YAMLError) as error:
+        except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
             raise OrderRefused(f"The desired state cannot be changed: {error}", "Mend the model repository.") from error
 
     async def _stage(self, entry: CatalogEntry, order: Order, who: str) -> _Plan:
@@ -165,7 +165,13 @@ class Operations:
 
                 why = order.why or _NOT_SAID
                 done = event("stage", card.version, who=who, why=why, release=release)
-                return self._store.change(name, edit, done)
+                try:
+                    return self._store.change(name, edit, done)
+                except BaseException:
+                    # Not written down, it is not taken in: back to where it is removed.
+                    if not copy.exists():
+                        (home / str(card.version)).rename(copy)
+                    raise
 
         try:
             after = await asyncio.to_thread(take_in)
@@ -173,7 +179,7 @@ class Operations:
             raise
         except MissingRollout as error:
             raise _missing(error) from error
-        except (OSError, ValueError, yaml.YAMLError) as error:
+        except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
             raise OrderRefused(f"It cannot be taken in: {error}", "Mend the model repository.") from error
         then = "goes live by itself" if after.next == card.version else "is held as candidate, which gets no traffic"
         return _Plan(
@@ -229,6 +235,12 @@ class Operations:
         name, rollout = entry.manifest.name, entry.rollout
         coming = rollout.canary.version if rollout.canary is not None else rollout.next
         if coming is not None:
+            if order.version not in {None, rollout.live}:
+                raise OrderRefused(
+                    f"{name} {coming} is {'canary' if rollout.canary is not None else 'to go live'}: a rollback takes "
+                    f"{coming} back, and {rollout.live} answers everything.",
+                    f"Roll back without a version, or promote {order.version}.",
+                )
             return _Plan(
                 edit=lambda now: without(now, coming),
                 action="rollback",

@@ -118,7 +118,9 @@ async def test_a_pin_that_comes_while_a_folder_is_copied_holds(
     manifest.write_text(manifest.read_text() + "policy: auto\n")
     desk.look()
     desk.store.first = lambda now: revised(now, pinned=True)
-    receipt = await desk.with_staging(tmp_path / "staging").perform(desk.entry, Order(action="stage", path="new"), "a test")
+    receipt = await desk.with_staging(tmp_path / "staging").perform(
+        desk.entry, Order(action="stage", path="new"), "a test"
+    )
     after = desk.store.read("toy-face")
     assert (after.candidates, after.next, after.pinned) == ((9,), None, True)
     assert "is held as candidate" in receipt.next
@@ -165,3 +167,40 @@ async def test_the_first_stage_of_a_new_detector_makes_its_state(
     desk.look()
     await desk.with_staging(tmp_path / "staging").perform(desk.entry, Order(action="stage", path="new"), "a test")
     assert desk.store.read("toy-face") == Rollout(candidates=(9,))
+
+
+async def test_a_folder_whose_stage_cannot_be_written_down_is_not_in_the_repository(
+    desk: Desk, tmp_path: Path, toy_repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError("no space")
+
+    package(toy_repository / "toy-face/1", tmp_path / "staging/new", 9)
+    before = {path.name for path in desk.home.iterdir()}
+    operations, order = desk.with_staging(tmp_path / "staging"), Order(action="stage", path="new")
+    with monkeypatch.context() as patch:
+        patch.setattr("telltale_gateway.rollout.store._replace", full)
+        with pytest.raises(OrderRefused, match="cannot be taken in: no space"):
+            await operations.perform(desk.entry, order, "a test")
+    assert {path.name for path in desk.home.iterdir()} == before
+    await operations.perform(desk.entry, order, "a test")
+    assert (desk.home / "9").is_dir()
+
+
+async def test_a_staged_card_nested_too_deeply_is_refused(desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "staging/new").mkdir(parents=True)
+    (tmp_path / "staging/new/card.yaml").write_text("[" * 3000)
+    with pytest.raises(OrderRefused, match=r"card\.yaml cannot be read"):
+        await desk.with_staging(tmp_path / "staging").perform(desk.entry, Order(action="stage", path="new"), "a test")
+
+
+@pytest.mark.parametrize("state", ["canary: {version: 3, percent: 5}", "next: 3"])
+async def test_a_rollback_that_names_a_version_goes_there_or_is_refused(desk: Desk, state: str) -> None:
+    text = f"live: 2\nprevious: 1\ncandidates: [3]\n{state}\n"
+    desk.write(text)
+    desk.look()
+    with pytest.raises(OrderRefused, match="a rollback takes 3 back, and 2 answers everything"):
+        await desk.order("rollback", 1)
+    assert (desk.home / "rollout.yaml").read_text() == text
+    after = await desk.order("rollback", 2)
+    assert (after.live, after.canary, after.next) == (2, None, None)
