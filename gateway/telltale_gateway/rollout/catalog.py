@@ -106,7 +106,7 @@ class CatalogReader:
                 continue
             before = self._catalog.entries.get(folder.name) if self._catalog else None
             try:
-                entries[folder.name] = self._read_entry(folder)
+                entries[folder.name] = self._read_entry(folder, before)
             except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
                 if before is not None:
                     entries[folder.name] = before
@@ -137,13 +137,13 @@ class CatalogReader:
                 seals[version] = seal
         return Compared(changed, seals)
 
-    def _read_entry(self, folder: Path) -> CatalogEntry:
+    def _read_entry(self, folder: Path, before: CatalogEntry | None) -> CatalogEntry:
         manifest = DetectorManifest.from_yaml(folder / MANIFEST_FILE)
         if manifest.name != folder.name:
             raise ValueError(f"{MANIFEST_FILE} names the detector {manifest.name}, its folder {folder.name}")
         # In this order: who writes for the first time makes the file before the line.
         history = self._history(folder)
-        rollout = read_rollout(folder, history)
+        rollout = read_rollout(folder, history, before.rollout if before is not None else None)
         on_disk = frozenset(_versions(folder))
         asked, live = _asked_for(rollout, history, on_disk), rollout.live
         releases: dict[int, Release] = {}
@@ -195,8 +195,8 @@ class MissingRollout(ValueError):
     """A detector whose versions have parts, and that has no rollout.yaml that says which."""
 
 
-def read_rollout(folder: Path, history: History) -> Rollout:
-    """rollout.yaml; of a new detector that has none, that nothing is live yet.
+def read_rollout(folder: Path, history: History, before: Rollout | None = None) -> Rollout:
+    """rollout.yaml; of a new detector that has none, that nothing is live yet. ``before`` is what it last was.
 
     Raises:
         MissingRollout: there is none, though its versions were given parts.
@@ -205,12 +205,11 @@ def read_rollout(folder: Path, history: History) -> Rollout:
     try:
         return Rollout.from_yaml(folder / ROLLOUT_FILE)
     except FileNotFoundError as error:
-        if all(event.action == "refuse" for event in history.events):
+        had_none = before is None or before.live is None
+        if had_none and all(event.action == "refuse" for event in history.events):
             return Rollout()
         # Taken for new, the detector would lose its live version with the next thing that is written.
-        raise MissingRollout(
-            f"{ROLLOUT_FILE} is missing, though by {HISTORY_FILE} versions of {folder.name} were given parts"
-        ) from error
+        raise MissingRollout(f"{ROLLOUT_FILE} is missing, though versions of {folder.name} were given parts") from error
 
 
 def _versions(folder: Path) -> Iterator[int]:

@@ -93,3 +93,14 @@ def test_a_state_that_is_missing_is_no_new_detector_also_to_a_gateway_that_never
     catalog = CatalogReader(repository, settle_s=0.0).read()
     assert "toy-face" not in catalog.entries
     assert "rollout.yaml is missing" in catalog.unreadable["toy-face"]
+
+
+def test_a_detector_that_was_live_is_not_new_though_its_history_is_missing_too(repository: Path) -> None:
+    reader = CatalogReader(repository, settle_s=0.0)
+    before = reader.read().entries["toy-face"]
+    for name in ("rollout.yaml", "history.jsonl"):
+        (repository / "toy-face" / name).unlink()
+    for _ in range(2):
+        catalog = reader.read()
+        assert catalog.entries["toy-face"] is before
+        assert "rollout.yaml is missing" in catalog.unreadable["toy-face"]
