@@ -98,7 +98,7 @@ class Operations:
     async def _carried_out(self, entry: CatalogEntry, order: Order, who: str) -> _Plan:
         """Decide on what lies on disk, and again where somebody has changed that before it was written."""
         while True:
-            rollout = await asyncio.to_thread(self._state, entry.manifest.name)
+            rollout = await asyncio.to_thread(self._state, entry)
             now = replace(entry, rollout=rollout)
             plan: _Plan = await getattr(self, f"_{order.action}")(now, order, who)
             try:
@@ -108,9 +108,9 @@ class Operations:
                 continue
             return plan
 
-    def _state(self, name: str) -> Rollout:
+    def _state(self, entry: CatalogEntry) -> Rollout:
         try:
-            return self._store.read(name)
+            return self._store.read(entry.manifest.name, entry.rollout)
         except MissingRollout as error:
             raise _missing(error) from error
         except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:

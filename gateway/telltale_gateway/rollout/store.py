@@ -30,15 +30,15 @@ class RolloutStore:
         self._repository = repository
         self._locks = repository / STATE_FOLDER / "locks"
 
-    def read(self, detector: str) -> Rollout:
-        """The state as it is now; of a new detector, that nothing is live yet.
+    def read(self, detector: str, before: Rollout | None = None) -> Rollout:
+        """The state as it is now; of a new detector, that nothing is live yet. ``before`` is what it last was.
 
         Raises:
             OSError: it cannot be read.
             ValueError, yaml.YAMLError: it is not a state, or is missing where there was one.
         """
         folder = self._repository / detector
-        return read_rollout(folder, read_history(folder / HISTORY_FILE))
+        return read_rollout(folder, read_history(folder / HISTORY_FILE), before)
 
     def change(self, detector: str, edit: Callable[[Rollout], Rollout], event: RolloutEvent) -> Rollout:
         """Have ``edit`` change the state as it is now, and write down who did it; the state afterwards.

@@ -137,17 +137,21 @@ def test_copies_that_a_killed_gateway_left_are_removed_and_those_that_are_held_a
     assert not kept.exists()
 
 
+@pytest.mark.parametrize("lost", [["rollout.yaml"], ["rollout.yaml", "history.jsonl"]])
 @pytest.mark.parametrize("action", ["stage", "promote", "rollback", "pin", "drain", "shadow", "canary"])
 async def test_no_order_makes_a_state_of_one_that_is_missing(
-    desk: Desk, tmp_path: Path, toy_repository: Path, action: Any
+    desk: Desk, tmp_path: Path, toy_repository: Path, action: Any, lost: list[str]
 ) -> None:
     package(toy_repository / "toy-face/1", tmp_path / "staging/new", 9)
     desk.write("live: 1\ncandidates: [2]\n")
     desk.look()
     desk.passed = {2}
-    (desk.home / "rollout.yaml").unlink()
+    for name in lost:
+        (desk.home / name).unlink()
     order = Order(action=action, version=2, path="new", percent=5.0)
-    with pytest.raises(OrderRefused, match=r"rollout\.yaml is missing, though .*toy-face were given parts") as refused:
+    with pytest.raises(
+        OrderRefused, match=r"rollout\.yaml is missing, though versions of toy-face were given parts"
+    ) as refused:
         await desk.with_staging(tmp_path / "staging").perform(desk.entry, order, "a test")
     assert "Put it back" in str(refused.value.hint)
     assert {path.name for path in desk.home.iterdir() if path.is_dir()} == {"1", "2", "3"}
