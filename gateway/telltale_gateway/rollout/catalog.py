@@ -107,7 +107,7 @@ class CatalogReader:
             before = self._catalog.entries.get(folder.name) if self._catalog else None
             try:
                 entries[folder.name] = self._read_entry(folder, before)
-            except (OSError, ValueError, yaml.YAMLError) as error:
+            except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
                 if before is not None:
                     entries[folder.name] = before
                 elif self._still_arriving(folder):
@@ -141,8 +141,9 @@ class CatalogReader:
         manifest = DetectorManifest.from_yaml(folder / MANIFEST_FILE)
         if manifest.name != folder.name:
             raise ValueError(f"{MANIFEST_FILE} names the detector {manifest.name}, its folder {folder.name}")
-        rollout = _read_rollout(folder, before)
+        # In this order: who writes for the first time makes the file before the line.
         history = self._history(folder)
+        rollout = read_rollout(folder, history, before.rollout if before is not None else None)
         on_disk = frozenset(_versions(folder))
         asked, live = _asked_for(rollout, history, on_disk), rollout.live
         releases: dict[int, Release] = {}
@@ -190,14 +191,25 @@ class CatalogReader:
         return time.monotonic() - known[1] < self._settle_s
 
 
-def _read_rollout(folder: Path, before: CatalogEntry | None) -> Rollout:
-    """rollout.yaml; of a new detector that has none, that nothing is live yet."""
+class MissingRollout(ValueError):
+    """A detector whose versions have parts, and that has no rollout.yaml that says which."""
+
+
+def read_rollout(folder: Path, history: History, before: Rollout | None = None) -> Rollout:
+    """rollout.yaml; of a new detector that has none, that nothing is live yet. ``before`` is what it last was.
+
+    Raises:
+        MissingRollout: there is none, though its versions were given parts.
+        OSError, ValueError, yaml.YAMLError: it cannot be read.
+    """
     try:
         return Rollout.from_yaml(folder / ROLLOUT_FILE)
-    except FileNotFoundError:
-        if before is not None and before.rollout.live is not None:
-            raise
-        return Rollout()
+    except FileNotFoundError as error:
+        had_none = before is None or before.live is None
+        if had_none and all(event.action == "refuse" for event in history.events):
+            return Rollout()
+        # Taken for new, the detector would lose its live version with the next thing that is written.
+        raise MissingRollout(f"{ROLLOUT_FILE} is missing, though versions of {folder.name} were given parts") from error
 
 
 def _versions(folder: Path) -> Iterator[int]:

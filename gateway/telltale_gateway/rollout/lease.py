@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import logging
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -21,6 +22,10 @@ _log = logging.getLogger(__name__)
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
+_ADDRESS = re.compile(r"(?P<scheme>\w+://)?(?P<host>\[[^\]]*\]|[^:/\[\]]+)(?P<port>:\d+)?(?P<path>/.*)?")
+_LOOPBACK = {"127.0.0.1", "[::1]"}
+
+
 class Lease:
     """A lock that the kernel gives back when its holder dies, so that the next gateway can act at once.
 
@@ -28,8 +33,11 @@ class Lease:
     """
 
     def __init__(self, repository: Path, servers: Iterable[str] = ()) -> None:
-        """``servers``: the addresses that all gateways of this stack are given, in any order."""
-        self.stack = hashlib.sha256("\n".join(sorted(servers)).encode()).hexdigest()[:12]
+        """``servers``: the addresses that all gateways of this stack are given, in any order. Names of the same machine
+        are told for the same only where that machine is this one.
+        """
+        named = sorted(_spelled_alike(server) for server in servers)
+        self.stack = hashlib.sha256("\n".join(named).encode()).hexdigest()[:12]
         self._path = repository / STATE_FOLDER / f"lease-{self.stack}"
         self._descriptor: int | None = None
         self._alone = False
@@ -94,3 +102,12 @@ class Lease:
         except FileNotFoundError:
             return False
         return (ours.st_dev, ours.st_ino) == (there.st_dev, there.st_ino)
+
+
+def _spelled_alike(server: str) -> str:
+    """An address of a server, in the one spelling of those that lead to the same for sure."""
+    found = _ADDRESS.fullmatch(server)
+    if found is None:
+        return server
+    scheme, host, path = (found["scheme"] or "").lower(), found["host"].lower(), (found["path"] or "").rstrip("/")
+    return f"{scheme}{'localhost' if host in _LOOPBACK else host}{found['port'] or ''}{path}"

@@ -314,13 +314,20 @@ def why_held_up(changed: Mapping[int, str]) -> str:
 
 
 def need_of(
-    entry: CatalogEntry, answering: int | None, used: Versions, held: Versions, fallback: Sequence[int]
+    entry: CatalogEntry,
+    answering: int | None,
+    used: Versions,
+    held: Versions,
+    fallback: Sequence[int],
+    *,
+    canary: int | None,
 ) -> Need:
     """What a server must have of a detector, the most important first.
 
     ``answering`` is the version that answers now, ``used`` are those that requests of any gateway still use, ``held``
     those that the server has: what it has it may go on serving, whatever became of the folder. ``fallback`` stand in
-    for a live version that cannot answer.
+    for a live version that cannot answer. ``canary`` is the one that has proven itself and gets its share: no other
+    client is led to one that has not.
     """
     rollout = entry.rollout
     shares = [share.version for share in (rollout.canary, rollout.shadow) if share is not None]
@@ -331,6 +338,6 @@ def need_of(
     still = [v for v in (*first, *sorted(used)) if v in held or v in entry.releases]
     ordered = list(dict.fromkeys([*(v for v in first if v in held), *sound, *still]))
     labels = {"stable": answering} if answering in ordered and answering is not None else {}
-    if rollout.canary is not None and rollout.canary.version in ordered:
-        labels["canary"] = rollout.canary.version
+    if rollout.canary is not None and rollout.canary.version == canary and canary in ordered:
+        labels["canary"] = canary
     return Need(ordered, labels)

@@ -11,7 +11,7 @@ import yaml
 from telltale_contracts import Action, Rollout, RolloutEvent, TrafficShare
 
 from telltale_gateway.errors import BadOrder, OrderRefused, TelltaleError
-from telltale_gateway.rollout.catalog import CatalogEntry
+from telltale_gateway.rollout.catalog import CatalogEntry, MissingRollout
 from telltale_gateway.rollout.orders import Order, OrderAction, Receipt
 from telltale_gateway.rollout.reconcile import Reconciler
 from telltale_gateway.rollout.releases import Release, sentence
@@ -98,7 +98,7 @@ class Operations:
     async def _carried_out(self, entry: CatalogEntry, order: Order, who: str) -> _Plan:
         """Decide on what lies on disk, and again where somebody has changed that before it was written."""
         while True:
-            rollout = await asyncio.to_thread(self._state, entry.manifest.name)
+            rollout = await asyncio.to_thread(self._state, entry)
             now = replace(entry, rollout=rollout)
             plan: _Plan = await getattr(self, f"_{order.action}")(now, order, who)
             try:
@@ -108,10 +108,12 @@ class Operations:
                 continue
             return plan
 
-    def _state(self, name: str) -> Rollout:
+    def _state(self, entry: CatalogEntry) -> Rollout:
         try:
-            return self._store.read(name)
-        except (OSError, ValueError, yaml.YAMLError) as error:
+            return self._store.read(entry.manifest.name, entry.rollout)
+        except MissingRollout as error:
+            raise _missing(error) from error
+        except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
             raise OrderRefused(
                 f"The desired state cannot be read: {sentence(error)}", "Mend the model repository."
             ) from error
@@ -137,7 +139,9 @@ class Operations:
             await asyncio.to_thread(self._store.change, entry.manifest.name, edit, done)
         except TelltaleError:
             raise
-        except (OSError, ValueError) as error:
+        except MissingRollout as error:
+            raise _missing(error) from error
+        except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
             raise OrderRefused(f"The desired state cannot be changed: {error}", "Mend the model repository.") from error
 
     async def _stage(self, entry: CatalogEntry, order: Order, who: str) -> _Plan:
@@ -161,11 +165,21 @@ class Operations:
 
                 why = order.why or _NOT_SAID
                 done = event("stage", card.version, who=who, why=why, release=release)
-                return self._store.change(name, edit, done)
+                try:
+                    return self._store.change(name, edit, done)
+                except BaseException:
+                    # Not written down, it is not taken in: back to where it is removed.
+                    if not copy.exists():
+                        (home / str(card.version)).rename(copy)
+                    raise
 
         try:
             after = await asyncio.to_thread(take_in)
-        except OSError as error:
+        except TelltaleError:
+            raise
+        except MissingRollout as error:
+            raise _missing(error) from error
+        except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
             raise OrderRefused(f"It cannot be taken in: {error}", "Mend the model repository.") from error
         then = "goes live by itself" if after.next == card.version else "is held as candidate, which gets no traffic"
         return _Plan(
@@ -221,6 +235,12 @@ class Operations:
         name, rollout = entry.manifest.name, entry.rollout
         coming = rollout.canary.version if rollout.canary is not None else rollout.next
         if coming is not None:
+            if order.version not in {None, rollout.live}:
+                raise OrderRefused(
+                    f"{name} {coming} is {'canary' if rollout.canary is not None else 'to go live'}: a rollback takes "
+                    f"{coming} back, and {rollout.live} answers everything.",
+                    f"Roll back without a version, or promote {order.version}.",
+                )
             return _Plan(
                 edit=lambda now: without(now, coming),
                 action="rollback",
@@ -320,6 +340,12 @@ def _needed(order: Order) -> int:
     if order.version is None:
         raise BadOrder(f"{order.action} needs a version.", "Give the version's number.")
     return order.version
+
+
+def _missing(error: MissingRollout) -> OrderRefused:
+    return OrderRefused(
+        f"The desired state is lost: {error}.", "Put it back, or write one that says which version is to answer."
+    )
 
 
 def _as_candidate(rollout: Rollout, version: int) -> Rollout:

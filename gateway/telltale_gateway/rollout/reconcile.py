@@ -154,9 +154,13 @@ class Reconciler:
         """Reconcile until cancelled; a server that is slow to load holds up nobody but itself."""
         try:
             while True:
-                # Whatever is the matter with the folder, the loop must live to see it mended.
+                # Whatever is the matter with the folder, the loop must live to see it mended, and the others must hear
+                # of it: what only a gateway uses that is silent they unload.
                 with self._troubles.confined(_REPOSITORY, "a round"):
                     await self._round()
+                self._waking.is_heard()
+                with self._troubles.confined(_REPOSITORY, "telling the other gateways"):
+                    await asyncio.to_thread(self._tell)
                 there = self._catalog.entries.keys() if self._catalog is not None else ()
                 self._troubles.keep({_REPOSITORY, *self._backends, *there})
                 self._fleet = replace(self._fleet, troubles=self._troubles.found)
@@ -182,8 +186,6 @@ class Reconciler:
             if server not in self._rounds or self._rounds[server].done():
                 self._rounds[server] = asyncio.create_task(self._guarded(server, entries.get(server, []), began))
         await self._abort_canaries()
-        self._waking.is_heard()
-        await asyncio.to_thread(self._tell)
 
     async def _look(self) -> dict[Server, list[CatalogEntry]]:
         """Read the repository; where that fails, what was read last still holds."""
@@ -223,8 +225,7 @@ class Reconciler:
             stands=self._stands() if self.acts else None,
             doubts={name: found for name in detectors if (found := self._doubts(name))} if self.acts else None,
         )
-        with self._troubles.confined(_REPOSITORY, "telling the other gateways"):
-            presence.tell(own)
+        presence.tell(own)
 
     def _stands(self) -> dict[str, Versions]:
         entries = self._catalog.entries.values() if self._catalog is not None else ()
@@ -243,8 +244,13 @@ class Reconciler:
                 self._aborts.decide(deployed.name, canary.release, why)
                 self._traffic.watches.end(deployed.name)
                 self._publish(replace(deployed, canary=None))
+        for name, entry in self._catalog.entries.items() if self._catalog is not None else ():
+            # One that is only away, as its server is, stays watched.
+            if entry.rollout.canary is None:
+                self._traffic.watches.end(name)
         for abort in self._aborts.unwritten():
-            if await self._steward.abort(abort.detector, abort.release, abort.why):
+            with self._troubles.confined(abort.detector, "taking its canary out"):
+                await self._steward.abort(abort.detector, abort.release, abort.why)
                 self._aborts.written(abort, self._sources.reader.readings)
                 self.nudge()
 
@@ -334,7 +340,8 @@ class Reconciler:
         if not loader.informed:
             # What the gateway before had loaded, and nobody could load again as it was, is kept where it is found.
             held |= served & found.changed.keys()
-        need = need_of(entry, answering, used, held, self._composer.fallback(entry, deployed))
+        canary = deployed.canary.version if deployed is not None and deployed.canary is not None else None
+        need = need_of(entry, answering, used, held, self._composer.fallback(entry, deployed), canary=canary)
         return replace(need, changed=found.changed, seals=found.seals)
 
     def _doubts(self, name: str) -> Mapping[int, str]:

@@ -23,6 +23,10 @@ from telltale_contracts import (
     item_type,
 )
 
+# What the reader of YAML lets through, beside its own errors, over text that is nested too deeply or has a tag that its
+# value does not fit.
+_STUMBLES = (RecursionError, ValueError, LookupError, AttributeError, TypeError)
+
 Footprint = tuple[tuple[str, tuple[int, ...]], ...]
 
 
@@ -162,7 +166,11 @@ def check_card(folder: Path, manifest: DetectorManifest, version: int, fixed: Fi
 
 def _read_card(folder: Path, manifest: DetectorManifest, version: int, fixed: Fixed) -> tuple[VersionCard, str]:
     text = (folder / CARD_FILE).read_bytes()
-    card, digest = VersionCard.model_validate(yaml.safe_load(text)), hashlib.sha256(text).hexdigest()
+    try:
+        document = yaml.safe_load(text)
+    except _STUMBLES as error:
+        raise UnsoundVersion(f"its {CARD_FILE} cannot be read: {type(error).__name__}: {error}") from error
+    card, digest = VersionCard.model_validate(document), hashlib.sha256(text).hexdigest()
     if (card.detector, card.version) != (manifest.name, version):
         raise UnsoundVersion(f"its card describes {card.detector} {card.version}")
     fixed.compare(card, digest)

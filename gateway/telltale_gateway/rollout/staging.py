@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
-from pydantic import ValidationError
 from telltale_contracts import CARD_FILE, DetectorManifest, VersionCard
 
 from telltale_gateway.errors import BadOrder, OrderRefused
@@ -53,7 +52,7 @@ def card_of(folder: Path) -> VersionCard:
     """
     try:
         return VersionCard.from_yaml(folder / CARD_FILE)
-    except (OSError, ValidationError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise OrderRefused(f"Its {CARD_FILE} cannot be read: {sentence(error)}", "Package the version anew.") from error
 
 

@@ -47,11 +47,15 @@ class Steward:
             *self._arrivals(entry),
             *self._promotion(entry),
         ]:
-            changed |= await self._do(entry.manifest.name, edit, done) is True
+            changed |= await self._do(entry.manifest.name, edit, done)
         return changed
 
     async def abort(self, name: str, canary: Release, why: str) -> bool:
-        """Take a canary out; False where that could not be written down."""
+        """Write down that a canary is taken out; False where it is canary no more.
+
+        Raises:
+            OSError, ValueError, yaml.YAMLError: it cannot be written down.
+        """
         version = canary.card.version
 
         def edit(rollout: Rollout) -> Rollout:
@@ -59,17 +63,22 @@ class Steward:
                 raise OutOfDate
             return without(rollout, version)
 
-        return await self._do(name, edit, event("abort", version, who=WHO, why=why, release=canary)) is not None
+        return await self._written(name, edit, event("abort", version, who=WHO, why=why, release=canary))
 
-    async def _do(self, name: str, edit: Callable[[Rollout], Rollout], done: RolloutEvent) -> bool | None:
-        """Whether it was done, rather than out of date; None where it could not be written down."""
+    async def _do(self, name: str, edit: Callable[[Rollout], Rollout], done: RolloutEvent) -> bool:
+        """Whether it was done, rather than out of date or impossible to write down."""
+        try:
+            return await self._written(name, edit, done)
+        except OSError as error:
+            _log.warning("%s cannot be written down for %s: %s", done.action, name, error)
+            return False
+
+    async def _written(self, name: str, edit: Callable[[Rollout], Rollout], done: RolloutEvent) -> bool:
+        """Whether it was done, rather than out of date."""
         try:
             await asyncio.to_thread(self._store.change, name, edit, done)
         except OutOfDate:
             return False
-        except OSError as error:
-            _log.warning("%s cannot be written down for %s: %s", done.action, name, error)
-            return None
         _log.info("%s: %s %s: %s", name, done.action, done.version, done.why)
         return True
 

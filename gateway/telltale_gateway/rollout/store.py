@@ -13,8 +13,8 @@ from typing import Any
 
 from telltale_contracts import Action, DetectorManifest, Rollout, RolloutEvent
 
-from telltale_gateway.rollout.catalog import ROLLOUT_FILE
-from telltale_gateway.rollout.history import HISTORY_FILE
+from telltale_gateway.rollout.catalog import ROLLOUT_FILE, read_rollout
+from telltale_gateway.rollout.history import HISTORY_FILE, read_history
 from telltale_gateway.rollout.releases import Release
 
 STATE_FOLDER = ".telltale"
@@ -30,15 +30,15 @@ class RolloutStore:
         self._repository = repository
         self._locks = repository / STATE_FOLDER / "locks"
 
-    def read(self, detector: str) -> Rollout:
-        """The state as it is now; of a detector that has none, that nothing is live yet.
+    def read(self, detector: str, before: Rollout | None = None) -> Rollout:
+        """The state as it is now; of a new detector, that nothing is live yet. ``before`` is what it last was.
 
         Raises:
             OSError: it cannot be read.
-            ValueError: it is not a state.
+            ValueError, yaml.YAMLError: it is not a state, or is missing where there was one.
         """
-        path = self._repository / detector / ROLLOUT_FILE
-        return Rollout.from_yaml(path) if path.exists() else Rollout()
+        folder = self._repository / detector
+        return read_rollout(folder, read_history(folder / HISTORY_FILE), before)
 
     def change(self, detector: str, edit: Callable[[Rollout], Rollout], event: RolloutEvent) -> Rollout:
         """Have ``edit`` change the state as it is now, and write down who did it; the state afterwards.
@@ -47,11 +47,15 @@ class RolloutStore:
 
         Raises:
             OSError: the folder cannot be written to.
+            ValueError, yaml.YAMLError: the state cannot be read.
         """
         folder = self._repository / detector
         with self._locked(detector):
             before = self.read(detector)
             after = edit(before)
+            if after != before and not (folder / ROLLOUT_FILE).exists():
+                # A line about a detector without a state would say that the state was lost.
+                _replace(folder / ROLLOUT_FILE, before.to_yaml())
             # The line comes first: a change that nobody wrote down would be worse than a line too many.
             with _appended(folder / HISTORY_FILE, event.to_line()):
                 if after != before:

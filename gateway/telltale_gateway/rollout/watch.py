@@ -73,7 +73,7 @@ class Watches:
         return watch.breach(deployed.canary.percent) if watch is not None and deployed.canary is not None else None
 
     def end(self, detector: str) -> None:
-        """A canary was taken out; should it come back, it is judged by what it does then."""
+        """A canary was taken out, or ended by an order; should it come back, it is judged by what it does then."""
         self._watches.pop(detector, None)
 
     def _of_live(self, name: str, release: Release) -> deque[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -41,7 +42,8 @@ class House:
         put_beside(self.home, 2)
         self.state("live: 1\ncanary: {version: 2, percent: 50}\n")
         self.store = Held(repository)
-        self.gateway = loop_over(repository, ToyFaceInMemory(), store=self.store)
+        self.server = ToyFaceInMemory()
+        self.gateway = loop_over(repository, self.server, store=self.store)
         self.loop, self.until = self.gateway.loop, self.gateway.until
 
     def readings(self) -> int:
@@ -116,3 +118,48 @@ async def test_an_order_given_afterwards_brings_it_back_with_nothing_held_agains
     readings = house.readings()
     await house.until(lambda: house.readings() > readings + 5)
     assert house.has_canary()
+
+
+async def test_where_it_cannot_be_written_the_gateway_is_heard_all_the_same_and_says_so(house: House) -> None:
+    await house.until(house.has_canary)
+    house.state("live: [\n")
+    await house.fail()
+
+    def beats() -> int:
+        (own,) = (house.home.parent / ".telltale/gateways").glob("acting*")
+        return int(json.loads(own.read_text())["beat"])
+
+    before = beats()
+    await house.until(lambda: beats() > before + 3)
+    assert not house.has_canary()
+    assert "taking its canary out failed: ParserError" in house.loop.fleet.problems["toy-face"]
+    house.state("live: 1\ncanary: {version: 2, percent: 50}\n")
+    await house.until(lambda: Rollout.from_yaml(house.home / "rollout.yaml").canary is None)
+    await house.until(lambda: not house.loop.fleet.problems)
+
+
+async def test_a_canary_that_an_order_ended_begins_anew_with_nothing_held_against_it(house: House) -> None:
+    await house.until(house.has_canary)
+    watch = house.gateway.watches.of(house.gateway.now())
+    assert watch is not None
+    watch.failed()
+    house.state("live: 1\ncandidates: [2]\n")
+    await house.until(lambda: not house.has_canary())
+    house.state("live: 1\ncanary: {version: 2, percent: 50}\n")
+    await house.until(house.has_canary)
+    again = house.gateway.watches.of(house.gateway.now())
+    assert again is not None
+    assert (again.requests, again.errors) == (0, 0)
+
+
+async def test_a_canary_whose_server_is_away_for_a_moment_is_still_judged_by_what_it_did(house: House) -> None:
+    await house.until(house.has_canary)
+    watch = house.gateway.watches.of(house.gateway.now())
+    assert watch is not None
+    watch.failed()
+    house.server.away = True
+    await house.until(lambda: not house.has_canary())
+    await house.gateway.rounds(3)
+    house.server.away = False
+    await house.until(house.has_canary)
+    assert house.gateway.watches.of(house.gateway.now()) is watch

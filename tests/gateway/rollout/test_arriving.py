@@ -86,3 +86,21 @@ def test_without_its_configuration_a_triton_detector_is_not_all_there(repository
 def test_folders_that_are_no_version_are_left_alone(repository: Path, name: str) -> None:
     shutil.copytree(repository / "toy-face/1", repository / "toy-face" / name)
     assert CatalogReader(repository, 0.0).read().entries["toy-face"].on_disk == {1}
+
+
+def test_a_state_that_is_missing_is_no_new_detector_also_to_a_gateway_that_never_read_it(repository: Path) -> None:
+    (repository / "toy-face/rollout.yaml").unlink()
+    catalog = CatalogReader(repository, settle_s=0.0).read()
+    assert "toy-face" not in catalog.entries
+    assert "rollout.yaml is missing" in catalog.unreadable["toy-face"]
+
+
+def test_a_detector_that_was_live_is_not_new_though_its_history_is_missing_too(repository: Path) -> None:
+    reader = CatalogReader(repository, settle_s=0.0)
+    before = reader.read().entries["toy-face"]
+    for name in ("rollout.yaml", "history.jsonl"):
+        (repository / "toy-face" / name).unlink()
+    for _ in range(2):
+        catalog = reader.read()
+        assert catalog.entries["toy-face"] is before
+        assert "rollout.yaml is missing" in catalog.unreadable["toy-face"]

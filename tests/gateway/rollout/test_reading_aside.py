@@ -128,3 +128,29 @@ def test_a_file_too_many_is_told_before_the_rest_is_read(repository: Path, monke
     reader.read()
     monkeypatch.setattr("telltale_gateway.rollout.releases.artifact_files", none_is_read)
     assert "big.bin" in reader.read().entries["toy-face"].unsound[2]
+
+
+@pytest.mark.parametrize("text", ["[" * 3000, "a: 2020-13-45", 'a: !!int ""', "a: !!timestamp b"])
+@pytest.mark.parametrize("live", [1, 2])
+def test_a_card_over_which_the_reader_of_yaml_stumbles_is_wrong_and_touches_nobody_else(
+    repository: Path, text: str, live: int
+) -> None:
+    place = put(repository, 2)
+    (place / "card.yaml").write_text(text)
+    (repository / "toy-face/rollout.yaml").write_text(f"live: {live}\nprevious: 1\n")
+    reader = CatalogReader(repository, settle_s=0.0, patience_s=RELEASE_WITHIN_S)
+    reader.read()
+    catalog = reader.read()
+    assert catalog.unreadable == {}
+    assert "card.yaml cannot be read" in catalog.entries["toy-face"].unsound[2]
+    assert [sorted(entry.releases) for entry in catalog.entries.values()] == [[1], [1], [1]]
+
+
+@pytest.mark.parametrize("name", ["detector.yaml", "rollout.yaml"])
+def test_a_file_nested_too_deeply_keeps_its_detector_as_it_was(repository: Path, name: str) -> None:
+    reader = CatalogReader(repository, settle_s=0.0, patience_s=RELEASE_WITHIN_S)
+    before = reader.read().entries["toy-face"]
+    (repository / "toy-face" / name).write_text("[" * 3000)
+    catalog = reader.read()
+    assert set(catalog.unreadable) == {"toy-face"}
+    assert catalog.entries["toy-face"] is before

@@ -185,3 +185,16 @@ def test_what_servers_are_to_keep_is_said_by_the_gateway_that_acts_on_them(tmp_p
     elsewhere.tell(Present("c", {}, {}, stack="servers", stands={"toy": frozenset({1})}))
     listening.listen()
     assert listening.stands("servers", "toy") == {1}
+
+
+@pytest.mark.parametrize(
+    "server", ["http://LOCALHOST:8000", "http://127.0.0.1:8000/", "http://[::1]:8000", "HTTP://localhost:8000"]
+)
+def test_gateways_that_spell_a_loopback_server_otherwise_share_its_lease(server: str) -> None:
+    def stack(*servers: str) -> str:
+        return Lease(Path(), servers).stack
+
+    assert stack(server, "[::1]:9000") == stack("localhost:9000", "http://localhost:8000")
+    assert stack(server) != stack("http://localhost:8001")
+    assert stack("http://notlocalhost:8000") != stack("http://localhost:8000")
+    assert stack("unix:/run/Triton") != stack("unix:/run/triton")

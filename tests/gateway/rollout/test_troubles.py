@@ -100,3 +100,18 @@ async def test_a_fault_in_a_round_does_not_end_the_loop(
             await gateway.until(lambda: "reading it failed" in str(gateway.loop.fleet.problems))
             assert gateway.ready()
         await gateway.until(lambda: not gateway.loop.fleet.problems)
+
+
+async def test_a_gateway_whose_rounds_fail_is_still_heard(
+    toy_repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = tmp_path / "model-repository"
+    shutil.copytree(toy_repository / "toy-face", repository / "toy-face")
+    async with looping(repository, ToyFaceInMemory()) as gateway:
+        await gateway.until(gateway.ready)
+        told: list[int] = []
+        monkeypatch.setattr(gateway.loop._sources.presence, "tell", lambda _: told.append(1))
+        monkeypatch.setattr(gateway.loop, "_abort_canaries", lambda: 1 / 0)
+        await gateway.until(lambda: "a round failed" in str(gateway.loop.fleet.problems))
+        told.clear()
+        await gateway.until(lambda: len(told) > 2)
