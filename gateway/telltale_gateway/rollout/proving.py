@@ -72,6 +72,7 @@ class Prover:
     def __init__(self, timeout_s: float) -> None:
         self._timeout_s = timeout_s
         self._proofs: dict[tuple[str, str, int], Proof] = {}
+        self._reads: dict[tuple[str, int], int] = {}
 
     def proof(self, manifest: DetectorManifest, release: Release) -> Proof | None:
         """What is known of a version under this manifest."""
@@ -85,6 +86,7 @@ class Prover:
 
     def was_read(self, detector: str, version: int) -> None:
         """A server has read a version from disk: what it said before says nothing of what it has now."""
+        self._reads[detector, version] = self._read(detector, version) + 1
         for key, known in self._proofs.items():
             if (key[0], key[2]) == (detector, version):
                 self._proofs[key] = replace(known, reread=True)
@@ -102,16 +104,29 @@ class Prover:
         ``revive`` loads afresh what a server says is loaded but does not answer; None where that is not to be done.
         """
         before = self.proof(manifest, release)
+        reads = self._read(manifest.name, release.card.version)
+        proof = await self._looked_at(backend, manifest, release, revive, before)
+        if self._read(manifest.name, release.card.version) != reads:
+            # It was asked before as well as after it was read: what it said stands until it was asked once more.
+            proof = replace(proof, reread=True, final=False)
+        self._note(manifest, release, proof)
+        return proof
+
+    async def _looked_at(
+        self,
+        backend: Backend,
+        manifest: DetectorManifest,
+        release: Release,
+        revive: Revive | None,
+        before: Proof | None,
+    ) -> Proof:
         if before is not None and before.passed:
             again = await self._again(backend, manifest, release, before)
             if again is not None:
-                self._note(manifest, release, again)
                 return again
         # Once a version answers, one replica that was started again and has nothing yet does not take it away.
         known = before is not None and before.passed
-        proof = await self._first(backend, manifest, release, revive, known=known)
-        self._note(manifest, release, proof)
-        return proof
+        return await self._first(backend, manifest, release, revive, known=known)
 
     async def _again(
         self, backend: Backend, manifest: DetectorManifest, release: Release, before: Proof
@@ -216,6 +231,10 @@ class Prover:
             raise GoldenMismatch(
                 f"a golden score differs from the card's by {difference:.4f}, {golden.tolerance:g} is allowed"
             )
+
+    def _read(self, detector: str, version: int) -> int:
+        """How often a server has read a version since this gateway runs."""
+        return self._reads.get((detector, version), 0)
 
     def _call(self, manifest: DetectorManifest, release: Release) -> ModelCall:
         return ModelCall(manifest.name, release.card.version, manifest.tensors, self._timeout_s)
