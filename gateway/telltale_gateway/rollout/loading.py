@@ -20,6 +20,7 @@ from telltale_gateway.rollout.catalog import CatalogEntry
 from telltale_gateway.rollout.releases import Seal
 from telltale_gateway.serving import (
     Backend,
+    BackendBusy,
     BackendError,
     BackendRefused,
     BackendTimeout,
@@ -120,6 +121,7 @@ class Loader:
         Raises:
             BackendUnavailable: it cannot be reached.
             BackendTimeout: it has not loaded them in time; they are asked for again.
+            BackendBusy: it has no room now; they are asked for again.
         """
         if self._task is None:
             if not self._known:
@@ -134,7 +136,7 @@ class Loader:
         task, self._task = self._task, None
         try:
             failures = task.result()
-        except (BackendUnavailable, BackendTimeout):
+        except (BackendUnavailable, BackendTimeout, BackendBusy):
             self._known = False
             raise
         except BackendError as error:
@@ -169,6 +171,13 @@ class Loader:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+
+    def renew(self, detector: str, version: int, why: str) -> None:
+        """Have a version taken out and loaded again, the others going on; ``why`` is what is said of it meanwhile."""
+        _log.warning("%s: %s %d: %s", self._backend.server, detector, version, why)
+        self._doubted[detector, version] = why
+        if detector in self._accepted:
+            self._accepted[detector] = self.holds(detector) - {version}
 
     async def revive(self, member: Backend, detector: str, need: Need) -> None:
         """Have one server read anew what it says is loaded, and does not answer. For when it is idle.

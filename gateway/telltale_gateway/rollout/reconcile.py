@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from telltale_contracts import Server
@@ -27,14 +27,14 @@ from telltale_gateway.rollout.fleet import Deployed, Fleet
 from telltale_gateway.rollout.lease import Lease
 from telltale_gateway.rollout.loading import Loader, Need, need_of
 from telltale_gateway.rollout.presence import Presence, Present
-from telltale_gateway.rollout.proving import Proof, Prover, Revive
+from telltale_gateway.rollout.proving import Proof, Prover, Renew, Revive
 from telltale_gateway.rollout.releases import Release
 from telltale_gateway.rollout.steward import Steward
 from telltale_gateway.rollout.troubles import Troubles
 from telltale_gateway.rollout.usage import Usage
 from telltale_gateway.rollout.waking import Waking
 from telltale_gateway.rollout.watch import Watches
-from telltale_gateway.serving import Backend, BackendTimeout, BackendUnavailable, Versions
+from telltale_gateway.serving import Backend, BackendBusy, BackendTimeout, BackendUnavailable, Versions
 
 _log = logging.getLogger(__name__)
 
@@ -273,7 +273,9 @@ class Reconciler:
             with self._troubles.confined(name, _EXAMINATION):
                 before = self._before(entry)
                 releases = self._to_examine(entry, before)
-                await self._examiner.examine(backend, entry, releases, before, self._revive(entry))
+                await self._examiner.examine(
+                    backend, entry, releases, before, self._revive(entry), self._renew(entry)
+                )
                 self._publish(self._composer.compose(backend, entry, self._before(entry), self._doubts(name)))
             failed = self._troubles.over(name, _EXAMINATION)
             if failed is not None:
@@ -318,7 +320,7 @@ class Reconciler:
             try:
                 wanted = {name: need for name, need in needs.items() if need.versions or need.gone}
                 await loader.load(wanted, self._rhythm.interval_s)
-            except (BackendUnavailable, BackendTimeout) as error:
+            except (BackendUnavailable, BackendTimeout, BackendBusy) as error:
                 _log.warning("%s: %s", server, error)
                 return
             if not loader.complete(needs):
@@ -358,6 +360,21 @@ class Reconciler:
             await loader.revive(member, name, await self._need(entry, loader))
 
         return revive
+
+    def _renew(self, entry: CatalogEntry) -> Callable[[int], Renew] | None:
+        """Have a version that answers nobody taken out and loaded again; for the gateway that acts."""
+        if not self.acts:
+            return None
+        name, loader = entry.manifest.name, self._loaders[entry.manifest.server]
+
+        def of(version: int) -> Renew:
+            def renew(why: str) -> None:
+                loader.renew(name, version, why)
+                self.nudge()
+
+            return renew
+
+        return of
 
     def _before(self, entry: CatalogEntry) -> Deployed | None:
         return self._fleet.detectors.get(entry.manifest.name)

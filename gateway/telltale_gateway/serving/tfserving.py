@@ -32,6 +32,7 @@ from telltale_tfserving import (
 from telltale_gateway.serving.backend import (
     PATIENCE,
     Backend,
+    BackendBusy,
     BackendError,
     BackendRefused,
     BackendTimeout,
@@ -136,6 +137,9 @@ class TensorFlowServing:
             try:
                 await self._configure(at_once)
                 self._told = dict(at_once)
+            except BackendBusy:
+                self._told = {}
+                raise
             except BackendRefused as error:
                 # Where a model is new and none of its versions loads, the server refuses the whole configuration that
                 # it has followed all the same; which version is to blame shows in their states.
@@ -200,6 +204,8 @@ class TensorFlowServing:
         try:
             with self._speaking(model):
                 answer = await self._models.get_model_status(request, timeout=_STATUS_TIMEOUT_S)
+        except BackendBusy:
+            raise
         except BackendRefused:
             return None
         return next((s for s in answer.model_version_status if s.version == version), None)
@@ -277,6 +283,8 @@ class TensorFlowServing:
                 raise BackendTimeout(f"TensorFlow Serving did not answer about {about} in time") from error
             if error.code() in _GONE:
                 raise BackendUnavailable(f"TensorFlow Serving cannot be reached: {error.details()}") from error
+            if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
+                raise BackendBusy(f"TensorFlow Serving has no room for {about}: {error.details()}") from error
             raise BackendRefused(f"TensorFlow Serving refused {about}: {error.details()}") from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -28,6 +29,8 @@ from tritonclient.utils import InferenceServerException, np_to_triton_dtype, tri
 from telltale_gateway.serving.backend import (
     PATIENCE,
     Backend,
+    BackendBusy,
+    BackendDied,
     BackendError,
     BackendRefused,
     BackendTimeout,
@@ -53,6 +56,11 @@ CONFIG_FILE = "config.pbtxt"
 _POLL_S = 0.05
 _STATUS_TIMEOUT_S = 5.0
 _RETRY_AFTER_S = 5.0
+
+# Too many requests, and what Triton makes of its own UNAVAILABLE: a full queue, a model that is not ready.
+_NO_ROOM = {"429", "503"}
+# What the Python backend says of a process that died, under the status that a fault of the model's own has as well.
+_DEAD_STUB = re.compile(r"stub process .* is not healthy", re.IGNORECASE)
 
 
 class _Unconfigured(BackendRefused):
@@ -152,7 +160,7 @@ class Triton:
             try:
                 if await self._settle(model, versions, wanted[model].changed):
                     read[model] = versions
-            except (BackendUnavailable, BackendTimeout):
+            except (BackendUnavailable, BackendTimeout, BackendBusy):
                 # The server's trouble, which says nothing about the version.
                 self._told.pop(model, None)
                 self._unsettled.add(model)
@@ -282,11 +290,20 @@ class Triton:
         except TimeoutError as error:
             raise BackendTimeout(f"Triton did not answer about {about} within {timeout_s:g} s") from error
         except InferenceServerException as error:
-            raise BackendRefused(f"Triton refused {about}: {in_one_line(error.message() or '')}") from error
+            raise _refusal(error, about) from error
         except (aiohttp.ClientError, OSError) as error:
             raise BackendUnavailable(f"Triton cannot be reached: {error or type(error).__name__}") from error
         except ValueError as error:
             raise BackendRefused(f"Triton's answer about {about} cannot be read: {error}") from error
+
+
+def _refusal(error: InferenceServerException, about: str) -> BackendRefused:
+    message = in_one_line(error.message() or "")
+    if _DEAD_STUB.search(message):
+        return BackendDied(f"Triton refused {about}: {message}")
+    if error.status() in _NO_ROOM:
+        return BackendBusy(f"Triton cannot take {about} now: {message}")
+    return BackendRefused(f"Triton refused {about}: {message}")
 
 
 class _ControlKey(InferenceServerClientPlugin):  # type: ignore[misc]  # the client carries no annotations
