@@ -33,6 +33,7 @@ class Examiner:
         releases: Iterable[Release],
         before: Deployed | None,
         revive: Revive | None,
+        *,
         renew: Callable[[int], Renew] | None = None,
     ) -> None:
         """Look at those of a detector's releases whose turn it is; the others that were known are forgotten.

@@ -118,7 +118,7 @@ class Prover:
         """
         before = self.proof(manifest, release)
         reads = self._read(manifest.name, release.card.version)
-        proof = await self._looked_at(backend, manifest, release, revive, renew, before)
+        proof = await self._looked_at(backend, manifest, release, revive, renew, before=before)
         if proof.passed:
             self._deaths.pop(_key(manifest, release), None)
         if self._read(manifest.name, release.card.version) != reads:
@@ -134,6 +134,7 @@ class Prover:
         release: Release,
         revive: Revive | None,
         renew: Renew | None,
+        *,
         before: Proof | None,
     ) -> Proof:
         if before is not None and before.passed:

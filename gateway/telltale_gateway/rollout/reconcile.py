@@ -273,15 +273,14 @@ class Reconciler:
             with self._troubles.confined(name, _EXAMINATION):
                 before = self._before(entry)
                 releases = self._to_examine(entry, before)
-                await self._examiner.examine(
-                    backend, entry, releases, before, self._revive(entry), self._renew(entry)
-                )
+                revive, renew = self._revive(entry), self._renew(entry)
+                await self._examiner.examine(backend, entry, releases, before, revive, renew=renew)
                 self._publish(self._composer.compose(backend, entry, self._before(entry), self._doubts(name)))
             failed = self._troubles.over(name, _EXAMINATION)
             if failed is not None:
                 self._publish(self._composer.down(entry, self._before(entry), backend, failed))
             with self._troubles.confined(name, "what follows from its checks"):
-                if self.acts and await self._steward.tend(entry, self._loaders[server].failure):
+                if self.acts and await self._steward.tend(entry, self._loaders[server].refusal):
                     self.nudge()
 
     def _to_examine(self, entry: CatalogEntry, before: Deployed | None) -> list[Release]:

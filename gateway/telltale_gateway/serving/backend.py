@@ -84,11 +84,13 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Served:
-    """What came of telling a server: why, for each model of which a wanted version could not be loaded; and the
-    versions that it may have read from disk."""
+    """What came of telling a server: why, for each model of which a wanted version could not be loaded; the versions
+    that it may have read from disk; and why, for each model that it had not loaded in time, which says nothing of its
+    versions."""
 
     failures: Mapping[str, str] = field(default_factory=dict)
     read: Mapping[str, Versions] = field(default_factory=dict)
+    late: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,10 @@ _GONE = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
 _LOADING = {ModelVersionStatus.UNKNOWN, ModelVersionStatus.START, ModelVersionStatus.LOADING}
 
 
+class _StillLoading(str):
+    """Why it is not known yet whether a version can be loaded, which says nothing of the version."""
+
+
 class TensorFlowServing:
     """One TensorFlow Serving process, or the stand-in. Made inside a running event loop.
 
@@ -140,20 +144,30 @@ class TensorFlowServing:
             except BackendBusy:
                 self._told = {}
                 raise
+            except BackendTimeout:
+                # It may be slow over one model alone, which shows in their states.
+                self._told = {}
             except BackendRefused as error:
                 # Where a model is new and none of its versions loads, the server refuses the whole configuration that
                 # it has followed all the same; which version is to blame shows in their states.
                 refusal, self._told = str(error), {}
-        failures = await self._failures(wanted, refusal)
+        failures, late = await self._failures(wanted, refusal)
         if refusal is not None:
             if not failures:
                 raise BackendRefused(refusal)
             return Served(failures, read)
-        labelled = {m: self._told[m] if m in failures else each for m, each in wanted.items()}
+        unloaded = failures.keys() | late.keys()
+        labelled = {
+            m: self._told.get(m, Wanted(each.versions)) if m in unloaded else each for m, each in wanted.items()
+        }
         if labelled != self._told:
-            await self._configure(labelled)
-            self._told = labelled
-        return Served(failures, read)
+            try:
+                await self._configure(labelled)
+                self._told = labelled
+            except BackendTimeout:
+                if not late:
+                    raise
+        return Served(failures, read, late)
 
     async def revive(self, model: str, versions: Versions) -> None:
         """Nothing to do: a version that fails here fails for a reason that loading it again does not mend."""
@@ -210,10 +224,20 @@ class TensorFlowServing:
             return None
         return next((s for s in answer.model_version_status if s.version == version), None)
 
-    async def _failures(self, wanted: Mapping[str, Wanted], refusal: str | None) -> dict[str, str]:
+    async def _failures(
+        self, wanted: Mapping[str, Wanted], refusal: str | None
+    ) -> tuple[dict[str, str], dict[str, str]]:
+        """Why versions were not loaded; and why it is not known yet of models that take too long."""
         asked = [(model, version) for model, each in wanted.items() for version in sorted(each.versions)]
         found = await asyncio.gather(*(self._loaded(model, version, refusal) for model, version in asked))
-        return {model: why for (model, _), why in zip(asked, found, strict=True) if why is not None}
+        failures: dict[str, str] = {}
+        late: dict[str, str] = {}
+        for (model, _), why in zip(asked, found, strict=True):
+            if isinstance(why, _StillLoading):
+                late[model] = str(why)
+            elif why is not None:
+                failures[model] = why
+        return failures, {model: why for model, why in late.items() if model not in failures}
 
     async def _without_changed(self, model: str, wanted: Wanted) -> Wanted:
         """What is wanted, less the versions that the server does not have and that would be read from other files."""
@@ -236,11 +260,11 @@ class TensorFlowServing:
             self._told = {}
         return None in asked
 
-    async def _loaded(self, model: str, version: int, refusal: str | None) -> str | None:
+    async def _loaded(self, model: str, version: int, refusal: str | None) -> str | _StillLoading | None:
         """Wait for one version; why it was not loaded, or None. After a refusal nothing is waited for.
 
         Raises:
-            BackendTimeout: it is still being loaded; that says nothing about the version.
+            BackendTimeout: the server does not answer.
             BackendUnavailable: the server went away meanwhile.
         """
         try:
@@ -254,10 +278,8 @@ class TensorFlowServing:
                     if refusal is not None:
                         return refusal
                     await asyncio.sleep(_POLL_S)
-        except TimeoutError as error:
-            raise BackendTimeout(
-                f"TensorFlow Serving did not load {model} {version} within {self._load_timeout_s:g} s"
-            ) from error
+        except TimeoutError:
+            return _StillLoading(f"TensorFlow Serving did not load {model} {version} within {self._load_timeout_s:g} s")
 
     async def _configure(self, wanted: Mapping[str, Wanted]) -> None:
         request = ReloadConfigRequest()

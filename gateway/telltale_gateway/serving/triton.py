@@ -103,6 +103,7 @@ class Triton:
         self._told: dict[str, Versions] = {}
         self._refused: dict[str, tuple[Versions, str, float]] = {}
         self._unsettled: set[str] = set()
+        self._late: set[str] = set()
         self._missed = 0
 
     def members(self) -> Sequence[Backend]:
@@ -144,15 +145,18 @@ class Triton:
             )
 
     async def serve(self, wanted: Mapping[str, Wanted]) -> Served:
-        """Load each model with exactly the versions wanted; one that fails does not stop the rest.
+        """Load each model with exactly the versions wanted; one that fails or takes too long does not stop the rest.
 
         A model that is not wanted is unloaded when its folder is gone from the repository, or this gateway had loaded
         it. Triton knows no labels. A load reads all of a model's versions that it names.
         """
         failures: dict[str, str] = {}
         read: dict[str, Versions] = {}
+        late: dict[str, str] = {}
         await self._unload_others(frozenset(wanted))
-        for model, versions in ((model, each.versions) for model, each in wanted.items()):
+        # What took too long before goes last, should the server hang over it.
+        for model in sorted(wanted, key=lambda model: model in self._late):
+            versions = wanted[model].versions
             tried, refusal, when = self._refused.get(model, (frozenset(), "", 0.0))
             if tried == versions and time.monotonic() - when < _RETRY_AFTER_S:
                 failures[model] = refusal
@@ -160,7 +164,14 @@ class Triton:
             try:
                 if await self._settle(model, versions, wanted[model].changed):
                     read[model] = versions
-            except (BackendUnavailable, BackendTimeout, BackendBusy):
+            except BackendTimeout as error:
+                self._told.pop(model, None)
+                self._unsettled.add(model)
+                self._late.add(model)
+                # A server that answers otherwise is slow over this model alone.
+                await self.ready(model, max(versions))
+                late[model], read[model] = str(error), versions
+            except (BackendUnavailable, BackendBusy):
                 # The server's trouble, which says nothing about the version.
                 self._told.pop(model, None)
                 self._unsettled.add(model)
@@ -182,7 +193,7 @@ class Triton:
                 self._unsettled.add(model)
                 failures[model] = f"it could not be asked for: {type(error).__name__}: {error}"
                 read[model] = versions
-        return Served(failures, read)
+        return Served(failures, read, late)
 
     async def _settle(self, model: str, versions: Versions, changed: Versions) -> bool:
         """Load a model unless it is as wanted, and whether it was; never with a version whose files are no longer those
@@ -201,6 +212,7 @@ class Triton:
             await self._load(model, sound)
         self._told[model] = sound
         self._unsettled.discard(model)
+        self._late.discard(model)
         self._refused.pop(model, None)
         return due
 
