@@ -251,10 +251,10 @@ class Reconciler:
     async def _guarded(self, server: Server, entries: list[CatalogEntry], began: float) -> None:
         # As nothing is published then, the detectors' last inference grows old, which /health reports as well.
         with self._troubles.confined(server, "reconciling it"):
-            await self._reconcile_server(server, entries)
+            await self._reconcile_server(server, entries, began)
         self._waking.looked(server, began)
 
-    async def _reconcile_server(self, server: Server, entries: list[CatalogEntry]) -> None:
+    async def _reconcile_server(self, server: Server, entries: list[CatalogEntry], began: float) -> None:
         backend = self._backends.get(server)
         alive = backend is not None and await backend.alive()
         if backend is not None:
@@ -264,7 +264,7 @@ class Reconciler:
             for entry in entries:
                 # Once it is back it may have forgotten everything: each version has to prove itself again.
                 self._prover.forget_others(entry.manifest.name, frozenset())
-                self._publish(self._composer.down(entry, self._before(entry), backend, reason))
+                self._publish(self._composer.down(entry, self._before(entry), backend, reason), began)
             return
         if self.acts:
             await self._load(server, entries)
@@ -275,10 +275,10 @@ class Reconciler:
                 releases = self._to_examine(entry, before)
                 revive, renew = self._revive(entry), self._renew(entry)
                 await self._examiner.examine(backend, entry, releases, before, revive, renew=renew)
-                self._publish(self._composer.compose(backend, entry, self._before(entry), self._doubts(name)))
+                self._publish(self._composer.compose(backend, entry, self._before(entry), self._doubts(name)), began)
             failed = self._troubles.over(name, _EXAMINATION)
             if failed is not None:
-                self._publish(self._composer.down(entry, self._before(entry), backend, failed))
+                self._publish(self._composer.down(entry, self._before(entry), backend, failed), began)
             with self._troubles.confined(name, "what follows from its checks"):
                 if self.acts and await self._steward.tend(entry, self._loaders[server].refusal):
                     self.nudge()
@@ -378,6 +378,9 @@ class Reconciler:
     def _before(self, entry: CatalogEntry) -> Deployed | None:
         return self._fleet.detectors.get(entry.manifest.name)
 
-    def _publish(self, deployed: Deployed | None) -> None:
+    def _publish(self, deployed: Deployed | None, began: float | None = None) -> None:
+        """Let requests go by it; not where the round that found it ``began`` before this gateway stood still."""
+        if began is not None and self._waking.slept_since(began):
+            return
         if deployed is not None and self._catalog is not None and deployed.name in self._catalog.entries:
             self._fleet = replace(self._fleet, detectors={**self._fleet.detectors, deployed.name: deployed})
