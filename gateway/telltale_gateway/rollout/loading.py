@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from telltale_gateway.rollout.catalog import CatalogEntry
+from telltale_gateway.rollout.inspection import RETURN_S
 from telltale_gateway.rollout.releases import Seal
 from telltale_gateway.serving import (
     Backend,
@@ -34,8 +35,6 @@ _log = logging.getLogger(__name__)
 
 # How long a version that its server could not load is left out before it is tried again.
 _TRY_AGAIN_S = 30.0
-# How long a detector stays loaded whose folder is gone: it may only have been moved, or its disk be mounted again.
-_RETURN_S = 30.0
 
 _Key = tuple[str, int]
 
@@ -279,7 +278,7 @@ class Loader:
         for name in sorted(needs.keys() | self._accepted.keys()):
             need = needs.get(name, Need(()))
             accepted = self.holds(name)
-            linger_s = max(self._linger_s, _RETURN_S) if need.gone else self._linger_s
+            linger_s = max(self._linger_s, RETURN_S) if need.gone else self._linger_s
             kept = {v for v in accepted if v in need.versions or now - self._needed(name, v) < linger_s}
             if need.gone and kept:
                 kept = set(accepted)

@@ -233,7 +233,7 @@ async def test_of_a_detector_that_is_gone_all_stays_until_nothing_of_it_is_neede
     gone = replace(gone, versions=())
     await settle(loader, {"toy": gone})
     assert server.loaded == {"toy": {1, 2}}
-    monkeypatch.setattr("telltale_gateway.rollout.loading._RETURN_S", 0.0)
+    monkeypatch.setattr("telltale_gateway.rollout.loading.RETURN_S", 0.0)
     await settle(loader, {"toy": gone})
     assert server.loaded == {}
 
