@@ -118,6 +118,8 @@ class Analyzer:
             PreprocessUnavailable: preprocessing cannot be reached.
             AnalysisTimeout: the deadline passed.
         """
+        # What a gateway that stood still knew before says nothing of which detectors can answer now.
+        await self._reconciler.awake()
         fleet = self._reconciler.fleet
         asked = choose(fleet, options.names, senses)
         if self._running >= self._concurrent:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 from telltale_gateway.rollout.catalog import CatalogEntry
 from telltale_gateway.rollout.fleet import Deployed
-from telltale_gateway.rollout.proving import Prover, Revive
+from telltale_gateway.rollout.proving import Prover, Renew, Revive
 from telltale_gateway.rollout.releases import Release
 from telltale_gateway.serving import Backend
 
@@ -33,10 +33,13 @@ class Examiner:
         releases: Iterable[Release],
         before: Deployed | None,
         revive: Revive | None,
+        *,
+        renew: Callable[[int], Renew] | None = None,
     ) -> None:
         """Look at those of a detector's releases whose turn it is; the others that were known are forgotten.
 
-        ``revive`` is for the version that ought to answer, and no other: it interrupts all of them.
+        ``revive`` is for the version that ought to answer, and no other: it interrupts all of them. ``renew`` is for
+        the others, and interrupts none.
         """
         there = list(releases)
         versions = frozenset(release.card.version for release in there)
@@ -49,11 +52,13 @@ class Examiner:
             version = release.card.version
             if not self._due(entry, release):
                 continue
-            if version in {expected, entry.rollout.live}:
-                mend = revive if version == expected else None
-                await self._prover.examine(backend, entry.manifest, release, mend)
+            anew = renew(version) if renew is not None else None
+            if version == expected:
+                await self._prover.examine(backend, entry.manifest, release, revive)
+            elif version == entry.rollout.live:
+                await self._prover.examine(backend, entry.manifest, release, None, anew)
             else:
-                self._start_aside(backend, entry, release)
+                self._start_aside(backend, entry, release, anew)
 
     async def stop(self) -> None:
         """Break off what runs in the background."""
@@ -67,7 +72,7 @@ class Examiner:
             return True
         return proof.reread or not (proof.passed or proof.final) or proof.age_s >= self._probe_interval_s
 
-    def _start_aside(self, backend: Backend, entry: CatalogEntry, release: Release) -> None:
+    def _start_aside(self, backend: Backend, entry: CatalogEntry, release: Release, renew: Renew | None) -> None:
         key = (entry.manifest.name, release.card.version)
         if key in self._aside:
             return
@@ -75,7 +80,7 @@ class Examiner:
         async def examine() -> None:
             try:
                 before = self._prover.proof(entry.manifest, release)
-                after = await self._prover.examine(backend, entry.manifest, release, None)
+                after = await self._prover.examine(backend, entry.manifest, release, None, renew)
                 if before is None or (before.passed, before.final) != (after.passed, after.final):
                     self._news()
             except Exception:

@@ -27,6 +27,10 @@ from telltale_gateway.rollout.releases import (
     sentence,
 )
 
+# How long what is loaded of a folder that is gone is kept, and what is known of it: it may only have been moved, or its
+# disk be mounted again.
+RETURN_S = 30.0
+
 _Key = tuple[str, int]
 _Read = Release | IncompleteVersion | UnsoundVersion
 
@@ -68,6 +72,7 @@ class Inspector:
         self._patience_s = patience_s
         self._until = 0.0
         self._seen: dict[_Key, _Sighting] = {}
+        self._away: dict[_Key, tuple[float, _Sighting]] = {}
         self._reading: dict[_Key, Future[_Read]] = {}
         self._first: dict[_Key, Fixed] = {}
         self._cards: dict[_Key, _Card] = {}
@@ -92,7 +97,7 @@ class Inspector:
             found = footprint(place)
         except OSError as error:
             raise IncompleteVersion(sentence(error)) from error
-        seen = self._seen.get(key)
+        seen = self._seen.get(key) or self._returned(key, found)
         if seen is None or seen.found != found:
             # One that was at rest has been looked at for longer, by its card.
             card = self._cards.pop(key, None)
@@ -149,9 +154,22 @@ class Inspector:
         return seen.known if seen is not None else None
 
     def forget(self, there: AbstractSet[_Key]) -> None:
-        """Only these folders are there; what was first read of a number is remembered all the same."""
+        """Only these folders are there; what was first read of a number is remembered all the same, and for a while
+        what was sound."""
+        now = time.monotonic()
+        self._away = {key: away for key, away in self._away.items() if now - away[0] < RETURN_S and key not in there}
+        gone = {key: seen for key, seen in self._seen.items() if key not in there and seen.known is not None}
+        self._away.update({key: (now, seen) for key, seen in gone.items()})
         self._seen = {key: seen for key, seen in self._seen.items() if key in there}
         self._cards = {key: card for key, card in self._cards.items() if key in there}
+
+    def _returned(self, key: _Key, found: Footprint) -> _Sighting | None:
+        """A folder that was away for a while, and whose files are those that were read before."""
+        _, seen = self._away.pop(key, (0.0, None))
+        if seen is None or seen.found != found:
+            return None
+        self._seen[key] = seen
+        return seen
 
     def _result(self, seen: _Sighting) -> _Read | None:
         """What reading a folder gave; None while it goes on, or goes on of what the folder was before."""

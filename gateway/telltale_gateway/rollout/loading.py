@@ -17,13 +17,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from telltale_gateway.rollout.catalog import CatalogEntry
+from telltale_gateway.rollout.inspection import RETURN_S
 from telltale_gateway.rollout.releases import Seal
 from telltale_gateway.serving import (
     Backend,
+    BackendBusy,
     BackendError,
     BackendRefused,
     BackendTimeout,
     BackendUnavailable,
+    Served,
     Versions,
     Wanted,
 )
@@ -32,10 +35,17 @@ _log = logging.getLogger(__name__)
 
 # How long a version that its server could not load is left out before it is tried again.
 _TRY_AGAIN_S = 30.0
-# How long a detector stays loaded whose folder is gone: it may only have been moved, or its disk be mounted again.
-_RETURN_S = 30.0
 
 _Key = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class _LeftOut:
+    """Until when a version is not tried again, and why; ``its_own``: for a reason of the version's own."""
+
+    until: float
+    why: str
+    its_own: bool
 
 
 @dataclass(frozen=True)
@@ -71,20 +81,26 @@ class Loader:
         self._backend = backend
         self._linger_s = linger_s
         self._was_read = was_read
-        self._task: asyncio.Task[Mapping[str, str]] | None = None
+        self._task: asyncio.Task[Served] | None = None
         self._told = _Told({}, {})
         self._accepted: dict[str, Versions] = {}
         self._known = False
         self._needed_at: dict[_Key, float] = {}
-        self._unloadable: dict[_Key, tuple[float, str]] = {}
+        self._unloadable: dict[_Key, _LeftOut] = {}
         self._unsure: dict[_Key, Seal] = {}
         self._doubted: dict[_Key, str] = {}
         self._held_up: dict[str, str] = {}
         self._alone = False
 
     def failure(self, detector: str, version: int) -> str | None:
-        """Why the server could not load a version, when it last tried."""
-        return self._unloadable.get((detector, version), (0.0, None))[1]
+        """Why the server could not load a version, when it last tried, or not in time."""
+        left_out = self._unloadable.get((detector, version))
+        return left_out.why if left_out is not None else None
+
+    def refusal(self, detector: str, version: int) -> str | None:
+        """The same, less what says nothing of the version: that it took too long."""
+        left_out = self._unloadable.get((detector, version))
+        return left_out.why if left_out is not None and left_out.its_own else None
 
     def doubts(self, detector: str) -> dict[int, str]:
         """The versions that the server has read from files that were not, all the while, those of the card, and how."""
@@ -119,7 +135,8 @@ class Loader:
 
         Raises:
             BackendUnavailable: it cannot be reached.
-            BackendTimeout: it has not loaded them in time; they are asked for again.
+            BackendTimeout: it does not answer in time; they are asked for again.
+            BackendBusy: it has no room now; they are asked for again.
         """
         if self._task is None:
             if not self._known:
@@ -133,23 +150,24 @@ class Loader:
             return
         task, self._task = self._task, None
         try:
-            failures = task.result()
-        except (BackendUnavailable, BackendTimeout):
+            served = task.result()
+        except (BackendUnavailable, BackendTimeout, BackendBusy):
             self._known = False
             raise
         except BackendError as error:
             _log.warning("%s: %s", self._backend.server, error)
-            failures = dict.fromkeys(self._told.added or self._told.wanted, str(error))
+            served = Served(dict.fromkeys(self._told.added or self._told.wanted, str(error)))
         except Exception as error:
             # A fault of our own: no server said anything. What was added alone is to blame; else it is found out.
             _log.exception("telling %s failed", self._backend.server)
             self._alone = True
             if len(self._told.added) != 1:
                 return
-            failures = dict.fromkeys(self._told.added, f"it could not be asked for: {type(error).__name__}: {error}")
+            why = f"it could not be asked for: {type(error).__name__}: {error}"
+            served = Served(dict.fromkeys(self._told.added, why))
         else:
             self._alone = self._alone and bool(self._told.added)
-        self._take_in(failures)
+        self._take_in(served)
 
     def complete(self, needs: Mapping[str, Need]) -> bool:
         """Whether the server has accepted all that is needed, or refused it."""
@@ -170,6 +188,13 @@ class Loader:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
+    def renew(self, detector: str, version: int, why: str) -> None:
+        """Have a version taken out and loaded again, the others going on; ``why`` is what is said of it meanwhile."""
+        _log.warning("%s: %s %d: %s", self._backend.server, detector, version, why)
+        self._doubted[detector, version] = why
+        if detector in self._accepted:
+            self._accepted[detector] = self.holds(detector) - {version}
+
     async def revive(self, member: Backend, detector: str, need: Need) -> None:
         """Have one server read anew what it says is loaded, and does not answer. For when it is idle.
 
@@ -188,8 +213,8 @@ class Loader:
         for version, why in doubts.items():
             raise BackendRefused(f"version {version}: {why}")
 
-    async def _step(self, told: _Told, needs: Mapping[str, Need]) -> Mapping[str, str]:
-        """Tell the server, and hold what it read against what was checked; why versions could not be loaded."""
+    async def _step(self, told: _Told, needs: Mapping[str, Need]) -> Served:
+        """Tell the server, and hold what it read against what was checked."""
         # What a call that came to nothing had begun, the server may have read since.
         unsure = self._unsure
         seals = {
@@ -200,11 +225,11 @@ class Loader:
         } | unsure
         self._unsure = seals
         served = await self._backend.serve(told.wanted)
-        self._unsure = {}
+        self._unsure = {key: seal for key, seal in seals.items() if key[0] in served.late}
         read = {(name, version) for name, versions in served.read.items() for version in versions}
         failed = {(name, told.added[name]) for name in served.failures if name in told.added}
         await self._verify(read | unsure.keys() | failed, seals)
-        return served.failures
+        return served
 
     async def _verify(self, read: set[_Key], seals: Mapping[_Key, Seal]) -> None:
         for name, version in sorted(read):
@@ -244,7 +269,7 @@ class Loader:
     def _next_step(self, needs: Mapping[str, Need]) -> _Told:
         now = time.monotonic()
         asked = {(name, version) for name, need in needs.items() for version in need.versions}
-        self._unloadable = {key: state for key, state in self._unloadable.items() if state[0] > now and key in asked}
+        self._unloadable = {key: state for key, state in self._unloadable.items() if state.until > now and key in asked}
         for name, need in needs.items():
             self._needed_at.update({(name, version): now for version in need.versions})
         wanted: dict[str, Wanted] = {}
@@ -253,7 +278,7 @@ class Loader:
         for name in sorted(needs.keys() | self._accepted.keys()):
             need = needs.get(name, Need(()))
             accepted = self.holds(name)
-            linger_s = max(self._linger_s, _RETURN_S) if need.gone else self._linger_s
+            linger_s = max(self._linger_s, RETURN_S) if need.gone else self._linger_s
             kept = {v for v in accepted if v in need.versions or now - self._needed(name, v) < linger_s}
             if need.gone and kept:
                 kept = set(accepted)
@@ -283,23 +308,30 @@ class Loader:
     def _needed(self, name: str, version: int) -> float:
         return self._needed_at.get((name, version), float("-inf"))
 
-    def _take_in(self, failures: Mapping[str, str]) -> None:
+    def _take_in(self, served: Served) -> None:
+        failures = served.failures
         until = time.monotonic() + _TRY_AGAIN_S
         accepted: dict[str, Versions] = {}
         # What is not on the server any more may be loaded again.
         self._doubted = {
             (name, version): why
             for (name, version), why in self._doubted.items()
-            if name in failures or name in self._held_up or version in self._versions_told(name)
+            if name in failures or name in served.late or name in self._held_up or version in self._versions_told(name)
         }
         for name, wanted in self._told.wanted.items():
-            if name not in failures:
+            new = self._told.added.get(name)
+            if name in served.late and name not in failures:
+                # What it had goes on serving; what is new is left out, so that it does not hold up the others again.
+                if new is not None:
+                    self._unloadable[name, new] = _LeftOut(until, served.late[name], its_own=False)
+                accepted[name] = wanted.versions - self.doubts(name).keys() - {new}
+            elif name not in failures:
                 accepted[name] = wanted.versions - self.doubts(name).keys()
-            elif name in self._told.added:
+            elif new is not None:
                 # Those that it had before go on serving; without the new one they are told again.
-                if (name, self._told.added[name]) not in self._doubted:
-                    self._unloadable[name, self._told.added[name]] = (until, failures[name])
-                accepted[name] = wanted.versions - self.doubts(name).keys() - {self._told.added[name]}
+                if (name, new) not in self._doubted:
+                    self._unloadable[name, new] = _LeftOut(until, failures[name], its_own=True)
+                accepted[name] = wanted.versions - self.doubts(name).keys() - {new}
             # Nothing new was asked and it failed all the same: one at a time again, to find out which.
         self._accepted = accepted
 

@@ -18,6 +18,8 @@ from telltale_gateway.rollout.releases import Release
 from telltale_gateway.rollout.signature import WrongSignature, check_signature
 from telltale_gateway.serving import (
     Backend,
+    BackendBusy,
+    BackendDied,
     BackendError,
     BackendRefused,
     BackendTimeout,
@@ -30,9 +32,12 @@ _log = logging.getLogger(__name__)
 
 # A busy server may let a probe wait; it takes this many in a row to call a proven version down.
 _PATIENCE = 3
+# How often a version is loaded afresh after what ran it died, before the version itself is taken to have killed it.
+_LIVES = 3
 
 Step = Literal["loading", "warming", "golden"]
 Revive = Callable[[Backend], Awaitable[None]]
+Renew = Callable[[str], None]
 
 
 class GoldenMismatch(Exception):
@@ -72,6 +77,8 @@ class Prover:
     def __init__(self, timeout_s: float) -> None:
         self._timeout_s = timeout_s
         self._proofs: dict[tuple[str, str, int], Proof] = {}
+        self._reads: dict[tuple[str, int], int] = {}
+        self._deaths: dict[tuple[str, str, int], int] = {}
 
     def proof(self, manifest: DetectorManifest, release: Release) -> Proof | None:
         """What is known of a version under this manifest."""
@@ -85,6 +92,7 @@ class Prover:
 
     def was_read(self, detector: str, version: int) -> None:
         """A server has read a version from disk: what it said before says nothing of what it has now."""
+        self._reads[detector, version] = self._read(detector, version) + 1
         for key, known in self._proofs.items():
             if (key[0], key[2]) == (detector, version):
                 self._proofs[key] = replace(known, reread=True)
@@ -94,24 +102,48 @@ class Prover:
         self._proofs = {key: p for key, p in self._proofs.items() if key[0] != detector or key[2] in versions}
 
     async def examine(
-        self, backend: Backend, manifest: DetectorManifest, release: Release, revive: Revive | None
+        self,
+        backend: Backend,
+        manifest: DetectorManifest,
+        release: Release,
+        revive: Revive | None,
+        renew: Renew | None = None,
     ) -> Proof:
         """Look at a version now: all of it the first time, after a failure and once it was read again; else one golden
         item.
 
         ``revive`` loads afresh what a server says is loaded but does not answer; None where that is not to be done.
+        ``renew``, for a version that does not answer anybody yet, has it taken out and loaded again, in its own time:
+        it is told why. A server that has no room, or in which something died, is no fault of the version's.
         """
         before = self.proof(manifest, release)
+        reads = self._read(manifest.name, release.card.version)
+        proof = await self._looked_at(backend, manifest, release, revive, renew, before=before)
+        if proof.passed:
+            self._deaths.pop(_key(manifest, release), None)
+        if self._read(manifest.name, release.card.version) != reads:
+            # It was asked before as well as after it was read: what it said stands until it was asked once more.
+            proof = replace(proof, reread=True, final=False)
+        self._note(manifest, release, proof)
+        return proof
+
+    async def _looked_at(
+        self,
+        backend: Backend,
+        manifest: DetectorManifest,
+        release: Release,
+        revive: Revive | None,
+        renew: Renew | None,
+        *,
+        before: Proof | None,
+    ) -> Proof:
         if before is not None and before.passed:
             again = await self._again(backend, manifest, release, before)
             if again is not None:
-                self._note(manifest, release, again)
                 return again
         # Once a version answers, one replica that was started again and has nothing yet does not take it away.
         known = before is not None and before.passed
-        proof = await self._first(backend, manifest, release, revive, known=known)
-        self._note(manifest, release, proof)
-        return proof
+        return await self._first(backend, manifest, release, revive, renew, known=known)
 
     async def _again(
         self, backend: Backend, manifest: DetectorManifest, release: Release, before: Proof
@@ -130,7 +162,14 @@ class Prover:
         return Proof(passed=True)
 
     async def _first(
-        self, backend: Backend, manifest: DetectorManifest, release: Release, revive: Revive | None, *, known: bool
+        self,
+        backend: Backend,
+        manifest: DetectorManifest,
+        release: Release,
+        revive: Revive | None,
+        renew: Renew | None,
+        *,
+        known: bool,
     ) -> Proof:
         def step(reached: Step) -> None:
             if not known:
@@ -141,12 +180,26 @@ class Prover:
 
         try:
             await self._each(backend, all_steps, *([NotLoaded] if known else []))
-        except (NotLoaded, BackendUnavailable, BackendTimeout) as error:
+        except (NotLoaded, BackendUnavailable, BackendTimeout, BackendBusy) as error:
             return Proof(passed=False, reason=str(error))
+        except BackendDied as error:
+            # One that answers was loaded afresh already.
+            final = revive is not None or (renew is not None and self._has_died(_key(manifest, release)))
+            if renew is not None and not final:
+                renew(f"it is loaded afresh: {error}")
+            return Proof(passed=False, reason=str(error), final=final)
         except (BackendRefused, WrongSignature, GoldenMismatch) as error:
             reached = self._proofs.get(_key(manifest, release))
             return Proof(passed=False, step=reached.step if reached else "loading", reason=str(error), final=True)
         return Proof(passed=True)
+
+    def _has_died(self, key: tuple[str, str, int]) -> bool:
+        """Count a death; whether it was one too many to be no fault of the version's."""
+        self._deaths[key] = self._deaths.get(key, 0) + 1
+        if self._deaths[key] <= _LIVES:
+            return False
+        del self._deaths[key]
+        return True
 
     async def _all_steps(
         self,
@@ -216,6 +269,10 @@ class Prover:
             raise GoldenMismatch(
                 f"a golden score differs from the card's by {difference:.4f}, {golden.tolerance:g} is allowed"
             )
+
+    def _read(self, detector: str, version: int) -> int:
+        """How often a server has read a version since this gateway runs."""
+        return self._reads.get((detector, version), 0)
 
     def _call(self, manifest: DetectorManifest, release: Release) -> ModelCall:
         return ModelCall(manifest.name, release.card.version, manifest.tensors, self._timeout_s)

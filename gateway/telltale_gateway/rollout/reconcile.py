@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from telltale_contracts import Server
@@ -27,14 +27,14 @@ from telltale_gateway.rollout.fleet import Deployed, Fleet
 from telltale_gateway.rollout.lease import Lease
 from telltale_gateway.rollout.loading import Loader, Need, need_of
 from telltale_gateway.rollout.presence import Presence, Present
-from telltale_gateway.rollout.proving import Proof, Prover, Revive
+from telltale_gateway.rollout.proving import Proof, Prover, Renew, Revive
 from telltale_gateway.rollout.releases import Release
 from telltale_gateway.rollout.steward import Steward
 from telltale_gateway.rollout.troubles import Troubles
 from telltale_gateway.rollout.usage import Usage
 from telltale_gateway.rollout.waking import Waking
 from telltale_gateway.rollout.watch import Watches
-from telltale_gateway.serving import Backend, BackendTimeout, BackendUnavailable, Versions
+from telltale_gateway.serving import Backend, BackendBusy, BackendTimeout, BackendUnavailable, Versions
 
 _log = logging.getLogger(__name__)
 
@@ -257,10 +257,10 @@ class Reconciler:
     async def _guarded(self, server: Server, entries: list[CatalogEntry], began: float) -> None:
         # As nothing is published then, the detectors' last inference grows old, which /health reports as well.
         with self._troubles.confined(server, "reconciling it"):
-            await self._reconcile_server(server, entries)
+            await self._reconcile_server(server, entries, began)
         self._waking.looked(server, began)
 
-    async def _reconcile_server(self, server: Server, entries: list[CatalogEntry]) -> None:
+    async def _reconcile_server(self, server: Server, entries: list[CatalogEntry], began: float) -> None:
         backend = self._backends.get(server)
         alive = backend is not None and await backend.alive()
         if backend is not None:
@@ -270,7 +270,7 @@ class Reconciler:
             for entry in entries:
                 # Once it is back it may have forgotten everything: each version has to prove itself again.
                 self._prover.forget_others(entry.manifest.name, frozenset())
-                self._publish(self._composer.down(entry, self._before(entry), backend, reason))
+                self._publish(self._composer.down(entry, self._before(entry), backend, reason), began)
             return
         if self.acts:
             await self._load(server, entries)
@@ -279,13 +279,14 @@ class Reconciler:
             with self._troubles.confined(name, _EXAMINATION):
                 before = self._before(entry)
                 releases = self._to_examine(entry, before)
-                await self._examiner.examine(backend, entry, releases, before, self._revive(entry))
-                self._publish(self._composer.compose(backend, entry, self._before(entry), self._doubts(name)))
+                revive, renew = self._revive(entry), self._renew(entry)
+                await self._examiner.examine(backend, entry, releases, before, revive, renew=renew)
+                self._publish(self._composer.compose(backend, entry, self._before(entry), self._doubts(name)), began)
             failed = self._troubles.over(name, _EXAMINATION)
             if failed is not None:
-                self._publish(self._composer.down(entry, self._before(entry), backend, failed))
+                self._publish(self._composer.down(entry, self._before(entry), backend, failed), began)
             with self._troubles.confined(name, "what follows from its checks"):
-                if self.acts and await self._steward.tend(entry, self._loaders[server].failure):
+                if self.acts and await self._steward.tend(entry, self._loaders[server].refusal):
                     self.nudge()
 
     def _to_examine(self, entry: CatalogEntry, before: Deployed | None) -> list[Release]:
@@ -324,7 +325,7 @@ class Reconciler:
             try:
                 wanted = {name: need for name, need in needs.items() if need.versions or need.gone}
                 await loader.load(wanted, self._rhythm.interval_s)
-            except (BackendUnavailable, BackendTimeout) as error:
+            except (BackendUnavailable, BackendTimeout, BackendBusy) as error:
                 _log.warning("%s: %s", server, error)
                 return
             if not loader.complete(needs):
@@ -366,9 +367,27 @@ class Reconciler:
 
         return revive
 
+    def _renew(self, entry: CatalogEntry) -> Callable[[int], Renew] | None:
+        """Have a version that answers nobody taken out and loaded again; for the gateway that acts."""
+        if not self.acts:
+            return None
+        name, loader = entry.manifest.name, self._loaders[entry.manifest.server]
+
+        def of(version: int) -> Renew:
+            def renew(why: str) -> None:
+                loader.renew(name, version, why)
+                self.nudge()
+
+            return renew
+
+        return of
+
     def _before(self, entry: CatalogEntry) -> Deployed | None:
         return self._fleet.detectors.get(entry.manifest.name)
 
-    def _publish(self, deployed: Deployed | None) -> None:
+    def _publish(self, deployed: Deployed | None, began: float | None = None) -> None:
+        """Let requests go by it; not where the round that found it ``began`` before this gateway stood still."""
+        if began is not None and self._waking.slept_since(began):
+            return
         if deployed is not None and self._catalog is not None and deployed.name in self._catalog.entries:
             self._fleet = replace(self._fleet, detectors={**self._fleet.detectors, deployed.name: deployed})

@@ -28,15 +28,17 @@ class Waking:
 
     def round_begins(self) -> float:
         """The time, by which ``looked`` is told how old a look is."""
-        now = time.monotonic()
-        if now - self._heard_at > self._silent_s:
-            self._heard_at = self._woke_at = now
-            self._caught_up.clear()
-        return now
+        return self._notice()
 
     def is_heard(self) -> None:
         """The others are told of this gateway from now on."""
-        self._heard_at = time.monotonic()
+        # It may have stood still since the round began.
+        self._heard_at = self._notice()
+
+    def slept_since(self, began: float) -> bool:
+        """Whether the gateway stood still after a round that began then, so that what it found may not hold."""
+        self._notice()
+        return began < self._woke_at
 
     def looked(self, server: str, began: float) -> None:
         """A server was looked at, in a round that began then."""
@@ -46,8 +48,15 @@ class Waking:
 
     async def wait(self) -> None:
         """Return at once, unless the gateway has stood still: then when it knows again what there is, or in vain."""
-        self.round_begins()
+        self._notice()
         if not self._caught_up.is_set():
             with suppress(TimeoutError):
                 async with asyncio.timeout(_AT_MOST_S):
                     await self._caught_up.wait()
+
+    def _notice(self) -> float:
+        now = time.monotonic()
+        if now - self._heard_at > self._silent_s:
+            self._heard_at = self._woke_at = now
+            self._caught_up.clear()
+        return now

@@ -2,6 +2,8 @@
 
 from telltale_gateway.serving.backend import (
     Backend,
+    BackendBusy,
+    BackendDied,
     BackendError,
     BackendRefused,
     BackendTimeout,
@@ -20,6 +22,8 @@ from telltale_gateway.serving.triton import Triton
 
 __all__ = [
     "Backend",
+    "BackendBusy",
+    "BackendDied",
     "BackendError",
     "BackendRefused",
     "BackendTimeout",

@@ -3,6 +3,8 @@
 BackendError
   BackendUnavailable    the server cannot be reached, or went away during the call
   BackendRefused        the server answered with an error: no such version, wrong shape, a failing model
+    BackendBusy         for now, and of any version: it has no room
+    BackendDied         what ran the version is dead, perhaps by no fault of the version
   BackendTimeout        no answer before the deadline
 """
 
@@ -29,6 +31,14 @@ class BackendUnavailable(BackendError):
 
 class BackendRefused(BackendError):
     """The server answered with an error: no such version, a wrong shape, a failing model."""
+
+
+class BackendBusy(BackendRefused):
+    """The server has no room for the call now, which says nothing of the version."""
+
+
+class BackendDied(BackendRefused):
+    """What ran a loaded version is dead; the server takes no request for the version before it is loaded afresh."""
 
 
 class BackendTimeout(BackendError):
@@ -74,11 +84,13 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Served:
-    """What came of telling a server: why, for each model of which a wanted version could not be loaded; and the
-    versions that it may have read from disk."""
+    """What came of telling a server: why, for each model of which a wanted version could not be loaded; the versions
+    that it may have read from disk; and why, for each model that it had not loaded in time, which says nothing of its
+    versions."""
 
     failures: Mapping[str, str] = field(default_factory=dict)
     read: Mapping[str, Versions] = field(default_factory=dict)
+    late: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

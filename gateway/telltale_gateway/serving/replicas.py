@@ -86,10 +86,13 @@ class Replicas:
                 await asyncio.wait({told[-1]}, timeout=_HEAD_START_S)
             failures: dict[str, str] = {}
             read: dict[str, Versions] = {}
-            for served in _answers(await asyncio.gather(*told, return_exceptions=True)):
+            answers = _answers(await asyncio.gather(*told, return_exceptions=True))
+            for served in answers:
                 failures.update(served.failures)
                 read.update({model: read.get(model, frozenset()) | each for model, each in served.read.items()})
-            return Served(failures, read)
+            # As with a server that is away, one that is slow takes nothing from the others.
+            late = {model: why for model, why in answers[0].late.items() if all(model in s.late for s in answers)}
+            return Served(failures, read, late)
         finally:
             for task in told:
                 task.cancel()

@@ -32,6 +32,7 @@ from telltale_tfserving import (
 from telltale_gateway.serving.backend import (
     PATIENCE,
     Backend,
+    BackendBusy,
     BackendError,
     BackendRefused,
     BackendTimeout,
@@ -53,6 +54,10 @@ _POLL_S = 0.1
 _STATUS_TIMEOUT_S = 5.0
 _GONE = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
 _LOADING = {ModelVersionStatus.UNKNOWN, ModelVersionStatus.START, ModelVersionStatus.LOADING}
+
+
+class _StillLoading(str):
+    """Why it is not known yet whether a version can be loaded, which says nothing of the version."""
 
 
 class TensorFlowServing:
@@ -136,20 +141,33 @@ class TensorFlowServing:
             try:
                 await self._configure(at_once)
                 self._told = dict(at_once)
+            except BackendBusy:
+                self._told = {}
+                raise
+            except BackendTimeout:
+                # It may be slow over one model alone, which shows in their states.
+                self._told = {}
             except BackendRefused as error:
                 # Where a model is new and none of its versions loads, the server refuses the whole configuration that
                 # it has followed all the same; which version is to blame shows in their states.
                 refusal, self._told = str(error), {}
-        failures = await self._failures(wanted, refusal)
+        failures, late = await self._failures(wanted, refusal)
         if refusal is not None:
             if not failures:
                 raise BackendRefused(refusal)
             return Served(failures, read)
-        labelled = {m: self._told[m] if m in failures else each for m, each in wanted.items()}
+        unloaded = failures.keys() | late.keys()
+        labelled = {
+            m: self._told.get(m, Wanted(each.versions)) if m in unloaded else each for m, each in wanted.items()
+        }
         if labelled != self._told:
-            await self._configure(labelled)
-            self._told = labelled
-        return Served(failures, read)
+            try:
+                await self._configure(labelled)
+                self._told = labelled
+            except BackendTimeout:
+                if not late:
+                    raise
+        return Served(failures, read, late)
 
     async def revive(self, model: str, versions: Versions) -> None:
         """Nothing to do: a version that fails here fails for a reason that loading it again does not mend."""
@@ -200,14 +218,26 @@ class TensorFlowServing:
         try:
             with self._speaking(model):
                 answer = await self._models.get_model_status(request, timeout=_STATUS_TIMEOUT_S)
+        except BackendBusy:
+            raise
         except BackendRefused:
             return None
         return next((s for s in answer.model_version_status if s.version == version), None)
 
-    async def _failures(self, wanted: Mapping[str, Wanted], refusal: str | None) -> dict[str, str]:
+    async def _failures(
+        self, wanted: Mapping[str, Wanted], refusal: str | None
+    ) -> tuple[dict[str, str], dict[str, str]]:
+        """Why versions were not loaded; and why it is not known yet of models that take too long."""
         asked = [(model, version) for model, each in wanted.items() for version in sorted(each.versions)]
         found = await asyncio.gather(*(self._loaded(model, version, refusal) for model, version in asked))
-        return {model: why for (model, _), why in zip(asked, found, strict=True) if why is not None}
+        failures: dict[str, str] = {}
+        late: dict[str, str] = {}
+        for (model, _), why in zip(asked, found, strict=True):
+            if isinstance(why, _StillLoading):
+                late[model] = str(why)
+            elif why is not None:
+                failures[model] = why
+        return failures, {model: why for model, why in late.items() if model not in failures}
 
     async def _without_changed(self, model: str, wanted: Wanted) -> Wanted:
         """What is wanted, less the versions that the server does not have and that would be read from other files."""
@@ -230,11 +260,11 @@ class TensorFlowServing:
             self._told = {}
         return None in asked
 
-    async def _loaded(self, model: str, version: int, refusal: str | None) -> str | None:
+    async def _loaded(self, model: str, version: int, refusal: str | None) -> str | _StillLoading | None:
         """Wait for one version; why it was not loaded, or None. After a refusal nothing is waited for.
 
         Raises:
-            BackendTimeout: it is still being loaded; that says nothing about the version.
+            BackendTimeout: the server does not answer.
             BackendUnavailable: the server went away meanwhile.
         """
         try:
@@ -248,10 +278,8 @@ class TensorFlowServing:
                     if refusal is not None:
                         return refusal
                     await asyncio.sleep(_POLL_S)
-        except TimeoutError as error:
-            raise BackendTimeout(
-                f"TensorFlow Serving did not load {model} {version} within {self._load_timeout_s:g} s"
-            ) from error
+        except TimeoutError:
+            return _StillLoading(f"TensorFlow Serving did not load {model} {version} within {self._load_timeout_s:g} s")
 
     async def _configure(self, wanted: Mapping[str, Wanted]) -> None:
         request = ReloadConfigRequest()
@@ -277,6 +305,8 @@ class TensorFlowServing:
                 raise BackendTimeout(f"TensorFlow Serving did not answer about {about} in time") from error
             if error.code() in _GONE:
                 raise BackendUnavailable(f"TensorFlow Serving cannot be reached: {error.details()}") from error
+            if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
+                raise BackendBusy(f"TensorFlow Serving has no room for {about}: {error.details()}") from error
             raise BackendRefused(f"TensorFlow Serving refused {about}: {error.details()}") from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -28,6 +29,8 @@ from tritonclient.utils import InferenceServerException, np_to_triton_dtype, tri
 from telltale_gateway.serving.backend import (
     PATIENCE,
     Backend,
+    BackendBusy,
+    BackendDied,
     BackendError,
     BackendRefused,
     BackendTimeout,
@@ -53,6 +56,11 @@ CONFIG_FILE = "config.pbtxt"
 _POLL_S = 0.05
 _STATUS_TIMEOUT_S = 5.0
 _RETRY_AFTER_S = 5.0
+
+# Too many requests, and what Triton makes of its own UNAVAILABLE: a full queue, a model that is not ready.
+_NO_ROOM = {"429", "503"}
+# What the Python backend says of a process that died, under the status that a fault of the model's own has as well.
+_DEAD_STUB = re.compile(r"stub process .* is not healthy", re.IGNORECASE)
 
 
 class _Unconfigured(BackendRefused):
@@ -95,6 +103,7 @@ class Triton:
         self._told: dict[str, Versions] = {}
         self._refused: dict[str, tuple[Versions, str, float]] = {}
         self._unsettled: set[str] = set()
+        self._late: set[str] = set()
         self._missed = 0
 
     def members(self) -> Sequence[Backend]:
@@ -136,15 +145,18 @@ class Triton:
             )
 
     async def serve(self, wanted: Mapping[str, Wanted]) -> Served:
-        """Load each model with exactly the versions wanted; one that fails does not stop the rest.
+        """Load each model with exactly the versions wanted; one that fails or takes too long does not stop the rest.
 
         A model that is not wanted is unloaded when its folder is gone from the repository, or this gateway had loaded
         it. Triton knows no labels. A load reads all of a model's versions that it names.
         """
         failures: dict[str, str] = {}
         read: dict[str, Versions] = {}
+        late: dict[str, str] = {}
         await self._unload_others(frozenset(wanted))
-        for model, versions in ((model, each.versions) for model, each in wanted.items()):
+        # What took too long before goes last, should the server hang over it.
+        for model in sorted(wanted, key=lambda model: model in self._late):
+            versions = wanted[model].versions
             tried, refusal, when = self._refused.get(model, (frozenset(), "", 0.0))
             if tried == versions and time.monotonic() - when < _RETRY_AFTER_S:
                 failures[model] = refusal
@@ -152,7 +164,14 @@ class Triton:
             try:
                 if await self._settle(model, versions, wanted[model].changed):
                     read[model] = versions
-            except (BackendUnavailable, BackendTimeout):
+            except BackendTimeout as error:
+                self._told.pop(model, None)
+                self._unsettled.add(model)
+                self._late.add(model)
+                # A server that answers otherwise is slow over this model alone.
+                await self.ready(model, max(versions))
+                late[model], read[model] = str(error), versions
+            except (BackendUnavailable, BackendBusy):
                 # The server's trouble, which says nothing about the version.
                 self._told.pop(model, None)
                 self._unsettled.add(model)
@@ -174,7 +193,7 @@ class Triton:
                 self._unsettled.add(model)
                 failures[model] = f"it could not be asked for: {type(error).__name__}: {error}"
                 read[model] = versions
-        return Served(failures, read)
+        return Served(failures, read, late)
 
     async def _settle(self, model: str, versions: Versions, changed: Versions) -> bool:
         """Load a model unless it is as wanted, and whether it was; never with a version whose files are no longer those
@@ -193,6 +212,7 @@ class Triton:
             await self._load(model, sound)
         self._told[model] = sound
         self._unsettled.discard(model)
+        self._late.discard(model)
         self._refused.pop(model, None)
         return due
 
@@ -282,11 +302,20 @@ class Triton:
         except TimeoutError as error:
             raise BackendTimeout(f"Triton did not answer about {about} within {timeout_s:g} s") from error
         except InferenceServerException as error:
-            raise BackendRefused(f"Triton refused {about}: {in_one_line(error.message() or '')}") from error
+            raise _refusal(error, about) from error
         except (aiohttp.ClientError, OSError) as error:
             raise BackendUnavailable(f"Triton cannot be reached: {error or type(error).__name__}") from error
         except ValueError as error:
             raise BackendRefused(f"Triton's answer about {about} cannot be read: {error}") from error
+
+
+def _refusal(error: InferenceServerException, about: str) -> BackendRefused:
+    message = in_one_line(error.message() or "")
+    if _DEAD_STUB.search(message):
+        return BackendDied(f"Triton refused {about}: {message}")
+    if error.status() in _NO_ROOM:
+        return BackendBusy(f"Triton cannot take {about} now: {message}")
+    return BackendRefused(f"Triton refused {about}: {message}")
 
 
 class _ControlKey(InferenceServerClientPlugin):  # type: ignore[misc]  # the client carries no annotations

@@ -16,7 +16,7 @@ import grpc.aio
 from tritonclient.grpc import service_pb2
 from tritonclient.http.aio import InferenceServerClient
 
-from telltale_gateway.serving.backend import BackendRefused, BackendTimeout, BackendUnavailable
+from telltale_gateway.serving.backend import BackendBusy, BackendRefused, BackendTimeout, BackendUnavailable
 from telltale_gateway.serving.channels import FIND_AGAIN
 
 CONTROL_HEADER = "telltale-control"
@@ -126,4 +126,6 @@ class GrpcControl:
                 raise BackendTimeout(f"Triton did not answer about {about} within {timeout_s:g} s") from error
             if error.code() in _GONE:
                 raise BackendUnavailable(f"Triton cannot be reached: {error.details()}") from error
+            if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
+                raise BackendBusy(f"Triton cannot take {about} now: {error.details()}") from error
             raise BackendRefused(f"Triton refused {about}: {in_one_line(error.details() or '')}") from error

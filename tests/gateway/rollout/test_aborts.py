@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -92,11 +93,11 @@ async def test_it_is_out_before_that_is_written_and_stays_out_though_it_is_still
     # The loop waits for the store now; what was read before still names the canary.
     entry = house.loop.catalog.entries["toy-face"]  # type: ignore[union-attr]
     assert entry.rollout.canary is not None
-    await house.loop._reconcile_server("triton", [entry])
+    await house.loop._reconcile_server("triton", [entry], time.monotonic())
     assert not house.has_canary()
     house.store.go.set()
     await house.until(lambda: Rollout.from_yaml(house.home / "rollout.yaml").canary is None)
-    await house.loop._reconcile_server("triton", [entry])
+    await house.loop._reconcile_server("triton", [entry], time.monotonic())
     await rounds(house, 5)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 import pytest
@@ -18,10 +19,12 @@ from telltale_gateway.serving import (
     ModelCall,
     Replicas,
     Served,
+    TensorFlowServing,
     Triton,
     Wanted,
 )
 from telltale_gateway.serving.triton_control import in_one_line
+from telltale_tfserving import ModelVersionStatus
 
 from tests.gateway.rollout.servers import ServerInMemory
 
@@ -230,7 +233,7 @@ async def test_of_a_detector_that_is_gone_all_stays_until_nothing_of_it_is_neede
     gone = replace(gone, versions=())
     await settle(loader, {"toy": gone})
     assert server.loaded == {"toy": {1, 2}}
-    monkeypatch.setattr("telltale_gateway.rollout.loading._RETURN_S", 0.0)
+    monkeypatch.setattr("telltale_gateway.rollout.loading.RETURN_S", 0.0)
     await settle(loader, {"toy": gone})
     assert server.loaded == {}
 
@@ -340,3 +343,83 @@ async def test_a_fault_of_the_gateways_own_over_one_detector_costs_no_other() ->
 )
 def test_what_a_server_says_is_told_in_one_line_without_its_folders(said: str, told: str) -> None:
     assert in_one_line(said) == told
+
+
+class Slow(Told):
+    """It cannot load one version of one model in time."""
+
+    def __init__(self) -> None:
+        super().__init__(set())
+        self.has: dict[str, frozenset[int]] = {}
+        self.tried: list[tuple[str, frozenset[int]]] = []
+
+    async def ready(self, model: str, version: int) -> bool:
+        return version in self.has.get(model, frozenset())
+
+    async def _load(self, model: str, versions: frozenset[int]) -> None:
+        self.tried.append((model, versions))
+        if model == "a" and 2 in versions:
+            raise BackendTimeout("a 2 takes long")
+        self.has[model] = versions
+
+
+async def test_a_version_that_takes_too_long_to_load_holds_up_no_other_and_is_tried_again_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    triton = Slow()
+    loader = Loader(triton, 0.0)
+    needs = {"a": Need((1, 2)), "b": Need((1, 2))}
+    await settle(loader, needs)
+    assert triton.has == {"a": {1}, "b": {1, 2}}
+    assert triton.tried.count(("a", frozenset({1, 2}))) == 1
+    assert (loader.holds("a"), loader.failure("a", 2)) == ({1}, "a 2 takes long")
+    # It may have been the server's doing: no reason to refuse the version for good.
+    assert (loader.refusal("a", 2), loader.complete(needs)) == (None, True)
+    monkeypatch.setattr("telltale_gateway.rollout.loading.time.monotonic", lambda now=time.monotonic: now() + 60.0)
+    await settle(loader, needs, rounds=1)
+    assert triton.tried.count(("a", frozenset({1, 2}))) == 2
+    await triton.close()
+
+
+async def test_a_server_that_answers_nothing_is_slow_over_no_version() -> None:
+    triton = Slow()
+
+    async def hangs(*_: object) -> bool:
+        raise BackendTimeout("it does not answer")
+
+    triton.ready = hangs  # type: ignore[method-assign]
+    with pytest.raises(BackendTimeout):
+        await triton.serve({"a": Wanted(frozenset({2}))})
+    await triton.close()
+
+
+class SlowServing(TensorFlowServing):
+    """Has what it was configured with at once, but one version, which it goes on loading."""
+
+    def __init__(self) -> None:
+        super().__init__("127.0.0.1:1", model_root=PurePath("/"), load_timeout_s=0.01, slots=1)
+        self.has: dict[str, Wanted] = {}
+
+    async def _configure(self, wanted: Mapping[str, Wanted]) -> None:
+        self.has = dict(wanted)
+
+    async def _status(self, model: str, version: int) -> ModelVersionStatus | None:
+        if model not in self.has or version not in self.has[model].versions:
+            return None
+        slow = (model, version) == ("a", 2)
+        state = ModelVersionStatus.LOADING if slow else ModelVersionStatus.AVAILABLE
+        return ModelVersionStatus(version=version, state=state)
+
+
+async def test_tensorflow_serving_goes_on_without_a_version_that_takes_too_long() -> None:
+    server = SlowServing()
+    loader = Loader(server, 0.0)
+    needs = {"a": Need((1, 2), {"stable": 1}), "b": Need((1, 2), {"stable": 1, "canary": 2})}
+    await settle(loader, needs)
+    assert server.has == {
+        "a": Wanted(frozenset({1}), {"stable": 1}),
+        "b": Wanted(frozenset({1, 2}), {"stable": 1, "canary": 2}),
+    }
+    assert "did not load a 2 within" in str(loader.failure("a", 2))
+    assert (loader.refusal("a", 2), loader.complete(needs)) == (None, True)
+    await server.close()

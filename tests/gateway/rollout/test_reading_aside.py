@@ -99,6 +99,30 @@ def test_a_version_in_use_is_what_it_was_while_it_is_read_again(repository: Path
     assert (entry.releases, "model.onnx" in entry.unsound[1]) == ({}, True)
 
 
+@pytest.mark.parametrize("change", ["none", "while it is away", "it stays away"])
+def test_a_live_version_that_comes_back_as_it_was_is_known_at_once(
+    repository: Path, slow: Slow, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    reader = CatalogReader(repository, settle_s=0.0, patience_s=0.0)
+    slow.go.set()
+    reader.read()
+    slow.wait_for_all()
+    known = reader.read().entries["toy-face"].releases[1]
+    away = (repository / "toy-face").rename(repository.parent / "away")
+    for _ in range(2):
+        assert "toy-face" not in reader.read().entries
+    slow.go.clear()
+    if change == "while it is away":
+        (away / "1/model.onnx").write_bytes(b"other")
+    if change == "it stays away":
+        monkeypatch.setattr(inspection, "RETURN_S", 0.0)
+        reader.read()
+    away.rename(repository / "toy-face")
+    entry = reader.read().entries["toy-face"]
+    assert entry.releases == ({1: known} if change == "none" else {})
+    assert slow.begun.count(1) == (1 if change == "none" else 2)
+
+
 def test_what_changes_while_it_is_read_is_read_again_afterwards(repository: Path, slow: Slow) -> None:
     place = put(repository, 2)
     reader = CatalogReader(repository, settle_s=0.0, patience_s=0.0)

@@ -6,11 +6,16 @@ import asyncio
 import shutil
 import time
 from pathlib import Path
+from typing import Any, cast
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+from telltale_gateway.analysis.analyzer import Analyzer
+from telltale_gateway.analysis.options import AnalysisOptions
 from telltale_gateway.rollout import Dispatcher, DispatchFailed, Mirror, Usage
 from telltale_gateway.rollout.waking import Waking
-from telltale_gateway.serving import Versions
+from telltale_gateway.serving import ModelCall, Versions
 
 from tests.gateway.rollout.looping import Looping, looping
 from tests.gateway.rollout.servers import ToyFaceInMemory
@@ -76,3 +81,92 @@ async def test_a_server_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("telltale_gateway.rollout.waking._AT_MOST_S", 0.01)
     waking = Waking(["triton"], silent_s=-1.0)
     await waking.wait()
+
+
+async def test_a_sleep_in_the_middle_of_a_round_is_noticed() -> None:
+    waking = Waking(["triton"], silent_s=0.0)
+    began = waking.round_begins()
+    waking._heard_at -= 1.0
+    waking.is_heard()
+    waking._silent_s = 3600.0
+    assert waking.slept_since(began)
+    waking.looked("triton", began)
+    assert not waking._caught_up.is_set()
+    waking.looked("triton", waking.round_begins())
+    assert waking._caught_up.is_set()
+
+
+class Held(Unrevivable):
+    """Keeps who asks it waiting while ``go`` is not set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = asyncio.Event()
+        self.go.set()
+        self.waited_for = asyncio.Event()
+
+    async def infer(self, call: ModelCall, batch: NDArray[np.generic]) -> NDArray[np.float32]:
+        if not self.go.is_set():
+            self.waited_for.set()
+        await self.go.wait()
+        return await super().infer(call, batch)
+
+
+async def test_what_a_round_found_that_began_before_a_sleep_is_told_nobody(
+    toy_repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = shutil.copytree(toy_repository / "toy-face", tmp_path / "model-repository/toy-face")
+    server = Held()
+    async with looping(home.parent, server) as gateway:
+        gateway.put(2)
+        await gateway.until(lambda: gateway.ready() and gateway.passed(2))
+        monkeypatch.setattr(gateway.loop._waking, "_silent_s", SILENT_S)
+        server.go.clear()
+        await server.waited_for.wait()
+        (home / "rollout.yaml").write_text("live: 2\nprevious: 1\n")
+        server.failing = {1}
+        time.sleep(SILENT_S * 1.5)  # noqa: ASYNC251 this is the sleep
+        server.go.set()
+        await gateway.until(lambda: gateway.now().version == 2 or not gateway.ready())
+        assert (gateway.now().version, gateway.ready()) == (2, True)
+
+
+class Reached(Exception):
+    """Preprocessing was asked, so there is a detector that can answer."""
+
+
+class NoPreprocessing:
+    async def bundle(self, *_: object) -> None:
+        raise Reached
+
+
+class NoMedia:
+    async def sha256(self) -> str:
+        return ""
+
+
+async def test_which_detectors_can_answer_is_judged_once_a_gateway_that_slept_knows(
+    toy_repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = shutil.copytree(toy_repository / "toy-face", tmp_path / "model-repository/toy-face")
+    server = Unrevivable()
+    async with looping(home.parent, server) as gateway:
+        await gateway.until(gateway.ready)
+        server.failing = {1}
+        await gateway.until(lambda: not gateway.ready())
+        analyzer = Analyzer(
+            gateway.loop,
+            dispatcher(gateway),
+            cast("Any", NoPreprocessing()),
+            cast("Any", None),
+            deadline_s=20.0,
+            inference_timeout_s=1.0,
+            explain_timeout_s=1.0,
+            concurrent=1,
+        )
+        monkeypatch.setattr(gateway.loop._waking, "_silent_s", SILENT_S)
+        await gateway.rounds(2)
+        time.sleep(SILENT_S * 1.5)  # noqa: ASYNC251 this is the sleep
+        server.failing = set()
+        with pytest.raises(Reached):
+            await analyzer.study(cast("Any", NoMedia()), AnalysisOptions(), request_id="1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from telltale_gateway.rollout import CatalogReader, releases
+from telltale_gateway.rollout import CatalogReader, Prover, releases
 from telltale_gateway.rollout.loading import Loader, Need
 from telltale_gateway.rollout.releases import Seal
 from telltale_gateway.serving import BackendRefused, BackendTimeout, ModelCall, Served, Versions, Wanted
@@ -137,6 +138,37 @@ async def test_a_live_version_gives_all_its_golden_scores_again_after_each_load(
         gateway.put(2)
         await gateway.until(lambda: not gateway.ready())
         assert "golden score" in str(gateway.now().readiness.reason)
+
+
+class Held(ToyFaceInMemory):
+    """Answers when ``free`` is set, and says how many items it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loaded = {"toy-face": frozenset({1})}
+        self.asked_for: list[int] = []
+
+    async def infer(self, call: ModelCall, batch: NDArray[np.generic]) -> NDArray[np.float32]:
+        self.asked_for.append(len(batch))
+        await self.free.wait()
+        return await super().infer(call, batch)
+
+
+async def test_a_look_that_was_on_its_way_when_a_version_was_read_again_is_not_enough(repository: Path) -> None:
+    entry = CatalogReader(repository, 0.0, 20.0).read().entries["toy-face"]
+    release, server, prover = entry.releases[1], Held(), Prover(1.0)
+    assert (await prover.examine(server, entry.manifest, release, None)).passed
+    server.asked_for.clear()
+    server.free.clear()
+    look = asyncio.create_task(prover.examine(server, entry.manifest, release, None))
+    while not server.asked_for:  # noqa: ASYNC110 it has no event for that
+        await asyncio.sleep(0)
+    prover.was_read("toy-face", 1)
+    server.free.set()
+    assert (await look).reread
+    again = await prover.examine(server, entry.manifest, release, None)
+    assert (again.passed, again.reread) == (True, False)
+    assert sum(server.asked_for[1:]) == len(release.golden)
 
 
 class Late(ServerInMemory):
