@@ -100,7 +100,8 @@ class Truth:
         scores = self.scores[answer.way, answer.detector]
         if answer.score is None or not abs(answer.score - scores[version]) <= SAME:
             by = [v for v, score in scores.items() if answer.score is not None and abs(answer.score - score) <= SAME]
-            whose = f"as version {by[0]} does" if by else f"{answer.score} instead of {scores[version]:.4f}"
+            got = "nothing" if answer.score is None else f"{answer.score:.4f}"
+            whose = f"as version {by[0]} does" if by else f"{got} instead of {scores[version]:.4f}"
             return f"{answer.detector} {version} scored {whose}"
         return None
 
