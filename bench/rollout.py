@@ -3,7 +3,8 @@
     .venvs/services/bin/python bench/rollout.py
 
 Eight clients post a small picture to /predict through a proxy over two gateways; as many ask the detectors straight,
-as a third gateway would. Swaps and rest take turns, so that what they take is of the same minutes. First with one
+as a third gateway would. No two versions give the picture the same score, and every score is compared with what the
+version that it names gives. Swaps and rest take turns, so that what they take is of the same minutes. First with one
 Triton and one TensorFlow Serving (or its stand-in), then with two of each.
 Everything runs on loopback, on toy detectors, over a repository of its own, and is gone afterwards.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import io
 import json
 import os
 import shutil
@@ -29,7 +31,10 @@ import httpx
 import psutil
 import yaml
 from proxying import Proxy
-from swapping import DETECTORS, Load, Pair, Truth, pace, table
+from swapping import DETECTORS, GREY, Load, Pair, Truth, pace, table
+from telltale_contracts import DetectorManifest, Recipe, Sampling
+from telltale_gateway.analysis.media import MediaSource
+from telltale_gateway.analysis.preprocess import PreprocessClient
 from telltale_gateway.services import RolloutParts, rollout_parts, server_backends
 from telltale_gateway.settings import Settings
 from telltale_gateway.telemetry import Telemetry
@@ -107,11 +112,12 @@ class Operator:
         self._highest = dict.fromkeys(DETECTORS.values(), 1)
         for detector in DETECTORS.values():
             truth.begins(detector, 1)
-            self._note(detector, 1)
+            truth.knows(detector, 1, repository / detector / "1")
 
     async def promote(self, detector: str) -> None:
-        """A new version, dropped in and promoted."""
-        version = self._drop_in(detector, "good")
+        """A new version that scores as no other does, dropped in and promoted."""
+        version = self._drop_in(detector, f"scaled-{self._highest[detector]}")
+        self.truth.knows(detector, version, self._repository / detector / str(version))
         await self._switch(detector, version, {"action": "promote", "version": version})
 
     async def roll_back(self, detector: str) -> None:
@@ -152,12 +158,7 @@ class Operator:
         card = yaml.safe_load((coming / "card.yaml").read_text())
         (coming / "card.yaml").write_text(yaml.safe_dump({**card, "version": version}))
         coming.rename(home / str(version))
-        self._note(detector, version)
         return version
-
-    def _note(self, detector: str, version: int) -> None:
-        card = yaml.safe_load((self._repository / detector / str(version) / "card.yaml").read_text())
-        self.truth.digests[detector, version] = card["artifact"]["sha256"]
 
 
 @asynccontextmanager
@@ -201,10 +202,11 @@ async def measure(folder: Path, *, replicas: int, rounds: int, rest_s: float) ->
         url = await proxy.start()
         stack.push_async_callback(proxy.stop)
         parts = await stack.enter_async_context(follower(environment, gateways))
-        load, truth = Load(), Truth()
+        picture = small_picture()
+        shares = await brightness(environment["TELLTALE_PREPROCESS_URL"], repository, picture)
+        load, truth = Load(), Truth(shares)
         operator = Operator(repository, folder / "versions", f"http://127.0.0.1:{gateways.ports[0]}", truth)
         stack.push_async_callback(operator.close)
-        picture = small_picture()
         clients = [asyncio.create_task(load.through_the_gateway(url, picture, 0.25)) for _ in range(CLIENTS)]
         for index in range(CLIENTS):
             detector = list(DETECTORS.values())[index % 2]
@@ -267,6 +269,29 @@ async def swaps_and_rest(operator: Operator, detector: str, rest_s: float) -> Pa
 _NEEDED = {"TELLTALE_PREPROCESS_URL", "TELLTALE_TRITON_URL", "TELLTALE_TFSERVING_TARGET", "TELLTALE_MODEL_REPOSITORY"}
 
 
+async def brightness(preprocess_url: str, repository: Path, picture: bytes) -> dict[tuple[str, str], float]:
+    """Mean brightness, in [0, 1], of what each detector is asked in each way, by the way and the detector.
+
+    Raises:
+        RuntimeError: a detector gets more or less of the picture than one crop.
+    """
+    homes = {name: repository / name / "detector.yaml" for name in DETECTORS.values()}
+    inputs = {name: DetectorManifest.from_yaml(path).input for name, path in homes.items()}
+    client = PreprocessClient(preprocess_url, timeout_s=60)
+    try:
+        source = MediaSource(io.BytesIO(picture), "face.png")
+        bundle = await client.bundle(source, Recipe.union(inputs.values(), Sampling()), "bench")
+    finally:
+        await client.close()
+    shares = {("straight", name): GREY / 255 for name in inputs}
+    for name, wanted in inputs.items():
+        crops = bundle.tensors[wanted.key()]
+        if len(crops) != 1:
+            raise RuntimeError(f"{name} gets {len(crops)} crops of the picture, not one")
+        shares["/predict", name] = float(crops.mean()) / 255
+    return shares
+
+
 def on_replicas(metrics: str) -> int:
     """How many calls a gateway made again on another replica, by its metrics."""
     lines = (line for line in metrics.splitlines() if line.startswith("telltale_replica_retries_total"))
@@ -299,6 +324,7 @@ def main() -> int:
     try:
         subprocess.run([MODELS, ROOT / "tests/toys.py", folder / "toys"], check=True, stderr=subprocess.DEVNULL)
         command = [MODELS, ROOT / "tests/versions.py", folder / "toys", folder / "versions"]
+        command += ["--scaled", str(2 * options.rounds)]
         subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
         for replicas in options.replicas:
             asyncio.run(measure(folder, replicas=replicas, rounds=options.rounds, rest_s=options.rest))

@@ -8,10 +8,13 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx
 import numpy as np
-from telltale_contracts import Server
+import yaml
+from safetensors.numpy import load_file
+from telltale_contracts import CARD_FILE, GOLDEN_FILE, Server
 from telltale_gateway.rollout import DispatchFailed
 from telltale_gateway.services import RolloutParts
 
@@ -20,19 +23,29 @@ DETECTORS: dict[Server, str] = {"triton": "toy-face", "tfserving": "toy-synthesi
 SWITCH_S = 2.0
 # How much of the p99 at rest the p99 of a swap may be.
 MOST_TIMES = 3.0
+# How far a raw score may be from what its version gives, which is what golden scores may differ by.
+SAME = 1e-3
+# What the detectors are asked straight: this grey everywhere.
+GREY = 100
+
+MISSING = "the detector was not there"
 
 Window = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One detector's part of one request, by the monotonic clock; ``version`` is None where it was lost."""
+    """One detector's part of one request, by the monotonic clock; ``version`` is None where it was lost.
+
+    ``score`` is the raw one, of the one picture that was asked about.
+    """
 
     way: str
     detector: str
     sent: float
     answered: float
     version: int | None
+    score: float | None = None
     sha256: str | None = None
     instead_of: int | None = None
     reason: str | None = None
@@ -40,10 +53,32 @@ class Answer:
 
 @dataclass
 class Truth:
-    """When each version of each detector was live, and which bytes it is."""
+    """When each version of each detector was live, which bytes it is, and what it gives.
 
+    ``shares`` are the mean brightness, in [0, 1], of what a detector is asked in each way, by the way and the detector.
+    """
+
+    shares: dict[tuple[str, str], float]
     spans: dict[tuple[str, int], list[list[float]]] = field(default_factory=dict)
     digests: dict[tuple[str, int], str] = field(default_factory=dict)
+    scores: dict[tuple[str, str], dict[int, float]] = field(default_factory=dict)
+
+    def knows(self, detector: str, version: int, folder: Path) -> None:
+        """A version's files are in this folder.
+
+        Raises:
+            RuntimeError: another version gives the same scores, or golden scores say nothing of other inputs.
+        """
+        card = yaml.safe_load((folder / CARD_FILE).read_text(encoding="utf-8"))
+        self.digests[detector, version] = card["artifact"]["sha256"]
+        slope, level = golden_line(folder, card["golden"]["scores"])
+        for (way, asked), share in self.shares.items():
+            if asked == detector:
+                score = slope * share + level
+                others = self.scores.setdefault((way, detector), {})
+                if any(abs(score - other) <= 2 * SAME for other in others.values()):
+                    raise RuntimeError(f"{detector} {version} scores as another version does, so neither can be told")
+                others[version] = score
 
     def begins(self, detector: str, version: int) -> None:
         """It is ordered to answer now."""
@@ -53,11 +88,22 @@ class Truth:
         """Another one answers everywhere now."""
         self.spans[detector, version][-1][1] = time.monotonic() + SWITCH_S
 
-    def allows(self, answer: Answer) -> bool:
-        """Whether the version that answered was live, or just drained, and its bytes are the ones it names."""
-        key = (answer.detector, answer.version or 0)
-        in_time = any(answer.answered >= start and answer.sent <= end for start, end in self.spans.get(key, ()))
-        return in_time and answer.sha256 == self.digests[key]
+    def objection(self, answer: Answer) -> str | None:
+        """Why an answer is wrong: its version was neither live nor just drained, or its bytes or its score are not its
+        version's."""
+        version = answer.version or 0
+        key = (answer.detector, version)
+        if not any(answer.answered >= start and answer.sent <= end for start, end in self.spans.get(key, ())):
+            return f"{answer.detector} {version} was not live"
+        if answer.sha256 != self.digests[key]:
+            return f"{answer.detector} {version} was said to be other bytes"
+        scores = self.scores[answer.way, answer.detector]
+        if answer.score is None or not abs(answer.score - scores[version]) <= SAME:
+            by = [v for v, score in scores.items() if answer.score is not None and abs(answer.score - score) <= SAME]
+            got = "nothing" if answer.score is None else f"{answer.score:.4f}"
+            whose = f"as version {by[0]} does" if by else f"{got} instead of {scores[version]:.4f}"
+            return f"{answer.detector} {version} scored {whose}"
+        return None
 
 
 @dataclass(frozen=True)
@@ -94,12 +140,14 @@ class Load:
 
     async def straight(self, parts: RolloutParts, detector: str, pause_s: float) -> None:
         """One client on a detector itself: its version chosen as a gateway chooses it, without preprocessing."""
-        items = np.full((1, 64, 64, 3), 100, np.uint8)
+        items = np.full((1, 64, 64, 3), GREY, np.uint8)
         while not self._stopped.is_set():
             sent = time.monotonic()
             deployed = parts.reconciler.deployed(detector)
             if deployed is None:
-                raise RuntimeError(f"{detector} is not there")
+                self.answers.append(Answer("straight", detector, sent, time.monotonic(), None, reason=MISSING))
+                await asyncio.sleep(pause_s)
+                continue
             try:
                 with parts.reconciler.usage.of([deployed]):
                     done = await parts.dispatcher.ask(deployed, items, 30.0)
@@ -107,9 +155,9 @@ class Load:
                 self.answers.append(Answer("straight", detector, sent, time.monotonic(), None, reason=str(error)))
             else:
                 by = done.deployed
-                digest = by.card.artifact.sha256 if by.card else None
+                digest, score = by.card.artifact.sha256 if by.card else None, float(done.scores[0])
                 self.answers.append(
-                    Answer("straight", detector, sent, time.monotonic(), by.version, digest, done.instead_of)
+                    Answer("straight", detector, sent, time.monotonic(), by.version, score, digest, done.instead_of)
                 )
             await asyncio.sleep(pause_s)
 
@@ -127,25 +175,43 @@ class Load:
             self._lost("/predict", sent, f"HTTP {response.status_code}: {response.text[:200]}")
             return
         now = time.monotonic()
-        for part in response.json()["detectors"]:
-            if part["name"] in DETECTORS.values():
-                scored = part["status"] == "scored"
-                self.answers.append(
-                    Answer(
-                        "/predict",
-                        part["name"],
-                        sent,
-                        now,
-                        part["version"] if scored else None,
-                        part["artifact_sha256"],
-                        part["instead_of"],
-                        part["reason"],
-                    )
+        parts = {part["name"]: part for part in response.json()["detectors"]}
+        for detector in DETECTORS.values():
+            part = parts.get(detector)
+            if part is None:
+                self.answers.append(Answer("/predict", detector, sent, now, None, reason=MISSING))
+                continue
+            scored = part["status"] == "scored"
+            self.answers.append(
+                Answer(
+                    "/predict",
+                    detector,
+                    sent,
+                    now,
+                    part["version"] if scored else None,
+                    part["raw_score"],
+                    part["artifact_sha256"],
+                    part["instead_of"],
+                    part["reason"],
                 )
+            )
 
     def _lost(self, way: str, sent: float, reason: str) -> None:
         for detector in DETECTORS.values():
             self.answers.append(Answer(way, detector, sent, time.monotonic(), None, reason=reason))
+
+
+def golden_line(folder: Path, scores: Sequence[float]) -> tuple[float, float]:
+    """Slope and level of a version's golden scores over the mean brightness of its golden inputs, [N, H, W, 3].
+
+    Raises:
+        RuntimeError: they are on no line, so that they say nothing of another input.
+    """
+    shares = load_file(folder / GOLDEN_FILE)["input"].mean(axis=(1, 2, 3)) / 255
+    slope, level = np.polyfit(shares, scores, 1)
+    if np.abs(slope * shares + level - scores).max() > SAME / 100:
+        raise RuntimeError(f"the golden scores of {folder} are not a line over the brightness")
+    return float(slope), float(level)
 
 
 def p99_ms(answers: Sequence[Answer], windows: Sequence[Window]) -> float:
@@ -181,13 +247,14 @@ def pace(answers: Sequence[Answer], pairs: Sequence[Pair], way: str) -> str:
 
 def table(answers: list[Answer], truth: Truth) -> list[str]:
     """Counts for each way and detector."""
+    objections = {id(a): why for a in answers if a.version is not None and (why := truth.objection(a)) is not None}
     lines = [f"{'':<26}{'sent':>8}{'answered':>10}{'retried':>9}{'lost':>6}{'wrong':>7}"]
     for way in ("/predict", "straight"):
         for detector in DETECTORS.values():
             mine = [a for a in answers if (a.way, a.detector) == (way, detector)]
             answered = [a for a in mine if a.version is not None]
             retried = sum(a.instead_of is not None for a in answered)
-            wrong = sum(not truth.allows(a) for a in answered)
+            wrong = sum(id(a) in objections for a in answered)
             lost = len(mine) - len(answered)
             lines.append(f"{way + ' ' + detector:<26}{len(mine):>8}{len(answered):>10}{retried:>9}{lost:>6}{wrong:>7}")
     for detector in DETECTORS.values():
@@ -199,4 +266,5 @@ def table(answers: list[Answer], truth: Truth) -> list[str]:
             asked = " ".join(f"{v}:{n}" for v, n in sorted(again.items()))
             lines.append(f"{detector}, asked of another version, by the one that was asked first: {asked}")
     reasons = Counter(a.reason for a in answers if a.version is None)
-    return lines + [f"lost {count} times: {reason}" for reason, count in reasons.most_common(5)]
+    lines += [f"lost {count} times: {reason}" for reason, count in reasons.most_common(5)]
+    return lines + [f"wrong {count} times: {why}" for why, count in Counter(objections.values()).most_common(5)]

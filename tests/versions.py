@@ -1,19 +1,22 @@
 """Write versions of the toy detectors of tests/toys.py: good ones that differ, and one for each way to be bad.
 
-``.venvs/models/bin/python tests/versions.py TOYS DIR`` writes ``DIR/<detector>/<kind>/``, each a version's folder with
-a card that describes its bytes. The card's number is 1; whoever puts it into a repository writes another one there.
+``.venvs/models/bin/python tests/versions.py TOYS DIR [--scaled N]`` writes ``DIR/<detector>/<kind>/``, each a version's
+folder with a card that describes its bytes. The card's number is 1; whoever puts it into a repository writes another
+one there.
 
 Of toy-face (ONNX): ``good``, ``drifting`` (says the opposite of what the first says of a dark face, and gives golden
 scores of its own), ``erring`` (fails on smooth pictures, which its golden inputs are not), ``slow``, ``wrong-input``,
 ``outside``, ``nan``, ``off``, ``operator``. Of toy-synthesis (SavedModel): ``good``, ``wrong-input``, ``outside``,
-``nan``, ``off``, ``signature``.
+``nan``, ``off``, ``signature``. With ``--scaled`` of both also ``scaled-1`` to ``scaled-N``: the first one's scores
+times a factor of each one's own, from just below 1 down to 0.4, so that a score tells which of them gave it.
 """
 
 from __future__ import annotations
 
+import argparse
 import shutil
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +32,25 @@ SIZE = 64
 Scores = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
-def main(toys: Path, root: Path) -> None:
+def main() -> None:
     """Write all of them."""
-    write_faces(toys / "toy-face/1", root / "toy-face")
-    write_syntheses(toys / "toy-synthesis/1", root / "toy-synthesis")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("toys", type=Path)
+    parser.add_argument("root", type=Path)
+    parser.add_argument("--scaled", type=int, default=0, help="how many versions that differ by a factor")
+    options = parser.parse_args()
+    factors = {
+        f"scaled-{i}": float(factor) for i, factor in enumerate(np.linspace(1.0, 0.4, options.scaled + 1)) if i > 0
+    }
+    write_faces(options.toys / "toy-face/1", options.root / "toy-face", factors)
+    write_syntheses(options.toys / "toy-synthesis/1", options.root / "toy-synthesis", factors)
 
 
-def write_faces(first: Path, home: Path) -> None:
+def write_faces(first: Path, home: Path, factors: Mapping[str, float]) -> None:
     """The ONNX versions; P is made of ``share``, the picture's mean brightness."""
     node, constant = helper.make_node, _constant
     identity = node("Identity", ["share"], ["p"])
     graphs: dict[str, tuple[list[Any], list[Any], str]] = {
-        "good": ([node("Mul", ["share", "k"], ["p"])], [constant("k", np.float32(0.999))], "image"),
         "wrong-input": ([identity], [], "pixels"),
         "outside": ([node("Add", ["share", "k"], ["p"])], [constant("k", np.float32(1.5))], "image"),
         "nan": (
@@ -53,7 +63,10 @@ def write_faces(first: Path, home: Path) -> None:
         "slow": (*_slow(), "image"),
         "erring": (*_erring(), "image"),
     }
-    scores: dict[str, Scores] = {"good": lambda p: 0.999 * p, "drifting": lambda p: 1.0 - p}
+    scores: dict[str, Scores] = {"drifting": lambda p: 1.0 - p}
+    for kind, factor in {"good": 0.999, **factors}.items():
+        graphs[kind] = ([node("Mul", ["share", "k"], ["p"])], [constant("k", np.float32(factor))], "image")
+        scores[kind] = partial(np.multiply, factor)
     for kind, (nodes, constants, name) in graphs.items():
         place = _copied(first, home / kind)
         _save(place / "model.onnx", nodes, constants, name)
@@ -61,7 +74,7 @@ def write_faces(first: Path, home: Path) -> None:
     _describe(_copied(first, home / "off"), lambda p: 1.0 - p / 2)
 
 
-def write_syntheses(first: Path, home: Path) -> None:
+def write_syntheses(first: Path, home: Path, factors: Mapping[str, float]) -> None:
     """The SavedModel versions."""
     import tensorflow as tf  # noqa: PLC0415 takes seconds
 
@@ -80,7 +93,11 @@ def write_syntheses(first: Path, home: Path) -> None:
         (place / "fingerprint.pb").unlink(missing_ok=True)
         return place
 
-    _describe(save("good", lambda p: 0.999 * (1.0 - p)), lambda p: 0.999 * (1.0 - p))
+    def save_scaled(kind: str, factor: float) -> None:
+        _describe(save(kind, lambda p: factor * (1.0 - p)), lambda p: factor * (1.0 - p))
+
+    for kind, factor in {"good": 0.999, **factors}.items():
+        save_scaled(kind, factor)
     _describe(save("outside", lambda p: p + 1.5), lambda p: 1.0 - p)
     _describe(save("nan", lambda p: tf.sqrt(p - 2.0)), lambda p: 1.0 - p)
     _describe(save("signature", lambda p: 1.0 - p, signature="judge"), lambda p: 1.0 - p)
@@ -163,4 +180,4 @@ def _describe(place: Path, scores: Scores) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main()

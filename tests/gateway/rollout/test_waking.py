@@ -17,7 +17,7 @@ from telltale_gateway.rollout import Dispatcher, DispatchFailed, Mirror, Usage
 from telltale_gateway.rollout.waking import Waking
 from telltale_gateway.serving import ModelCall, Versions
 
-from tests.gateway.rollout.looping import Looping, looping
+from tests.gateway.rollout.looping import PATIENCE_S, Looping, looping
 from tests.gateway.rollout.servers import ToyFaceInMemory
 
 pytestmark = pytest.mark.anyio
@@ -79,8 +79,24 @@ async def test_who_waits_goes_on_once_every_server_was_looked_at_since() -> None
 
 async def test_a_server_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("telltale_gateway.rollout.waking._AT_MOST_S", 0.01)
-    waking = Waking(["triton"], silent_s=-1.0)
-    await waking.wait()
+    waking = Waking(["triton", "tfserving"], silent_s=0.0)
+    await asyncio.sleep(0.001)
+    waiting = asyncio.create_task(waking.wait())
+    await asyncio.sleep(0)
+    waking._silent_s = 3600.0
+    waking.looked("tfserving", time.monotonic())
+    assert not waiting.done()
+    async with asyncio.timeout(PATIENCE_S):
+        await waiting
+    # That it was not waited for any longer does not mean that it was looked at: the next one waits as well.
+    waiting = asyncio.create_task(waking.wait())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    waking.looked("triton", time.monotonic())
+    # Long before its time is up.
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert waiting.done()
 
 
 async def test_a_sleep_in_the_middle_of_a_round_is_noticed() -> None:
