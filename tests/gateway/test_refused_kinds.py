@@ -39,9 +39,14 @@ class Nobody:
         pytest.fail(f"a detector was asked: {name}")
 
 
+async def awake() -> None:
+    """This gateway never slept."""
+
+
 @pytest.mark.anyio
 async def test_media_of_another_kind_is_refused_before_a_detector_is_asked() -> None:
-    reconciler = SimpleNamespace(fleet=Fleet({"blend": BLEND}, {}, {}, frozenset({"blend"})), usage=Usage())
+    fleet = Fleet({"blend": BLEND}, expected=frozenset({"blend"}))
+    reconciler = SimpleNamespace(fleet=fleet, usage=Usage(), awake=awake)
     analyzer = Analyzer(
         cast("Reconciler", reconciler),
         cast("Dispatcher", Nobody()),
