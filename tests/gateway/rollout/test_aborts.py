@@ -127,7 +127,8 @@ async def test_where_it_cannot_be_written_the_gateway_is_heard_all_the_same_and_
     await house.fail()
 
     def beats() -> int:
-        (own,) = (house.home.parent / ".telltale/gateways").glob("acting*")
+        # Not by a pattern: beside it lies, for a moment, the one that takes its place.
+        own = house.home.parent / ".telltale/gateways/acting.json"
         return int(json.loads(own.read_text())["beat"])
 
     before = beats()
