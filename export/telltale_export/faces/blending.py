@@ -28,6 +28,18 @@ class Blend:
     mask: Plane
 
 
+def two_views(face: Picture, random: np.random.Generator) -> tuple[Picture, Picture]:
+    """A face as what is forged, and as what is laid over it: one of the two in other colours and frequencies."""
+    target, source = face, face
+    if random.random() < 0.5:
+        source = change_view(face, random)
+    else:
+        target = change_view(face, random)
+    if random.random() < 0.35:
+        source = lose_detail(source, random)
+    return target, source
+
+
 def self_blend(face: Picture, points: Points, random: np.random.Generator) -> Blend:
     """Blend a face with another view of itself.
 
@@ -39,13 +51,7 @@ def self_blend(face: Picture, points: Points, random: np.random.Generator) -> Bl
         points: the mesh, float32 [468, 2], in its pixels.
         random: decides everything; the same state gives the same pair.
     """
-    target, source = face, face
-    if random.random() < 0.5:
-        source = change_view(face, random)
-    else:
-        target = change_view(face, random)
-    if random.random() < 0.35:
-        source = lose_detail(source, random)
+    target, source = two_views(face, random)
     source, warp = displace(source, random)
     mask = blend_mask(points, face.shape[0], random)
     mask = np.asarray(cv2.remap(mask, *warp, cv2.INTER_LINEAR), dtype=np.float32)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from telltale_contracts import FaceCrop, InputSpec
 
-from telltale_export.faces.blending import Picture, Plane, change_view, compose, displace, lose_detail, wobble
+from telltale_export.faces.blending import Picture, Plane, compose, displace, two_views, wobble
 
 Items = NDArray[np.generic]
 Forge = Callable[[Items, np.random.Generator], Items]
@@ -35,13 +35,7 @@ def self_blended(face: Picture, margin: float, random: np.random.Generator) -> P
         margin: its side, in longer sides of the face's box.
         random: decides everything; the same state gives the same forgery.
     """
-    target, source = face, face
-    if random.random() < 0.5:
-        source = change_view(face, random)
-    else:
-        target = change_view(face, random)
-    if random.random() < 0.35:
-        source = lose_detail(source, random)
+    target, source = two_views(face, random)
     source, _ = displace(source, random)
     return compose(source, target, box_mask(face.shape[0], margin, random)).forged
 
