@@ -182,8 +182,8 @@ async def follower(environment: dict[str, str], gateways: Gateways) -> AsyncIter
             await backend.close()
 
 
-async def measure(folder: Path, *, replicas: int, rounds: int, rest_s: float) -> None:
-    """One whole run; prints what it found."""
+async def measure(folder: Path, *, replicas: int, rounds: int, rest_s: float) -> bool:
+    """One whole run; prints what it found, and returns whether no answer was wrong."""
     repository = shutil.copytree(folder / "toys", folder / f"repository-{replicas}")
     layout = Layout.of_this_checkout(repository)
     servers: frozenset[Part] = frozenset({"triton", "tfserving"})
@@ -218,6 +218,7 @@ async def measure(folder: Path, *, replicas: int, rounds: int, rest_s: float) ->
             await asyncio.gather(*clients)
             print("\n".join(table(load.answers, truth)), flush=True)
     print(f"calls made again on the other replica: {gateways.retries}", flush=True)
+    return all(truth.objection(answer) is None for answer in load.answers if answer.version is not None)
 
 
 async def scenario(
@@ -314,7 +315,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def main() -> int:
-    """Without a second replica, then with one."""
+    """Without a second replica, then with one; 1 when any answer was wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=10, help="of two promotions and a rollback, on each server")
     parser.add_argument("--rest", type=float, default=8.0, help="seconds at rest after each round")
@@ -326,11 +327,13 @@ def main() -> int:
         command = [MODELS, ROOT / "tests/versions.py", folder / "toys", folder / "versions"]
         command += ["--scaled", str(2 * options.rounds)]
         subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
-        for replicas in options.replicas:
+        right = [
             asyncio.run(measure(folder, replicas=replicas, rounds=options.rounds, rest_s=options.rest))
+            for replicas in options.replicas
+        ]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return 0
+    return 0 if all(right) else 1
 
 
 if __name__ == "__main__":
