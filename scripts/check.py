@@ -1,7 +1,8 @@
 """Lint, types and tests of the whole house, each in the environment it belongs to; one summary, one exit status.
 
-Every check runs, also after one has failed. The checks of one environment follow one another, beside those of the
-other. The last line counts the tests of all pytest runs together.
+Every check runs, also after one has failed. They run in three lanes beside each other: what needs the models'
+environment, the tests that share a running stack and mostly wait for it, and the rest. The last line counts the tests
+of all pytest runs together.
 """
 
 import argparse
@@ -32,17 +33,19 @@ ROOMS = (
     "client/telltale",
     "scripts",
 )
+# They share one running stack (tests/conftest.py), which each pytest run starts for itself.
+OF_THE_STACK = ("tests/client", "tests/contract", "tests/integration")
 # What imports TensorFlow, torch or onnx is typed against the environment that has them.
 ROOMS_OF_MODELS = ("export/telltale_export",)
 
 
 @dataclass(frozen=True)
 class Check:
-    """One command; `name` is what the summary calls it, `environment` whose checks it waits for."""
+    """One command; `name` is what the summary calls it, `lane` whose other checks it waits for."""
 
     name: str
     command: tuple[str | Path, ...]
-    environment: str = "services"
+    lane: str = "services"
 
 
 @dataclass(frozen=True)
@@ -61,11 +64,11 @@ class Outcome:
 
 
 def checks(pytest_arguments: list[str]) -> list[Check]:
-    """All checks, cheapest first; `pytest_arguments` go to both pytest runs."""
+    """All checks, cheapest first; `pytest_arguments` go to all pytest runs."""
     mypy = (SERVICES / "mypy", "--strict")
     models = ("--python-executable", MODELS / "python", "--cache-dir", ".mypy_cache/models")
-    # The first runs in the other environment; the second needs a Docker engine: make test-compose.
-    elsewhere = ("--ignore", "tests/export", "--ignore", "tests/compose")
+    # Export's run in the other environment; those of compose need a Docker engine: make test-compose.
+    elsewhere = [f"--ignore={place}" for place in ("tests/export", "tests/compose", *OF_THE_STACK)]
     return [
         Check("ruff check", (SERVICES / "ruff", "check", ".")),
         Check("ruff format", (SERVICES / "ruff", "format", "--check", ".")),
@@ -76,21 +79,22 @@ def checks(pytest_arguments: list[str]) -> list[Check]:
             "pytest, services",
             (SERVICES / "python", "-m", "pytest", "tests", *elsewhere, *pytest_arguments),
         ),
+        Check("pytest, stack", (SERVICES / "python", "-m", "pytest", *OF_THE_STACK, *pytest_arguments), "stack"),
     ]
 
 
 def run_all(chosen: list[Check]) -> list[Outcome]:
-    """Run both environments' checks beside each other; each line says whose it is where there are both."""
-    environments = list(dict.fromkeys(check.environment for check in chosen))
+    """Run the lanes beside each other; each line says whose it is where there are several."""
+    lanes = list(dict.fromkeys(check.lane for check in chosen))
 
-    def follow(environment: str) -> list[Outcome]:
+    def follow(lane: str) -> list[Outcome]:
         def tell(line: str) -> None:
-            say(f"{environment:8} | {line}" if len(environments) > 1 else line)
+            say(f"{lane:8} | {line}" if len(lanes) > 1 else line)
 
-        return [run(check, tell) for check in chosen if check.environment == environment]
+        return [run(check, tell) for check in chosen if check.lane == lane]
 
-    with ThreadPoolExecutor(max_workers=max(1, len(environments))) as pool:
-        outcomes = [outcome for of_one in pool.map(follow, environments) for outcome in of_one]
+    with ThreadPoolExecutor(max_workers=max(1, len(lanes))) as pool:
+        outcomes = [outcome for of_one in pool.map(follow, lanes) for outcome in of_one]
     return sorted(outcomes, key=lambda outcome: chosen.index(outcome.check))
 
 

@@ -50,9 +50,7 @@ def test_a_check_that_fails_without_counting_is_an_error(check: ModuleType) -> N
     assert check.closing_line(outcomes, 4.5) == "===== 7 passed, 2 errors in 4.50s ====="
 
 
-def test_environments_are_checked_beside_each_other(
-    check: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_lanes_run_beside_each_other(check: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Each of the two waits for the other's word, and comes to its end only where both run at once."""
     for name in ("one", "other"):
         os.mkfifo(tmp_path / name)
@@ -73,3 +71,16 @@ def test_environments_are_checked_beside_each_other(
         "services | last",
     ]
     assert [line for line in lines if line.startswith("models")] == ["models   | --- b", "models   | 1"]
+
+
+def test_every_test_runs_once(check: ModuleType) -> None:
+    """Each folder of tests is in one run of pytest, but for those of compose, which are a target of their own."""
+    runs = [each.command for each in check.checks([]) if each.name.startswith("pytest")]
+    folders = {f"tests/{path.name}" for path in (ROOT / "tests").iterdir() if list(path.glob("**/test_*.py"))}
+    seen = [
+        folder
+        for command in runs
+        for folder in folders
+        if folder in command or ("tests" in command and f"--ignore={folder}" not in command)
+    ]
+    assert sorted(seen) == sorted(folders - {"tests/compose"})
