@@ -78,7 +78,11 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         for backend in server_backends(settings, telemetry):
             stack.push_async_callback(backend.close)
             backends[backend.server] = backend
-        preprocess = PreprocessClient(settings.preprocess_url, timeout_s=settings.deadlines.preprocess_s)
+        preprocess = PreprocessClient(
+            settings.preprocess_url,
+            timeout_s=settings.deadlines.preprocess_s,
+            head_starts=settings.limits.concurrent_analyses,
+        )
         stack.push_async_callback(preprocess.close)
         rollout = rollout_parts(settings, backends)
         judge = _judge(settings)

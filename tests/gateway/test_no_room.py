@@ -6,12 +6,14 @@ import asyncio
 import errno
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import BinaryIO
 
 import httpx
 import pytest
 from fastapi import FastAPI, Request
 from telltale_asgi.requests import RequestContext
+from telltale_gateway.analysis import PreprocessClient
 from telltale_gateway.api.problems import install_gateway_problems
 from telltale_gateway.api.uploads import Parts, received
 from telltale_gateway.settings import Settings
@@ -32,12 +34,17 @@ def _sent(size: int) -> httpx.Response:
 
     @app.post("/predict")
     async def predict(request: Request) -> None:
-        async with received(request, Parts(files=("file",), fields=())) as (form, _):
-            assert form.files
+        async with received(request, Parts(files=("file",), fields=())) as arrived:
+            assert arrived.form.files
 
     async def once() -> httpx.Response:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here") as client:
-            return await client.post("/predict", files={"file": ("clip.mp4", bytes(size))})
+        preprocess = PreprocessClient("http://127.0.0.1:9", timeout_s=5.0, head_starts=1)
+        app.state.services = SimpleNamespace(preprocess=preprocess)
+        try:
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here") as client:
+                return await client.post("/predict", files={"file": ("clip.mp4", bytes(size))})
+        finally:
+            await preprocess.close()
 
     return asyncio.run(once())
 

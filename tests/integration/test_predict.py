@@ -67,6 +67,20 @@ def test_the_same_upload_gets_the_same_scores(stack: RunningStack, media: dict[s
     assert first["frame_samples"] == second["frame_samples"]
 
 
+def test_a_large_upload_which_is_sent_on_while_it_arrives_gets_the_scores_of_a_small_one(
+    stack: RunningStack, tmp_path: Path
+) -> None:
+    picture = Image.fromarray(clips.portrait()).resize((1024, 1024))
+    small, large = tmp_path / "small.png", tmp_path / "large.png"
+    picture.save(small, compress_level=9)
+    picture.save(large, compress_level=0)
+    assert small.stat().st_size < 1 << 20 < large.stat().st_size
+    first, second = (by_name(verdict_of(stack, media)) for media in (small, large))
+    assert {name: each["raw_score"] for name, each in first.items()} == {
+        name: each["raw_score"] for name, each in second.items()
+    }
+
+
 def test_speech_without_a_face_is_not_an_error(stack: RunningStack, media: dict[str, Path]) -> None:
     verdict = verdict_of(stack, media["voice alone in a meadow"])
     detectors = by_name(verdict)

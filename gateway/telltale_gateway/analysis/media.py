@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from telltale_contracts import MediaFacts, MediaKind
 
+from telltale_gateway.analysis.headstart import HeadStart
 from telltale_gateway.errors import WrongKind
 
 _CHUNK = 1 << 20
@@ -18,11 +19,15 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class MediaSource:
-    """One upload, in a file. ``filename`` is what its sender called it, told back and never used to open anything."""
+    """One upload, in a file. ``filename`` is what its sender called it, told back and never used to open anything.
+
+    ``head_start``: preprocessing has most of it already.
+    """
 
     stream: BinaryIO = field(repr=False)
     filename: str | None
     upload_ms: float = 0.0
+    head_start: HeadStart | None = field(default=None, repr=False)
 
     async def sha256(self) -> str:
         """The digest of the whole upload, in hex; who reads the stream meanwhile does not notice."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -14,6 +13,7 @@ import aiohttp
 from pydantic import ValidationError
 from telltale_contracts import Drawing, MalformedBundle, Problem, Recipe, TensorBundle
 
+from telltale_gateway.analysis.headstart import Framing, HeadStart
 from telltale_gateway.analysis.media import MediaSource
 from telltale_gateway.errors import AnalysisTimeout, PreprocessUnavailable, UpstreamProblem
 from telltale_gateway.tracing import call_span, carried
@@ -61,7 +61,10 @@ class Rendered:
 class PreprocessClient:
     """Speaks to one preprocess-service, or to several behind one address. Made inside a running event loop."""
 
-    def __init__(self, url: str, *, timeout_s: float) -> None:
+    def __init__(self, url: str, *, timeout_s: float, head_starts: int = 0, patience_s: float = 5.0) -> None:
+        """``head_starts``: how many uploads may be sent on while they arrive, within ``patience_s`` seconds; all others
+        are sent when they are whole.
+        """
         self._session = aiohttp.ClientSession(
             url,
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_S),
@@ -70,6 +73,19 @@ class PreprocessClient:
             read_bufsize=_PIECE,
         )
         self._timeout_s = timeout_s
+        self._most_head_starts, self._patience_s = head_starts, patience_s
+        self._head_starts: list[HeadStart] = []
+
+    def head_start(self, media: BinaryIO, request_id: str) -> HeadStart | None:
+        """Begin to send a file that is still being written, of which ``bundle`` will be asked; None if too many are."""
+        self._head_starts = [each for each in self._head_starts if each.under_way]
+        if len(self._head_starts) >= self._most_head_starts:
+            return None
+        begun = HeadStart(
+            media, lambda form, pieces: self._post("/bundle", form, pieces, request_id), patience_s=self._patience_s
+        )
+        self._head_starts.append(begun)
+        return begun
 
     async def bundle(self, media: MediaSource, recipe: Recipe, request_id: str) -> TensorBundle:
         """Everything that the recipe names, of one upload.
@@ -80,7 +96,10 @@ class PreprocessClient:
             AnalysisTimeout: it took too long.
         """
         with self._translated(), call_span("preprocess"):
-            response = await self._asked("/bundle", media.stream, "recipe", recipe.model_dump_json(), request_id)
+            wanted = ("recipe", recipe.model_dump_json())
+            response = await media.head_start.finish(*wanted) if media.head_start is not None else None
+            if response is None:
+                response = await self._asked("/bundle", media.stream, *wanted, request_id)
             async with response:
                 body = await response.read()
         if response.status != HTTPStatus.OK:
@@ -114,19 +133,19 @@ class PreprocessClient:
         self, path: str, media: BinaryIO, field: str, text: str, request_id: str
     ) -> aiohttp.ClientResponse:
         """Post a form of the media, from its start to its end, and a field that says what is wanted of it."""
-        boundary = secrets.token_hex(16)
-        part = f"--{boundary}\r\nContent-Disposition: form-data; name="
-        head = f'{part}"{field}"\r\n\r\n{text}\r\n{part}"media"; filename="upload"\r\n\r\n'.encode()
-        tail = f"\r\n--{boundary}--\r\n".encode()
+        form = Framing()
+        tail = form.tail(field, text)
         size = media.seek(0, os.SEEK_END)
         media.seek(0)
-        headers = {
-            "Content-Type": f"multipart/form-data; boundary={boundary}",
-            "Content-Length": str(len(head) + size + len(tail)),
-            "X-Request-ID": request_id,
-            **carried(),
-        }
-        pieces = _pieces(head, media, tail)
+        pieces = _pieces(form.head, media, tail)
+        return await self._post(path, form, pieces, request_id, length=len(form.head) + size + len(tail))
+
+    async def _post(
+        self, path: str, form: Framing, pieces: AsyncIterator[bytes], request_id: str, length: int | None = None
+    ) -> aiohttp.ClientResponse:
+        headers = {"Content-Type": form.content_type, "X-Request-ID": request_id, **carried()}
+        if length is not None:
+            headers["Content-Length"] = str(length)
         return await self._session.post(path, data=pieces, headers=headers, allow_redirects=False)
 
     @contextmanager

@@ -10,7 +10,7 @@ import difflib
 import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, BinaryIO
 from urllib.parse import parse_qsl
@@ -19,13 +19,15 @@ from fastapi import Depends, Request
 from starlette.requests import ClientDisconnect
 from telltale_asgi.forms import FORM_TYPE, Form, FormLimits, FormTooLarge, MalformedForm, read_form
 
-from telltale_gateway.analysis import MediaSource
+from telltale_gateway.analysis import HeadStart, MediaSource
 from telltale_gateway.errors import BadParameter, BadUpload, UploadTimeout, UploadTooLarge, UrlRefused
 from telltale_gateway.fetching import UrlFetcher
 from telltale_gateway.services import Services
 
 _MAX_FILENAME = 255
 _MAX_FIELDS = 4
+# Less is here before preprocessing would have answered that it may come.
+_WORTH_A_HEAD_START = 1 << 20
 _URLENCODED = "application/x-www-form-urlencoded"
 _HINT = "Send multipart/form-data with the media in a part named file: curl -F file=@clip.mp4 ..."
 _URL_FIELD = {"type": "string", "format": "uri", "description": "where the media is, if that is enabled"}
@@ -71,9 +73,18 @@ class Parts:
 _UPLOAD = Parts(files=("file",), fields=("url",))
 
 
+@dataclass(frozen=True)
+class Received:
+    """A form that arrived, the milliseconds that it took, and whether its file was sent on meanwhile."""
+
+    form: Form
+    elapsed_ms: float
+    head_start: HeadStart | None = None
+
+
 @asynccontextmanager
-async def received(request: Request, parts: Parts) -> AsyncIterator[tuple[Form, float]]:
-    """The form of a request and the milliseconds that it took; its temporary files are gone afterwards.
+async def received(request: Request, parts: Parts) -> AsyncIterator[Received]:
+    """The form of a request; its temporary files are gone afterwards.
 
     Raises:
         UploadTooLarge: more arrived than the limit allows, or more was announced.
@@ -84,17 +95,14 @@ async def received(request: Request, parts: Parts) -> AsyncIterator[tuple[Form, 
     started = time.perf_counter()
     settings = request.app.state.settings
     limits = FormLimits(settings.limits.upload_bytes, files=parts.most_files, fields=_MAX_FIELDS)
-    with ExitStack() as stack:
-
-        def opening(_: str, filename: str | None) -> BinaryIO | None:
-            return None if filename is None else stack.enter_context(tempfile.TemporaryFile(prefix="telltale-"))
-
+    async with AsyncExitStack() as stack:
+        opened = _Opened(request, parts, stack)
         try:
             async with asyncio.timeout(settings.deadlines.upload_s):
                 if _is_urlencoded(request):
                     form = Form({}, _fields(await request.body()))
                 else:
-                    form = await read_form(request.headers, request.stream(), limits, opening)
+                    form = await read_form(request.headers, opened.chunks(), limits, opened.open)
         except TimeoutError as error:
             late = f"It had not arrived after {settings.deadlines.upload_s:g} s."
             raise UploadTimeout(late, "Send it over a faster line.") from error
@@ -105,29 +113,59 @@ async def received(request: Request, parts: Parts) -> AsyncIterator[tuple[Form, 
         except MalformedForm as error:
             raise BadUpload(str(error), _HINT) from error
         _require_known(form, parts)
-        yield form, (time.perf_counter() - started) * 1000.0
+        yield Received(form, (time.perf_counter() - started) * 1000.0, opened.head_start)
 
 
-def media_in(form: Form, name: str, elapsed_ms: float) -> MediaSource | None:
+class _Opened:
+    """The files of a form that arrives; where there can be one only, and a large one, it is sent on meanwhile."""
+
+    def __init__(self, request: Request, parts: Parts, stack: AsyncExitStack) -> None:
+        self._request = request
+        self._parts = parts
+        self._stack = stack
+        self.head_start: HeadStart | None = None
+
+    def open(self, name: str, filename: str | None) -> BinaryIO | None:
+        """A file for a part that has a name for one."""
+        if filename is None:
+            return None
+        file = self._stack.enter_context(tempfile.TemporaryFile(prefix="telltale-"))  # noqa: SIM115 the stack closes it
+        announced = self._request.headers.get("content-length", "")
+        large = announced.isdigit() and int(announced) >= _WORTH_A_HEAD_START
+        if large and self._parts.most_files == 1 and name in self._parts.files:
+            services: Services = self._request.app.state.services
+            self.head_start = services.preprocess.head_start(file, self._request.state.request_id)
+        if self.head_start is not None:
+            self._stack.push_async_callback(self.head_start.close)
+        return file
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body; each piece of it is in the files when the next one is asked for."""
+        async for chunk in self._request.stream():
+            yield chunk
+            if self.head_start is not None:
+                self.head_start.advance()
+
+
+def media_in(arrived: Received, name: str) -> MediaSource | None:
     """The file of a form under one name; None where there is none."""
-    file = form.files.get(name)
+    file = arrived.form.files.get(name)
     if file is None:
         return None
-    return MediaSource(file.stream, (file.filename or "")[:_MAX_FILENAME] or None, elapsed_ms)
+    filename = (file.filename or "")[:_MAX_FILENAME] or None
+    return MediaSource(file.stream, filename, arrived.elapsed_ms, arrived.head_start)
 
 
 @asynccontextmanager
-async def media_of(
-    request: Request, form: Form, names: tuple[str, ...], elapsed_ms: float
-) -> AsyncIterator[MediaSource]:
+async def media_of(request: Request, arrived: Received, names: tuple[str, ...]) -> AsyncIterator[MediaSource]:
     """The one file of a form, under any of these names, or what its field ``url`` leads to.
 
     Raises:
         BadUpload: there is neither, or both.
         UrlRefused, UrlUnreachable, UploadTooLarge, UploadTimeout: the URL cannot be fetched.
     """
-    media = next((found for name in names if (found := media_in(form, name, elapsed_ms)) is not None), None)
-    url = form.fields.get("url")
+    media = next((found for name in names if (found := media_in(arrived, name)) is not None), None)
+    url = arrived.form.fields.get("url")
     if media is not None and url is not None:
         raise BadUpload("There are a file and a url, and one of them is to be judged.", "Send one of them.")
     if media is not None:
@@ -147,8 +185,8 @@ async def upload(request: Request) -> AsyncIterator[MediaSource]:
         UrlRefused, UrlUnreachable: a url came instead of a file, and cannot be fetched.
     """
     async with (
-        received(request, _UPLOAD) as (form, elapsed_ms),
-        media_of(request, form, ("file",), elapsed_ms) as media,
+        received(request, _UPLOAD) as arrived,
+        media_of(request, arrived, ("file",)) as media,
     ):
         yield media
 

@@ -20,7 +20,7 @@ class Metrics:
         )
         self.seconds = Histogram(
             "telltale_preprocess_request_seconds",
-            "From the first byte of a request to its bundle, waiting included.",
+            "From the last byte of a request to its bundle, waiting for a worker included.",
             registry=self.registry,
             buckets=_BUCKETS,
         )

@@ -176,15 +176,15 @@ async def detect_multimodal(
     request: Request, options: Options, services: ServicesDep, settings: SettingsDep, request_id: RequestId
 ) -> MultimodalDetection:
     """Judge several media about one thing, each by itself, and fuse what comes of it."""
-    async with received(request, _TAKEN) as (form, elapsed_ms):
-        wishes = wishes_in(form.fields)
-        found = {part: media_in(form, part, elapsed_ms) for part in _PARTS}
+    async with received(request, _TAKEN) as arrived:
+        wishes = wishes_in(arrived.form.fields)
+        found = {part: media_in(arrived, part) for part in _PARTS}
         media = {part: source for part, source in found.items() if source is not None}
         if not media:
             raise BadUpload("There is no file part named audio, image or video.", _HINT)
         with _weighed():
             require_weight(media, wishes.weights)
-        asked = with_model(options, model_in(form.fields))
+        asked = with_model(options, model_in(arrived.form.fields))
         verdicts, unjudged = await judge_all(services, media, asked, request_id)
     if not verdicts:
         raise next(iter(unjudged.values()))

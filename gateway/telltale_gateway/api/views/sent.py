@@ -65,10 +65,10 @@ async def sent(request: Request) -> AsyncIterator[Sent]:
         BadUpload, BadParameter: there is no such part, or more than one file, or another.
     """
     async with (
-        received(request, _PARTS) as (form, elapsed_ms),
-        media_of(request, form, FILE_NAMES, elapsed_ms) as media,
+        received(request, _PARTS) as arrived,
+        media_of(request, arrived, FILE_NAMES) as media,
     ):
-        yield Sent(media, model_in(form.fields))
+        yield Sent(media, model_in(arrived.form.fields))
 
 
 def only(kind: MediaKind) -> OnlyKind:

@@ -1,0 +1,102 @@
+"""An upload that is sent on to preprocessing while it still arrives.
+
+To receive megabytes and then to send them on takes twice as long as to do both at once. Preprocessing begins with
+nothing before its form ends, and the end is not sent before somebody asks for what comes of it: of an upload that is
+refused on the way nothing was asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import BinaryIO
+
+import aiohttp
+
+_PIECE = 1 << 18
+
+
+class Framing:
+    """What stands around the file in a form: before it that it comes, and after it what is wanted of it."""
+
+    def __init__(self) -> None:
+        boundary = secrets.token_hex(16)
+        self._part = f"--{boundary}\r\nContent-Disposition: form-data; name="
+        self._end = f"\r\n--{boundary}--\r\n"
+        self.content_type = f"multipart/form-data; boundary={boundary}"
+        self.head = f'{self._part}"media"; filename="upload"\r\n\r\n'.encode()
+
+    def tail(self, field: str, text: str) -> bytes:
+        """A field and the end of the form."""
+        return f'\r\n{self._part}"{field}"\r\n\r\n{text}{self._end}'.encode()
+
+
+Post = Callable[[Framing, AsyncIterator[bytes]], Awaitable[aiohttp.ClientResponse]]
+"""Sends a form as it comes, and returns with the head of its answer."""
+
+
+class HeadStart:
+    """A form to preprocessing, of which the file has begun. Whoever began it closes it before the file."""
+
+    def __init__(self, media: BinaryIO, post: Post, *, patience_s: float) -> None:
+        """``media``: the file that is being written. It is given up when it is not whole after ``patience_s`` seconds:
+        preprocessing keeps a connection and a file for it, which others shall not lack because a sender is slow.
+        """
+        self._media = media
+        self._form = Framing()
+        self._sent = 0
+        self._more = asyncio.Event()
+        self._tail: bytes | None = None
+        self._until = asyncio.get_running_loop().time() + patience_s
+        self._answer = asyncio.ensure_future(post(self._form, self._pieces()))
+
+    @property
+    def under_way(self) -> bool:
+        """Whether it is neither answered nor broken off."""
+        return not self._answer.done()
+
+    def advance(self) -> None:
+        """Take notice that more of the file is there."""
+        if self._media.tell() - self._sent >= _PIECE:
+            self._more.set()
+
+    async def finish(self, field: str, text: str) -> aiohttp.ClientResponse | None:
+        """Send the rest of the file, which is whole now, and a field; what is answered.
+
+        None where it broke off or was given up or finished before: then this was not asked, and the file is to be sent
+        anew.
+
+        Raises:
+            aiohttp.ClientError, TimeoutError: it breaks now.
+        """
+        broken = self._answer.done() and (self._answer.cancelled() or self._answer.exception() is not None)
+        if broken or self._tail is not None:
+            return None
+        self._tail = self._form.tail(field, text)
+        self._more.set()
+        return await self._answer
+
+    async def close(self) -> None:
+        """Send no more; of what was not finished nothing is asked."""
+        self._answer.cancel()
+        await asyncio.wait([self._answer])
+        if not self._answer.cancelled() and self._answer.exception() is None:
+            self._answer.result().close()
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        yield self._form.head
+        while True:
+            tail = self._tail
+            self._media.flush()
+            # Not from the file's own position, which is its writer's.
+            while piece := os.pread(self._media.fileno(), _PIECE, self._sent):
+                self._sent += len(piece)
+                yield piece
+            if tail is not None:
+                yield tail
+                return
+            self._more.clear()
+            async with asyncio.timeout_at(self._until):
+                await self._more.wait()
