@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -23,12 +24,18 @@ class _Spec(Contract):
 
     def key(self) -> str:
         """The name of this spec's tensor in a bundle: equal specs have equal keys, whoever asks."""
-        document = self.model_dump(mode="json")
-        for name in self._LATER:
-            if document[name] == type(self).model_fields[name].default:
-                del document[name]
-        digest = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
-        return f"{document['kind']}-{digest[:12]}"
+        return _key_of(self)
+
+
+@lru_cache(maxsize=1024)
+def _key_of(spec: _Spec) -> str:
+    # Remembered: each detector's is asked for several times a request.
+    document = spec.model_dump(mode="json")
+    for name in spec._LATER:  # noqa: SLF001 its own module
+        if document[name] == type(spec).model_fields[name].default:
+            del document[name]
+    digest = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+    return f"{document['kind']}-{digest[:12]}"
 
 
 class _Faces(_Spec):

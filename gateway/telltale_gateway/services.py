@@ -41,9 +41,12 @@ from telltale_gateway.rollout import (
 from telltale_gateway.security import Guard
 from telltale_gateway.serving import Backend, Replicas, TensorFlowServing, Triton
 from telltale_gateway.settings import Settings
+from telltale_gateway.spooling import Spools
 from telltale_gateway.telemetry import Telemetry
 
 _log = logging.getLogger(__name__)
+
+_IN_MEMORY_BYTES = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ class Services:
     fetcher: UrlFetcher | None
     judge: Judge
     artifacts: Artifacts
+    spools: Spools
     backends: Mapping[Server, Backend]
 
 
@@ -116,6 +120,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             fetcher,
             judge=judge,
             artifacts=artifacts,
+            spools=Spools(in_memory=settings.limits.concurrent_analyses, bytes_each=_IN_MEMORY_BYTES),
             backends=backends,
         )
 

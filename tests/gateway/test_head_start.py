@@ -33,6 +33,7 @@ class Preprocessing:
 
     break_first_after: int | None = None
     break_at_the_end: bool = False
+    paused: bool = False
     connections: int = 0
     received: int = 0
     broken_off: int = 0
@@ -57,6 +58,7 @@ class Preprocessing:
         while True:
             event = connection.next_event()
             if event is h11.NEED_DATA:
+                await until(lambda: not self.paused)
                 piece = await reader.read(1 << 16)
                 if not piece:
                     self.broken_off += bool(body)
@@ -80,7 +82,7 @@ class Preprocessing:
                 yield body
 
             media = BytesIO()
-            limits = FormLimits(10 * MEGABYTE)
+            limits = FormLimits(20 * MEGABYTE)
             headers = {"content-type": content_type}
             form = await read_form(headers, chunks(), limits, lambda name, _: media if name == "media" else None)
             return media.getvalue(), form.fields["recipe"]
@@ -156,6 +158,23 @@ def test_what_has_arrived_is_sent_on_and_the_end_is_sent_when_it_is_asked_for() 
             assert preprocessing.forms == []
             assert await client.bundle(MediaSource(file, None, head_start=begun), RECIPE, "id") == BUNDLE
         assert await preprocessing.asked() == [(b"".join(PIECES) + b"the last of it", RECIPE.model_dump_json())]
+        assert preprocessing.connections == 1
+
+    run(ask)
+
+
+def test_asked_for_while_preprocessing_does_not_take_it_in_it_comes_in_full() -> None:
+    async def ask() -> None:
+        preprocessing = Preprocessing(paused=True)
+        async with client_of(preprocessing, patience_s=0.5) as client, arriving(client) as (file, begun):
+            file.write(b"".join(PIECES * 4))  # more than the sockets' buffers take
+            begun.advance()
+            await asyncio.sleep(0.2)
+            asked = asyncio.create_task(client.bundle(MediaSource(file, None, head_start=begun), RECIPE, "id"))
+            await asyncio.sleep(0.5)
+            preprocessing.paused = False
+            assert await asked == BUNDLE
+        assert await preprocessing.asked() == [(b"".join(PIECES * 4), RECIPE.model_dump_json())]
         assert preprocessing.connections == 1
 
     run(ask)

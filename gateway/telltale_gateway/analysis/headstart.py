@@ -8,14 +8,15 @@ refused on the way nothing was asked.
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import BinaryIO
 
 import aiohttp
 
-_PIECE = 1 << 18
+from telltale_gateway.spooling import read_at
+
+_PIECE = 1 << 19
 
 
 class Framing:
@@ -49,6 +50,7 @@ class HeadStart:
         self._sent = 0
         self._more = asyncio.Event()
         self._tail: bytes | None = None
+        self._given_up = False
         self._until = asyncio.get_running_loop().time() + patience_s
         self._answer = asyncio.ensure_future(post(self._form, self._pieces()))
 
@@ -71,32 +73,45 @@ class HeadStart:
         Raises:
             aiohttp.ClientError, TimeoutError: it breaks now.
         """
-        broken = self._answer.done() and (self._answer.cancelled() or self._answer.exception() is not None)
-        if broken or self._tail is not None:
+        if self._tail is not None or self._broken_off():
             return None
         self._tail = self._form.tail(field, text)
         self._more.set()
-        return await self._answer
+        try:
+            return await self._answer
+        except TimeoutError:
+            if self._given_up:
+                return None
+            raise
 
     async def close(self) -> None:
         """Send no more; of what was not finished nothing is asked."""
         self._answer.cancel()
         await asyncio.wait([self._answer])
-        if not self._answer.cancelled() and self._answer.exception() is None:
+        if not self._broken_off():
             self._answer.result().close()
+
+    def _broken_off(self) -> bool:
+        return self._answer.done() and (self._answer.cancelled() or self._answer.exception() is not None)
 
     async def _pieces(self) -> AsyncIterator[bytes]:
         yield self._form.head
         while True:
+            # Before it is seen how much there is, so that whatever comes meanwhile ends the wait below.
+            self._more.clear()
             tail = self._tail
-            self._media.flush()
-            # Not from the file's own position, which is its writer's.
-            while piece := os.pread(self._media.fileno(), _PIECE, self._sent):
+            while piece := read_at(self._media, self._sent, _PIECE):
                 self._sent += len(piece)
                 yield piece
             if tail is not None:
                 yield tail
                 return
-            self._more.clear()
+            await self._wait()
+
+    async def _wait(self) -> None:
+        try:
             async with asyncio.timeout_at(self._until):
                 await self._more.wait()
+        except TimeoutError:
+            self._given_up = True
+            raise

@@ -13,8 +13,10 @@ from telltale_contracts import MediaFacts, MediaKind
 
 from telltale_gateway.analysis.headstart import HeadStart
 from telltale_gateway.errors import WrongKind
+from telltale_gateway.spooling import read_at, size_of
 
 _CHUNK = 1 << 20
+_AT_ONCE = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,11 @@ class MediaSource:
 
     async def sha256(self) -> str:
         """The digest of the whole upload, in hex; who reads the stream meanwhile does not notice."""
-        # A descriptor of its own: the thread may go on after whoever waits for it has given up and closed the file.
-        return await asyncio.to_thread(_digest, os.dup(self.stream.fileno()))
+        # The thread may go on after whoever waits for it has given up and closed the file, so it has what is its own.
+        if size_of(self.stream) <= _AT_ONCE:
+            return await asyncio.to_thread(_digest, read_at(self.stream, 0, _AT_ONCE))
+        self.stream.flush()
+        return await asyncio.to_thread(_digest_file, os.dup(self.stream.fileno()))
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,11 @@ class OnlyKind:
             raise WrongKind(f"The upload is of the kind {media.kind}, not {self.kind}.", self.instead[media.kind])
 
 
-def _digest(descriptor: int) -> str:
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _digest_file(descriptor: int) -> str:
     digest, place = hashlib.sha256(), 0
     try:
         while chunk := os.pread(descriptor, _CHUNK, place):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -16,6 +15,7 @@ from telltale_contracts import Drawing, MalformedBundle, Problem, Recipe, Tensor
 from telltale_gateway.analysis.headstart import Framing, HeadStart
 from telltale_gateway.analysis.media import MediaSource
 from telltale_gateway.errors import AnalysisTimeout, PreprocessUnavailable, UpstreamProblem
+from telltale_gateway.spooling import read_at, size_of
 from telltale_gateway.tracing import call_span, carried
 
 _HINT = "Send the same request again in a few seconds."
@@ -135,10 +135,8 @@ class PreprocessClient:
         """Post a form of the media, from its start to its end, and a field that says what is wanted of it."""
         form = Framing()
         tail = form.tail(field, text)
-        size = media.seek(0, os.SEEK_END)
-        media.seek(0)
-        pieces = _pieces(form.head, media, tail)
-        return await self._post(path, form, pieces, request_id, length=len(form.head) + size + len(tail))
+        length = len(form.head) + size_of(media) + len(tail)
+        return await self._post(path, form, _pieces(form.head, media, tail), request_id, length=length)
 
     async def _post(
         self, path: str, form: Framing, pieces: AsyncIterator[bytes], request_id: str, length: int | None = None
@@ -179,7 +177,9 @@ class PreprocessClient:
 async def _pieces(head: bytes, media: BinaryIO, tail: bytes) -> AsyncIterator[bytes]:
     yield head
     # Not in a thread: it was written a moment ago and is read from memory, in less time than a thread takes to begin.
-    while piece := media.read(_PIECE):
+    place = 0
+    while piece := read_at(media, place, _PIECE):
+        place += len(piece)
         yield piece
     yield tail
 

@@ -125,21 +125,19 @@ def _detector(outcome: Outcome, judgement: Judgement, shown: Mapping[str, Shown]
 
 def _frames(metadata: BundleMetadata, outcomes: Sequence[Outcome], judge: Judge) -> tuple[FrameSample, ...]:
     of_faces, of_pictures = _item_scores(outcomes, FaceCrop), _item_scores(outcomes, Image)
+    faces: dict[int, list[FaceScore]] = {}
+    for track in metadata.tracks:
+        for seen in track.observations:
+            score = judge.fuse_part(outcomes, of_faces.get((seen.frame, track.track), {}))
+            faces.setdefault(seen.frame, []).append(FaceScore(track=track.track, box=seen.box, score=score))
+    whole: dict[int, list[float | None]] = {}
+    for (index, _), parts in of_pictures.items():
+        whole.setdefault(index, []).append(judge.fuse_part(outcomes, parts))
     samples = []
     for index, frame in enumerate(metadata.frames):
-        faces = tuple(
-            FaceScore(
-                track=track.track,
-                box=seen.box,
-                score=judge.fuse_part(outcomes, of_faces.get((index, track.track), {})),
-            )
-            for track in metadata.tracks
-            for seen in track.observations
-            if seen.frame == index
-        )
-        whole = [s for (f, _), parts in of_pictures.items() if f == index for s in [judge.fuse_part(outcomes, parts)]]
-        scores = [s for s in [*(face.score for face in faces), *whole] if s is not None]
-        samples.append(FrameSample(t=frame.t, score=max(scores, default=None), faces=faces))
+        inside = tuple(faces.get(index, ()))
+        scores = [s for s in [*(face.score for face in inside), *whole.get(index, ())] if s is not None]
+        samples.append(FrameSample(t=frame.t, score=max(scores, default=None), faces=inside))
     return tuple(samples)
 
 

@@ -86,10 +86,12 @@ async def score(deployed: Deployed, bundle: TensorBundle, dispatcher: Dispatcher
         return Outcome(deployed, "failed", "preprocessing gave no tensor for it, and no reason")
     counted = counted_items(deployed, bundle)
     items = Items(bundle.frame[key][counted], bundle.track[key][counted])
+    # Picked out they would be copied, megabytes of them.
+    asked = tensor if counted.size == tensor.shape[0] else tensor[counted]
     started = time.perf_counter()
     try:
         with call_span("detect", detector=deployed.name, version=deployed.version, server=deployed.manifest.server):
-            answered = await dispatcher.ask(deployed, tensor[counted], timeout_s, lambda card: card.measured_on(medium))
+            answered = await dispatcher.ask(deployed, asked, timeout_s, lambda card: card.measured_on(medium))
     except DispatchFailed as error:
         _log.warning("%s %d failed: %s", deployed.name, error.deployed.version, error)
         return Outcome(error.deployed, "failed", str(error), latency_ms=_since(started))

@@ -1,13 +1,12 @@
 """An upload as it arrives: one multipart part named ``file``, refused as soon as it is too large; or where it is.
 
-Files wait in unlinked temporary ones, so nothing stays on disk, whatever happens.
+Nothing of it stays anywhere, whatever happens.
 """
 
 from __future__ import annotations
 
 import asyncio
 import difflib
-import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -129,11 +128,11 @@ class _Opened:
         """A file for a part that has a name for one."""
         if filename is None:
             return None
-        file = self._stack.enter_context(tempfile.TemporaryFile(prefix="telltale-"))  # noqa: SIM115 the stack closes it
+        services: Services = self._request.app.state.services
+        file = self._stack.enter_context(services.spools.opened())
         announced = self._request.headers.get("content-length", "")
         large = announced.isdigit() and int(announced) >= _WORTH_A_HEAD_START
         if large and self._parts.most_files == 1 and name in self._parts.files:
-            services: Services = self._request.app.state.services
             self.head_start = services.preprocess.head_start(file, self._request.state.request_id)
         if self.head_start is not None:
             self._stack.push_async_callback(self.head_start.close)
