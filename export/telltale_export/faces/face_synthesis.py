@@ -14,14 +14,16 @@ from telltale_contracts import Aggregation, Calibration, DetectorManifest, FaceC
 from telltale_export.calibration import fit_platt
 from telltale_export.data import MediaItem, Shares, Split, SplitName, read_dataset, split_by_group
 from telltale_export.errors import DataError
-from telltale_export.evaluation import ScoredSet, Terms, measure, table
+from telltale_export.evaluation import ScoredSet, Terms, area_under_roc, measure, table
 from telltale_export.faces.ahead import batches
+from telltale_export.faces.between import best_between
 from telltale_export.faces.chips import Face, FaceSet
 from telltale_export.faces.generated import MARGIN, MOST_OUTSIDE, NARROWEST, SIZE, GeneratedFaces
 from telltale_export.faces.generated_media import films_of_stills, genuine_films, stills
 from telltale_export.faces.golden import SOURCE, golden_pictures
 from telltale_export.faces.keras_export import export_saved_model
 from telltale_export.faces.measuring import Collection, Scores
+from telltale_export.faces.network import FaceNet
 from telltale_export.faces.recipe import (
     Report,
     Workshop,
@@ -99,6 +101,9 @@ def train(shop: Workshop, report: Report, cross_images: int = 0) -> Path:
         if shop.weights is None
         else saved_network(shop.weights)
     )
+    share = 1.0
+    if shop.begin_with is not None:
+        trained, share = _between(gathered.start(parts.training, shop.begin_with), trained, faces, parts, report)
     net = trained.net
     calibration = _calibrate(partial(score, net), faces, parts)
     measured, excluded = _measure(partial(score, net), held_out(faces, parts.test, SPEC), calibration, report)
@@ -109,7 +114,9 @@ def train(shop: Workshop, report: Report, cross_images: int = 0) -> Path:
     if calibration.apply(float(score(net, golden[:1])[0])) >= 0.5:
         limits = (*limits, "It takes the genuine studio portrait among its golden inputs for generated.")
     draft = VersionDraft(
-        provenance=provenance(shop, trained, items, [faces.faces[i] for i in parts.training], split.description),
+        provenance=provenance(
+            shop, trained, items, [faces.faces[i] for i in parts.training], split.description, share=share
+        ),
         measured=measured,
         trained_alike=alike,
         excluded=excluded,
@@ -185,18 +192,33 @@ class _Gathered:
         """Train a network on faces, from a version or from the backbone, and keep its weights under a name."""
         shop = self.shop
         options = TrainingOptions(images, learning_rate=LEARNING_RATE, still=STILL, seed=shop.seed)
-        draws = GeneratedFaces(self.faces, chosen, shop.seed + 1)
-        drawn = batches(draws, options.batch, shop.workers)
+        drawn = batches(self._draws(chosen), options.batch, shop.workers)
         checkpoint = shop.cache / f"{name}.checkpoint"
-        net = (
-            initial_network(shop, self.faces, chosen)
-            if begin_with is None
-            else continued_network(shop, begin_with, draws.batch(0, 96).pictures)
-        )
+        net = initial_network(shop, self.faces, chosen) if begin_with is None else self.start(chosen, begin_with)
         trained = fit(net, drawn, options, self.report, checkpoint=checkpoint)
         keep_weights(trained, shop.cache / f"{name}.safetensors")
         checkpoint.unlink(missing_ok=True)
         return trained
+
+    def start(self, chosen: Sequence[int], begin_with: Path) -> FaceNet:
+        """What a training on these faces that goes on from a version begins with."""
+        return continued_network(self.shop, begin_with, self._draws(chosen).batch(0, 96).pictures)
+
+    def _draws(self, chosen: Sequence[int]) -> GeneratedFaces:
+        return GeneratedFaces(self.faces, chosen, self.shop.seed + 1)
+
+
+def _between(start: FaceNet, trained: Trained, faces: FaceSet, parts: Parts, report: Report) -> tuple[Trained, float]:
+    """The best between both by the calibration faces, and the share of what was trained now."""
+    collection = stills(faces, parts.calibration, SPEC, np.random.default_rng(7))
+    fake = np.array(collection.fake, dtype=np.bool_)
+
+    def worth(net: FaceNet) -> float:
+        return area_under_roc(np.concatenate(collection.raw(partial(score, net))), fake)
+
+    net, share, found = best_between(start, trained.net, worth)
+    report(f"{share:g} of the trained weights, the rest those it began with: AUC on calibration faces {found:.4f}")
+    return Trained(net, trained.seen), share
 
 
 def _calibrate(score: Scores, faces: FaceSet, parts: Parts) -> Calibration:

@@ -138,9 +138,15 @@ def parts_by_group(split: Split) -> dict[str, SplitName]:
 
 
 def provenance(
-    shop: Workshop, trained: Trained, items: Sequence[MediaItem], faces: Sequence[Face], split: str
+    shop: Workshop,
+    trained: Trained,
+    items: Sequence[MediaItem],
+    faces: Sequence[Face],
+    split: str,
+    *,
+    share: float = 1.0,
 ) -> Provenance:
-    """Where a version came from, for its card."""
+    """Where a version came from, for its card; ``share``: of what was trained, beside what it began with."""
     licences = {item.source: item.licence for item in items}
     cells: dict[tuple[str, str, str, str], list[str]] = defaultdict(list)
     for face in faces:
@@ -149,7 +155,7 @@ def provenance(
         architecture=ARCHITECTURE,
         framework=f"torch {torch.__version__}",
         parameters=sum(parameter.numel() for parameter in trained.net.parameters()),
-        initialised_from=_BACKBONE if shop.begin_with is None else f"its version {shop.begin_with.resolve().name}",
+        initialised_from=_BACKBONE if shop.begin_with is None else _predecessor(shop.begin_with, share),
         command=shop.command,
         seed=shop.seed,
         data=(
@@ -163,3 +169,10 @@ def provenance(
         split=split,
         output_convention=OUTPUT,
     )
+
+
+def _predecessor(version: Path, share: float) -> str:
+    name = f"its version {version.resolve().name}"
+    if share == 1.0:
+        return name
+    return f"{name}, {1 - share:g} of whose weights stayed beside {share:g} of those trained (WiSE-FT, Wortsman 2022)"
