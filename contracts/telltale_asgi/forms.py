@@ -24,6 +24,10 @@ class MalformedForm(Exception):
     """The body is no such form, ends too early, or has other parts than it may; the message says which."""
 
 
+class FormBrokenOff(MalformedForm):
+    """The connection was closed before the form was complete."""
+
+
 class FormTooLarge(Exception):
     """More arrived, or was announced, than is allowed; the message says which, in megabytes."""
 
@@ -66,7 +70,8 @@ async def read_form(
     """Read the whole body of a request; reading stops where anything is wrong with it.
 
     Raises:
-        MalformedForm: it is not multipart/form-data, ends early, or has too many parts, or two of one name.
+        MalformedForm: it is not multipart/form-data, ends early, or has too many parts, or two of one name;
+            FormBrokenOff where its sender hung up.
         FormTooLarge: a file or the whole is larger than allowed, or announced to be.
     """
     reader = _Reader(headers.get("content-type", ""), limits, opening)
@@ -77,7 +82,7 @@ async def read_form(
         async for chunk in chunks:
             reader.feed(chunk)
     except ClientDisconnect as error:
-        raise MalformedForm("The connection was closed before the form was complete.") from error
+        raise FormBrokenOff("The connection was closed before the form was complete.") from error
     return reader.form()
 
 

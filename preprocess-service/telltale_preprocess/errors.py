@@ -4,6 +4,7 @@ PreprocessError
  |-- BadRecipe             400  the recipe is not one
  |-- BadDrawing            400  the drawing is not one, or what is to be drawn on does not fit it
  |-- BadUpload             400  the form is malformed, or a part is missing
+ |-- Cancelled             400  whoever sent the form hung up
  |-- RecipeTooLarge        400  the answer would be larger than allowed
  |-- UploadTooLarge        413
  |-- ImageTooLarge         413  by its header, before decoding
@@ -95,6 +96,15 @@ class BadUpload(PreprocessError):
     code = "bad_upload"
     title = "Bad upload"
     hint = "Send multipart/form-data with a file part 'media' and a form field 'recipe' (or 'drawing')."
+
+
+class Cancelled(PreprocessError):
+    """The connection was closed before the form was complete; nobody hears this but the log and the metrics."""
+
+    status = 400
+    code = "cancelled"
+    title = "Cancelled"
+    hint = "Send the whole form."
 
 
 class RecipeTooLarge(PreprocessError):

@@ -11,11 +11,13 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
+import aiohttp
 import h11
 import pytest
 from telltale_asgi.forms import FormLimits, read_form
 from telltale_contracts import BundleMetadata, MediaFacts, Recipe, TensorBundle
 from telltale_gateway.analysis import HeadStart, MediaSource, PreprocessClient
+from telltale_gateway.analysis.headstart import Framing
 from telltale_gateway.errors import PreprocessUnavailable
 
 from tests.gateway.running import running_gateway
@@ -34,15 +36,24 @@ class Preprocessing:
     break_first_after: int | None = None
     break_at_the_end: bool = False
     paused: bool = False
+    refuse_first_after: int | None = None
     connections: int = 0
     received: int = 0
     broken_off: int = 0
+    open: int = 0
+    refused: bool = False
     forms: list[tuple[str, bytes]] = field(default_factory=list)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self.open += 1
         try:
             form = await self._form(reader)
+            if self.refused:
+                writer.write(b"HTTP/1.1 503 No Room\r\nContent-Length: 2\r\n\r\n{}")
+                await writer.drain()
+                self.refused = False
+                await reader.read()
             if form is not None:
                 self.forms.append(form)
             if form is not None and not self.break_at_the_end:
@@ -51,6 +62,7 @@ class Preprocessing:
                 writer.write(head.encode() + answer)
                 await writer.drain()
         finally:
+            self.open -= 1
             writer.close()
 
     async def _form(self, reader: asyncio.StreamReader) -> tuple[str, bytes] | None:
@@ -69,6 +81,13 @@ class Preprocessing:
             elif isinstance(event, h11.Data):
                 body += event.data
                 self.received += len(event.data)
+                if (
+                    self.refuse_first_after is not None
+                    and self.connections == 1
+                    and len(body) > self.refuse_first_after
+                ):
+                    self.refused = True
+                    return None
                 if self.break_first_after is not None and self.connections == 1 and len(body) > self.break_first_after:
                     return None
             elif isinstance(event, h11.EndOfMessage):
@@ -220,6 +239,61 @@ def test_what_comes_too_slowly_is_given_up_and_sent_when_it_is_whole() -> None:
             begun.advance()
             assert await client.bundle(MediaSource(file, None, head_start=begun), RECIPE, "id") == BUNDLE
         assert [media for media, _ in await preprocessing.asked()] == [PIECES[0] + PIECES[1]]
+
+    run(ask)
+
+
+def test_what_was_refused_before_it_was_asked_for_is_sent_anew_and_its_connection_let_go() -> None:
+    async def ask() -> None:
+        preprocessing = Preprocessing(refuse_first_after=MEGABYTE)
+        async with client_of(preprocessing) as client:
+            async with arriving(client) as (file, begun):
+                file.write(b"".join(PIECES))
+                begun.advance()
+                await until(lambda: not begun.under_way)
+                assert await client.bundle(MediaSource(file, None, head_start=begun), RECIPE, "id") == BUNDLE
+            await until(lambda: preprocessing.open == 0)
+        assert [media for media, _ in await preprocessing.asked()] == [b"".join(PIECES)]
+
+    run(ask)
+
+
+def test_what_was_refused_and_never_asked_for_is_let_go() -> None:
+    async def ask() -> None:
+        preprocessing = Preprocessing(refuse_first_after=MEGABYTE)
+        async with client_of(preprocessing) as client:
+            async with arriving(client) as (file, begun):
+                file.write(b"".join(PIECES))
+                begun.advance()
+                await until(lambda: not begun.under_way)
+                assert preprocessing.open == 1
+            await until(lambda: preprocessing.open == 0)
+
+    run(ask)
+
+
+def test_asked_for_at_the_moment_when_it_is_given_up_it_is_sent_anew() -> None:
+    async def ask() -> None:
+        given_up, go_on = asyncio.Event(), asyncio.Event()
+
+        async def post(_: Framing, pieces: AsyncIterator[bytes]) -> aiohttp.ClientResponse:
+            try:
+                async for _piece in pieces:
+                    pass
+            except TimeoutError:
+                given_up.set()
+                await go_on.wait()
+                raise
+            pytest.fail("it was finished before it was given up")
+
+        with tempfile.TemporaryFile() as file:
+            begun = HeadStart(file, post, patience_s=0.05)
+            await given_up.wait()
+            finishing = asyncio.create_task(begun.finish("recipe", "{}"))
+            await asyncio.sleep(0)
+            go_on.set()
+            assert await finishing is None
+            await begun.close()
 
     run(ask)
 

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from PIL import Image
 
+from tests import clips
 from tests.integration.stack import RunningStack, running_stack
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -89,6 +91,26 @@ def test_the_services_spans_hang_together_under_the_caller_s(
     assert call.parent_span_id == request.span_id
     assert spans["telltale-preprocess", "POST /bundle"].parent_span_id == call.span_id
     assert spans["telltale-gateway", "detect"].parent_span_id == request.span_id
+
+
+def test_of_an_upload_that_is_sent_on_preprocessing_s_span_lies_where_it_began(
+    traced: RunningStack, collector: Collector, tmp_path: Path
+) -> None:
+    trace = TRACE[1:] + "0"
+    large = tmp_path / "large.png"
+    Image.fromarray(clips.portrait()).resize((1024, 1024)).save(large, compress_level=0)
+    with large.open("rb") as stream:
+        headers = {"traceparent": f"00-{trace}-{PARENT}-01"}
+        assert traced.client.post("/predict", files={"file": stream}, headers=headers).status_code == 200
+    names = {"POST /predict", "POST /bundle", "preprocess ahead", "preprocess"}
+    traced.wait_until(
+        lambda: names <= {span.name for _, span in collector.of_the_trace(trace)}, 30, "the spans did not arrive"
+    )
+    spans = {span.name: span for _, span in collector.of_the_trace(trace)}
+    ahead, bundle = spans["preprocess ahead"], spans["POST /bundle"]
+    assert bundle.parent_span_id == ahead.span_id
+    assert ahead.parent_span_id == spans["preprocess"].parent_span_id == spans["POST /predict"].span_id
+    assert ahead.start_time_unix_nano <= bundle.start_time_unix_nano <= spans["preprocess"].start_time_unix_nano
 
 
 def test_what_only_the_sender_was_to_know_does_not_leave(traced: RunningStack, collector: Collector) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -235,6 +237,22 @@ def test_the_log_is_one_json_line_a_request_with_its_stages(service: Service, se
     assert (told["no-bundle"]["status"], told["no-bundle"]["code"]) == (415, "not_media")
     assert "a-probe" not in told
     assert "notes.txt" not in service_log.read_text()
+
+
+def test_whoever_hangs_up_is_counted_as_cancelled_and_not_as_a_bad_upload(service: Service) -> None:
+    def count(code: str) -> float:
+        lines = service.client.get("/metrics").text.splitlines()
+        return sum(float(line.split()[1]) for line in lines if f'requests_total{{code="{code}"}}' in line)
+
+    cancelled, bad = count("cancelled"), count("bad_upload")
+    with socket.create_connection((service.client.base_url.host, service.client.base_url.port)) as sender:
+        sender.sendall(b"POST /bundle HTTP/1.1\r\nHost: here\r\nContent-Length: 1000\r\n")
+        sender.sendall(b"Content-Type: multipart/form-data; boundary=edge\r\n\r\n--edge\r\n")
+    for _ in range(100):
+        if count("cancelled") > cancelled:
+            break
+        time.sleep(0.05)
+    assert (count("cancelled"), count("bad_upload")) == (cancelled + 1, bad)
 
 
 def test_metrics_tell_requests_stages_and_workers(service: Service) -> None:

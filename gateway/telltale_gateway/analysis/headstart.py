@@ -67,13 +67,13 @@ class HeadStart:
     async def finish(self, field: str, text: str) -> aiohttp.ClientResponse | None:
         """Send the rest of the file, which is whole now, and a field; what is answered.
 
-        None where it broke off or was given up or finished before: then this was not asked, and the file is to be sent
-        anew.
+        None where it broke off, was given up or refused before: then this was not asked, or what was answered may no
+        longer hold, and the file is to be sent anew.
 
         Raises:
             aiohttp.ClientError, TimeoutError: it breaks now.
         """
-        if self._tail is not None or self._broken_off():
+        if self._tail is not None or self._answer.done():
             return None
         self._tail = self._form.tail(field, text)
         self._more.set()
@@ -88,11 +88,8 @@ class HeadStart:
         """Send no more; of what was not finished nothing is asked."""
         self._answer.cancel()
         await asyncio.wait([self._answer])
-        if not self._broken_off():
+        if not self._answer.cancelled() and self._answer.exception() is None:
             self._answer.result().close()
-
-    def _broken_off(self) -> bool:
-        return self._answer.done() and (self._answer.cancelled() or self._answer.exception() is not None)
 
     async def _pieces(self) -> AsyncIterator[bytes]:
         yield self._form.head

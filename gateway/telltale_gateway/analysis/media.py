@@ -37,7 +37,8 @@ class MediaSource:
         if size_of(self.stream) <= _AT_ONCE:
             return await asyncio.to_thread(_digest, read_at(self.stream, 0, _AT_ONCE))
         self.stream.flush()
-        return await asyncio.to_thread(_digest_file, os.dup(self.stream.fileno()))
+        # Shielded, as it closes what it is given: cancelled while it waits for a thread, it would never come to that.
+        return await asyncio.shield(asyncio.to_thread(_digest_file, os.dup(self.stream.fileno())))
 
 
 @dataclass(frozen=True)

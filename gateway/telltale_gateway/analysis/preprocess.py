@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import BinaryIO
+from weakref import WeakSet
 
 import aiohttp
 from pydantic import ValidationError
@@ -74,17 +75,20 @@ class PreprocessClient:
         )
         self._timeout_s = timeout_s
         self._most_head_starts, self._patience_s = head_starts, patience_s
-        self._head_starts: list[HeadStart] = []
+        self._head_starts: WeakSet[HeadStart] = WeakSet()
 
     def head_start(self, media: BinaryIO, request_id: str) -> HeadStart | None:
         """Begin to send a file that is still being written, of which ``bundle`` will be asked; None if too many are."""
-        self._head_starts = [each for each in self._head_starts if each.under_way]
-        if len(self._head_starts) >= self._most_head_starts:
+        if sum(each.under_way for each in self._head_starts) >= self._most_head_starts:
             return None
-        begun = HeadStart(
-            media, lambda form, pieces: self._post("/bundle", form, pieces, request_id), patience_s=self._patience_s
-        )
-        self._head_starts.append(begun)
+
+        async def post(form: Framing, pieces: AsyncIterator[bytes]) -> aiohttp.ClientResponse:
+            # Preprocessing's own span lies in this one, which like it begins with the upload.
+            with call_span("preprocess ahead"):
+                return await self._post("/bundle", form, pieces, request_id)
+
+        begun = HeadStart(media, post, patience_s=self._patience_s)
+        self._head_starts.add(begun)
         return begun
 
     async def bundle(self, media: MediaSource, recipe: Recipe, request_id: str) -> TensorBundle:

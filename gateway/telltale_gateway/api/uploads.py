@@ -131,7 +131,7 @@ class _Opened:
         services: Services = self._request.app.state.services
         file = self._stack.enter_context(services.spools.opened())
         announced = self._request.headers.get("content-length", "")
-        large = announced.isdigit() and int(announced) >= _WORTH_A_HEAD_START
+        large = announced.isascii() and announced.isdigit() and int(announced) >= _WORTH_A_HEAD_START
         if large and self._parts.most_files == 1 and name in self._parts.files:
             self.head_start = services.preprocess.head_start(file, self._request.state.request_id)
         if self.head_start is not None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Mapping
 from typing import BinaryIO
 
-from telltale_asgi.forms import FormLimits, FormTooLarge, MalformedForm, read_form
+from telltale_asgi.forms import FormBrokenOff, FormLimits, FormTooLarge, MalformedForm, read_form
 
-from telltale_preprocess.errors import BadUpload, UploadTooLarge
+from telltale_preprocess.errors import BadUpload, Cancelled, UploadTooLarge
 
 _MEDIA = "media"
 _MAX_FIELDS = 2
@@ -28,12 +28,15 @@ async def read_media(
     Raises:
         UploadTooLarge: the media is, or is announced to be, larger than allowed; reading stops there.
         BadUpload: the form is malformed or lacks a part.
+        Cancelled: whoever sent it hung up, as a gateway does that sends an upload on while it arrives.
     """
     limits = FormLimits(max_bytes, fields=_MAX_FIELDS, field_bytes=field_bytes)
     try:
         form = await read_form(headers, chunks, limits, lambda name, _: file if name == _MEDIA else None)
     except FormTooLarge as error:
         raise UploadTooLarge(f"{error}; at most {max_bytes / 1e6:.0f} MB are allowed.") from error
+    except FormBrokenOff as error:
+        raise Cancelled(str(error)) from error
     except MalformedForm as error:
         raise BadUpload(str(error)) from error
     for name, there in ((_MEDIA, form.files), (field, form.fields)):
