@@ -70,7 +70,7 @@ def test_the_same_upload_gets_the_same_scores(stack: RunningStack, media: dict[s
 def test_a_large_upload_which_is_sent_on_while_it_arrives_gets_the_scores_of_a_small_one(
     stack: RunningStack, tmp_path: Path
 ) -> None:
-    picture = Image.fromarray(clips.portrait()).resize((1024, 1024))
+    picture = Image.fromarray(clips.portrait()).resize((700, 700))
     small, large = tmp_path / "small.png", tmp_path / "large.png"
     picture.save(small, compress_level=9)
     picture.save(large, compress_level=0)

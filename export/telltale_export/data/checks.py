@@ -14,22 +14,23 @@ _SHOWN = 5
 
 
 def without_copies(items: Sequence[MediaItem]) -> tuple[list[MediaItem], list[LeftOut]]:
-    """The items with every content once, the first one kept; empty files and copies are left out.
+    """The items with every file and every content once, the first one kept; empty files and copies are left out.
 
     Only files of equal size are read: others cannot be alike.
 
     Raises:
         DataError: files with the same content have different labels, so one of them is wrong.
     """
-    by_size: dict[int, list[MediaItem]] = defaultdict(list)
-    for item in items:
-        by_size[item.path.stat().st_size].append(item)
-    alike: dict[str, list[MediaItem]] = defaultdict(list)
+    by_size: dict[int, list[int]] = defaultdict(list)
+    for place, item in enumerate(items):
+        by_size[item.path.stat().st_size].append(place)
+    alike: dict[str, list[int]] = defaultdict(list)
     for size, same in by_size.items():
         if size and len(same) > 1:
-            for item in same:
-                alike[_sha256(item)].append(item)
-    contradictions = [same for same in alike.values() if len({item.label for item in same}) > 1]
+            for place in same:
+                alike[_sha256(items[place])].append(place)
+    contents = [[items[place] for place in same] for same in alike.values()]
+    contradictions = [same for same in contents if len({item.label for item in same}) > 1]
     if contradictions:
         shown = "; ".join(
             " and ".join(f"{item.path} ({item.label})" for item in same) for same in contradictions[:_SHOWN]
@@ -38,14 +39,15 @@ def without_copies(items: Sequence[MediaItem]) -> tuple[list[MediaItem], list[Le
             f"{len(contradictions)} contents are labelled both real and fake: {shown}.",
             "One of each is wrong: correct its label, or take it out.",
         )
-    copies = {item.path for same in alike.values() for item in same[1:]}
-    empty = {item.path for item in by_size[0]}
-    left_out = [
-        LeftOut(str(item.path), "the file is empty" if item.path in empty else "a copy of another file, byte for byte")
-        for item in items
-        if item.path in copies | empty
-    ]
-    return [item for item in items if item.path not in copies | empty], left_out
+    # By their places, as a file may be listed twice.
+    out = dict.fromkeys(by_size[0], "the file is empty")
+    for first, *others in alike.values():
+        kept = items[first].path.resolve()
+        for place in others:
+            again = items[place].path.resolve() == kept
+            out[place] = "listed more than once" if again else "a copy of another file, byte for byte"
+    left_out = [LeftOut(str(items[place].path), out[place]) for place in sorted(out)]
+    return [item for place, item in enumerate(items) if place not in out], left_out
 
 
 def groups_in_several_splits(items: Iterable[MediaItem]) -> dict[str, tuple[SplitName, ...]]:

@@ -72,7 +72,7 @@ def split_by_group(
     parts = {name: tuple(item for item in items if assigned[item.group] == name) for name in SPLITS}
     groups = Counter(assigned.values())
     sizes = ", ".join(f"{name} {groups[name]} groups/{len(parts[name])} media" for name in SPLITS)
-    missing = [name for name in SPLITS if name not in given.values()]
+    missing = [name for name in SPLITS if name not in given.values() and name != "training"]
     how = f"spread evenly over source and family, seed {seed}"
     if given:
         how = "as the data set gives them" + (f", {' and '.join(missing)} out of training, {how}" if missing else "")
@@ -83,7 +83,7 @@ def _keep_given(
     strata: dict[str, Counter[str]], given: Mapping[str, SplitName], shares: Shares, seed: int
 ) -> dict[str, SplitName]:
     missing = [name for name in SPLITS if name not in given.values()]
-    names = ["training", *missing] if given else list(SPLITS)
+    names = {"training", *missing} if given else set(SPLITS)
     kept = {group: split for group, split in given.items() if split != "training" or not missing}
     rest = {group: counts for group, counts in strata.items() if group not in kept}
     total = sum(getattr(shares, name) for name in names)

@@ -124,6 +124,9 @@ def _fetch(client: httpx.Client, recipe: str, item: MediaItem) -> tuple[MediaIte
     try:
         return item, fetch_bundle(client, item.path, recipe)
     except Refused as refused:
+        # What a shard says was skipped is not asked for again, so that only the medium may be to blame.
+        if not refused.unfit:
+            raise
         return item, Skipped(path=str(item.path), label=item.label, code=refused.code, reason=str(refused))
 
 

@@ -220,6 +220,45 @@ def test_copies_are_counted_once_and_contradictions_refused(tmp_path: Path) -> N
         read_dataset(tmp_path)
 
 
+def test_a_file_that_is_listed_twice_is_taken_once(tmp_path: Path) -> None:
+    for protocol in ("ASVspoof5.dev.track_1.tsv", "ASVspoof5.train.tsv"):
+        (tmp_path / protocol).write_text("LA_0080 LA_T_2 F - - - AC1 A01 spoof -\nLA_1 LA_T_1 F - - - - - bonafide -")
+    tiny(tmp_path / "LA_T_1.wav", "one")
+    tiny(tmp_path / "LA_T_2.wav", "two")
+    dataset = read_dataset(tmp_path)
+
+    assert [item.path.name for item in dataset.items] == ["LA_T_2.wav", "LA_T_1.wav"]
+    assert dataset.reasons() == {"listed more than once": 2}
+
+
+def test_asvspoof_5_lies_there_as_it_is_downloaded(tmp_path: Path) -> None:
+    (tmp_path / "ASVspoof5.dev.track_1.tsv").write_text("LA_0080 LA_T_2 F - - - AC1 A01 spoof -")
+    (tmp_path / "ASVspoof5.dev.track_2.enroll.tsv").write_text("LA_0079 LA_T_1,LA_T_3")
+    (tmp_path / "ASVspoof5.dev.track_2.trial.tsv").write_text("LA_0079 LA_T_2 F spoof target")
+    tiny(tmp_path / "LA_T_2.wav")
+
+    assert row(read_dataset(tmp_path), "LA_T_2.wav").family == "A01"
+
+
+def test_a_list_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    tiny(tmp_path / "a.png")
+    line = "path,modality,label,family,source,group,licence\na.png,image,real,camera,here,a,none\n"
+    (tmp_path / "labels.csv").write_text(line, encoding="utf-8-sig")
+
+    assert row(read_dataset(tmp_path), "a.png").group == "a"
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_split_beside_the_classes_hides_none_of_them(tmp_path: Path, inside: bool) -> None:
+    tiny(tmp_path / "real/1.png", "one")
+    tiny(tmp_path / "fake/2.png", "two")
+    tiny(tmp_path / ("test/real/3.png" if inside else "test/3.png"), "three")
+    dataset = read_dataset(tmp_path)
+
+    given = {item.path.name: item.split for item in dataset.items}
+    assert given == {"1.png": None, "2.png": None} | ({"3.png": "test"} if inside else {})
+
+
 def test_one_class_is_said_and_refused_where_both_are_needed(tmp_path: Path) -> None:
     tiny(tmp_path / "fake/3.png")
     dataset = read_dataset(tmp_path, "real-fake")

@@ -85,6 +85,16 @@ def test_a_split_that_is_not_given_is_taken_from_training() -> None:
     assert "calibration out of training" in split.description
 
 
+def test_where_only_the_test_is_given_the_rest_is_shared_as_always() -> None:
+    everything = given({f"{s}-{n}": "test" for s in ("one", "two") for n in range(2)})
+    split = split_by_group(everything)
+    groups = {name: len({item.group for item in getattr(split, name)}) for name in ("training", "calibration", "test")}
+    assert groups["test"] == 4
+    # 65 to 15, of the twelve that are left.
+    assert groups["training"] == pytest.approx(12 * 65 / 80, abs=1)
+    assert "training out of training" not in split.description
+
+
 def test_a_group_in_two_given_splits_is_refused() -> None:
     first, *rest = given({f"{s}-{n}": "training" for s in ("one", "two") for n in range(8)})
     with pytest.raises(DataError, match=r"1 groups are in more than one split: one-0 in test and training"):

@@ -6,7 +6,8 @@
 
 In all of them the speaker comes first and the utterance second, the key is ``bonafide`` or ``spoof``, and the attack
 stands before it. The speaker is the group, the attack the family. The split is in the file's name (train, dev, eval) or
-behind the key (progress and eval are for testing). Sounds are looked for by name anywhere below.
+behind the key (progress and eval are for testing). Sounds are looked for by name anywhere below. The files of track 2
+of ASVspoof 5, which is of who speaks, are other lists of the same sounds.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from telltale_export.data.items import MediaItem, SplitName, modality_of, split_
 from telltale_export.data.layouts.reading import LeftOut, Reading, refuse_wrong_labels
 
 _PATTERNS = ("*.cm.*.txt", "trial_metadata.txt", "ASVspoof5.*.tsv", "ASVspoof5.*.txt")
+_OTHER_TRACK = ".track_2."
 _KEYS = ("bonafide", "spoof")
 _LICENCE = "ASVspoof terms of use"
 
@@ -73,7 +75,8 @@ def _add(reading: Reading, columns: list[str], protocol: Path, sounds: dict[str,
 
 
 def _protocols(place: Path) -> list[Path]:
-    return sorted({path for pattern in _PATTERNS for path in place.rglob(pattern)}) if place.is_dir() else []
+    found = {path for pattern in _PATTERNS for path in place.rglob(pattern)} if place.is_dir() else set()
+    return sorted(path for path in found if _OTHER_TRACK not in path.name)
 
 
 def _key(columns: list[str]) -> int | None:

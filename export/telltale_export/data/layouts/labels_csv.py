@@ -48,7 +48,8 @@ class LabelsCsv:
             raise DataError(
                 f"{listing} is not there.", f"Give a folder with {LABELS_FILE}: columns {', '.join(_COLUMNS)}."
             )
-        with listing.open(newline="", encoding="utf-8") as stream:
+        # Spreadsheets begin a list with a byte order mark.
+        with listing.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream)
             absent = [column for column in _COLUMNS if column not in (reader.fieldnames or ())]
             if absent:

@@ -31,6 +31,8 @@ class RealFake:
         reading = Reading()
         for part, split in _parts(place):
             for name, folder in sorted(_folders(part).items()):
+                if split is None and split_of(folder.name) is not None:
+                    continue
                 for path in sorted(path for path in folder.rglob("*") if path.is_file()):
                     modality = modality_of(path)
                     if modality is None:
@@ -60,12 +62,11 @@ def _item(path: Path, modality: Modality, folder: Path, split: SplitName | None)
 
 
 def _parts(place: Path) -> list[tuple[Path, SplitName | None]]:
-    """Where class folders are looked for: the folders of splits where there are such, otherwise the place itself."""
+    """Where class folders are looked for: in the folders of splits, and in the place itself."""
     if not place.is_dir():
         return []
     splits = [(folder, split_of(folder.name)) for folder in sorted(place.iterdir()) if folder.is_dir()]
-    named = [(folder, split) for folder, split in splits if split is not None]
-    return list(named) or [(place, None)]
+    return [*((folder, split) for folder, split in splits if split is not None), (place, None)]
 
 
 def _folders(place: Path) -> dict[str, Path]:
