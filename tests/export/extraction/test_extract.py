@@ -14,6 +14,7 @@ from telltale_export.__main__ import main
 from telltale_export.errors import DataError
 from telltale_export.extraction.shards import read_contents, read_items, shards_in
 
+from tests.client.canned import canned, problem
 from tests.export.preprocessing import running_service
 
 PORTRAIT = Path(__file__).parents[3] / ".cache/assets/astronaut.png"
@@ -55,6 +56,15 @@ def extract(data: Path, recipe: Path, to: Path, service: str, shard_size: int = 
     """Run the command."""
     arguments = ["extract", "--data", str(data), "--recipe", str(recipe), "--to", str(to), "--preprocess", service]
     return main([*arguments, "--shard-size", str(shard_size)])
+
+
+def test_a_fault_of_the_service_is_no_skip_so_that_the_medium_is_asked_for_again(
+    data: Path, recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with canned((500, problem(500, "processing_failed"))) as broken:
+        assert extract(data, recipe, tmp_path, broken.url) == 2
+    assert "It is processing_failed." in capsys.readouterr().err
+    assert list(tmp_path.glob("*shard*")) == []
 
 
 def test_an_interrupted_extraction_goes_on(
