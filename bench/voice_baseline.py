@@ -7,7 +7,8 @@ Each source is held out in turn, as in the recipe of voice-vocoder: what is lear
 without the test groups, untouched and through the same rooms and codecs as what is scored. Features of a segment of
 4 s: mean and standard deviation over time of 20 LFCC, their first and second differences; then the deviations alone,
 as after cepstral mean normalisation, when a fixed channel says nothing. A file's score is the mean log-odds of its
-segments.
+segments. Then both again, learned as voice-vocoder is from sources that have both classes: of one that has a single
+class a baseline learns the channel.
 """
 
 from __future__ import annotations
@@ -46,9 +47,11 @@ def main() -> int:
     everything = treated_sounds(fill_bank(items), options.rounds, options.seed + 1000)
     sounds = [sound for sound in everything if sound.treatment != NARROW]
     features = [statistics(sound) for sound in sounds]
-    columns = {"LFCC": baseline(items, sounds, features, options.seed)}
     half = [rows[:, rows.shape[1] // 2 :] for rows in features]
-    columns["LFCC, no means"] = baseline(items, sounds, half, options.seed)
+    columns = {}
+    for paired in (False, True):
+        for title, rows in (("LFCC", features), ("no means", half)):
+            columns[title + (", paired" if paired else "")] = baseline(items, sounds, rows, options.seed, paired=paired)
     for path in options.beside:
         card = VersionCard.from_yaml(path)
         columns[f"{card.detector} {card.version}"] = of_card(card)
@@ -63,14 +66,20 @@ def statistics(sound: TreatedSound) -> Features:
 
 
 def baseline(
-    items: Sequence[MediaItem], sounds: Sequence[TreatedSound], features: Sequence[Features], seed: int
+    items: Sequence[MediaItem],
+    sounds: Sequence[TreatedSound],
+    features: Sequence[Features],
+    seed: int,
+    *,
+    paired: bool,
 ) -> dict[str, Interval]:
-    """AUC of each fold on its treated files."""
+    """AUC of each fold on its treated files; ``paired``: learned from sources that have both classes."""
+    both = {item.source for item in items if item.fake} & {item.source for item in items if not item.fake}
     test = {item.path for item in split_by_group(items, seed=seed).test}
     allowed = [index for index, item in enumerate(items) if item.path not in test]
     found = {}
     for fold in source_folds(items, allowed):
-        training = set(fold.training)
+        training = {index for index in fold.training if not paired or items[index].source in both}
         chosen = [number for number, sound in enumerate(sounds) if sound.item in training]
         rows = np.concatenate([features[number] for number in chosen])
         fake = np.concatenate([np.full(len(features[n]), items[sounds[n].item].fake) for n in chosen])
