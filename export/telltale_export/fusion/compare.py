@@ -162,7 +162,7 @@ def _band(scores: Floats, evidence: Evidence, folds: Folds, terms: Terms) -> Ban
 
 def _alike(fake: Bools, weights: Floats) -> Floats:
     """Weights [N] of files by which each class sums to one half."""
-    return weights * np.where(fake, 0.5 / weights[fake].sum(), 0.5 / weights[~fake].sum())
+    return np.asarray(weights * np.where(fake, 0.5 / weights[fake].sum(), 0.5 / weights[~fake].sum()))
 
 
 def _folds(evidence: Evidence, seed: int) -> Folds:

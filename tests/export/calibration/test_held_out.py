@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from telltale_contracts import Aggregation, Calibration
 from telltale_export.architectures import find_architecture
+from telltale_export.calibration import METHODS, Method, apply_calibration
 from telltale_export.calibration.held_out import calibrate_and_measure
 from telltale_export.conversion.manifests import manifest_of
 from telltale_export.data import Label, MediaItem
@@ -66,6 +68,16 @@ def test_what_was_calibrated_on_is_not_measured_on() -> None:
     assert measured[0].auc is not None
     assert measured[0].auc.value > 0.9
     assert {entry.medium for entry in measured} == {"image"}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_more_of_the_same_items_prove_nothing(method: Method) -> None:
+    once = [_scored(each.item.label, each.raw[:1].tolist(), each.item.group) for each in _many(gap=2.0)]
+    often = [replace(each, raw=each.raw.repeat(50), track=each.track.repeat(50)) for each in once]
+    one, many = (calibrate_and_measure(scored, MANIFEST, method=method).calibration for scored in (once, often))
+
+    raw = np.linspace(0.0, 1.0, 11)
+    assert apply_calibration(many, raw) == pytest.approx(apply_calibration(one, raw), abs=1e-3)
 
 
 @pytest.mark.parametrize(
