@@ -127,7 +127,7 @@ def _compared(name: str, scores: Floats, evidence: Evidence, folds: Folds, terms
     metrics: dict[str, Metric] = {"AUC": area_under_roc, "EER": equal_error_rate, "Brier": brier_score}
     metrics["accuracy"] = at_threshold(terms.threshold)["accuracy"]
     arrays = (scores, evidence.fake, evidence.groups)
-    figures = bootstrap_intervals(metrics, *arrays, rounds=terms.rounds, seed=terms.seed)
+    figures = bootstrap_intervals(metrics, *arrays, rounds=terms.rounds, seed=terms.seed, shares=("accuracy",))
     return Compared(name, scores, figures, _band(scores, evidence, folds, terms))
 
 
@@ -151,7 +151,9 @@ def _band(scores: Floats, evidence: Evidence, folds: Folds, terms: Terms) -> Ban
 
     places = np.arange(len(scores), dtype=np.float64)
     metrics: dict[str, Metric] = {"risk": risk, "coverage": coverage}
-    found = bootstrap_intervals(metrics, places, evidence.fake, evidence.groups, rounds=terms.rounds, seed=terms.seed)
+    found = bootstrap_intervals(
+        metrics, places, evidence.fake, evidence.groups, rounds=terms.rounds, seed=terms.seed, shares=tuple(metrics)
+    )
     width = width_for(terms.target, scores, evidence.fake, terms.threshold)
     return Band(
         band=None if width is None else band_of(width, terms.threshold),
