@@ -17,10 +17,11 @@ from telltale_export.data import MediaItem, read_dataset
 from telltale_export.errors import DataError
 from telltale_export.voice.bank import UNTOUCHED, TreatedSound, fill_bank, narrow, treated_sounds
 from telltale_export.voice.codecs import CODECS, through_codec, to_int16
-from telltale_export.voice.crossfit import source_folds
+from telltale_export.voice.crossfit import ScoredSound, source_folds
 from telltale_export.voice.degrade import draw_channel, through_channel
 from telltale_export.voice.discriminant import DescribedSound, TrainingPlan, describe, fit_network
 from telltale_export.voice.golden import formant_speech, golden_inputs
+from telltale_export.voice.measuring import calibrate
 from telltale_export.voice.network import BANDS, FineStructure, LogSpectrum, VoiceNetwork
 from telltale_export.voice.recipe import VoiceRun, train_version
 from telltale_export.voice.sounds import SAMPLE_RATE, read_sound, repeat_to, segments
@@ -351,3 +352,18 @@ def test_golden_inputs_never_change() -> None:
     assert inputs.shape == (4, 64_000)
     assert np.abs(inputs).max() == pytest.approx(0.5)
     assert np.array_equal(inputs, golden_inputs())
+
+
+def test_segments_and_treatments_of_a_file_are_not_taken_for_files() -> None:
+    random = np.random.default_rng(0)
+    items = [
+        MediaItem(Path(f"{n}.wav"), "audio", "fake" if n % 2 else "real", "family", "source", f"g{n}", "none")
+        for n in range(20)
+    ]
+    scores = [1.0 / (1.0 + np.exp(-random.normal(1.5 if item.fake else -1.5))) for item in items]
+    once = [ScoredSound(n, "room", np.array([score])) for n, score in enumerate(scores)]
+    often = [ScoredSound(n, name, np.full(10, score)) for n, score in enumerate(scores) for name in ("room", "noise")]
+    one, many = (calibrate(items, {"fold": sounds}, set(range(20)), "made up") for sounds in (once, often))
+
+    assert (many.slope, many.intercept) == (pytest.approx(one.slope, rel=1e-3), pytest.approx(one.intercept, abs=1e-3))
+    assert (one.n, many.n) == (20, 400)

@@ -45,6 +45,7 @@ def _calibrate(options: argparse.Namespace) -> None:
     from telltale_export.data import require_both_classes  # noqa: PLC0415
     from telltale_export.evaluation import table  # noqa: PLC0415
     from telltale_export.evaluation.subjects import modalities_of  # noqa: PLC0415
+    from telltale_export.packaging.carried import carried_over  # noqa: PLC0415
     from telltale_export.packaging.successor import publish_recalibrated  # noqa: PLC0415
 
     dataset = dataset_of(options)
@@ -66,6 +67,8 @@ def _calibrate(options: argparse.Namespace) -> None:
     )
     _compare(found, version, version.card.calibration)
     print(table(found.measured))
+    for line in carried_over(version.card, found.measured).said:
+        print(f"  note: {line}")
     if options.dry_run:
         return
     folder = publish_recalibrated(

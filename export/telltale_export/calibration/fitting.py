@@ -27,21 +27,31 @@ def logit(raw: Floats) -> Floats:
     return np.asarray(np.log(clipped / (1.0 - clipped)))
 
 
-def fit(method: Method, raw: Floats, fake: Bools, fitted_on: str, weights: Floats | None = None) -> Calibration:
+def fit(
+    method: Method,
+    raw: Floats,
+    fake: Bools,
+    fitted_on: str,
+    weights: Floats | None = None,
+    *,
+    independent: int | None = None,
+) -> Calibration:
     """Fit one of the methods; see the function of each.
 
     Raises:
         DataError: one class is missing, or the score does not rise from genuine media to fakes.
     """
-    fits: dict[Method, Callable[[Floats, Bools, str, Floats | None], Calibration]] = {
+    fits: dict[Method, Callable[[Floats, Bools, str, Floats | None, int | None], Calibration]] = {
         "platt": fit_platt,
         "temperature": fit_temperature,
         "isotonic": fit_isotonic,
     }
-    return fits[method](raw, fake, fitted_on, weights)
+    return fits[method](raw, fake, fitted_on, weights, independent)
 
 
-def fit_platt(raw: Floats, fake: Bools, fitted_on: str, weights: Floats | None = None) -> Calibration:
+def fit_platt(
+    raw: Floats, fake: Bools, fitted_on: str, weights: Floats | None = None, independent: int | None = None
+) -> Calibration:
     """Platt scaling on the log-odds of raw scores (Platt 1999), with his targets against overconfidence.
 
     Platt's targets (n + 1) / (n + 2) and 1 / (n + 2) stand in for 1 and 0, so that two classes that happen to be
@@ -52,11 +62,13 @@ def fit_platt(raw: Floats, fake: Bools, fitted_on: str, weights: Floats | None =
         fake: [N].
         fitted_on: which items, for the card.
         weights: [N], how much each item counts; the prior is the weighted share of fakes.
+        independent: for how many items all of them count together, such as the number of files that they are of: the
+            items of one file are not independent evidence against overconfidence. All N when not given.
 
     Raises:
         DataError: one class is missing, or the score falls where it should rise.
     """
-    weights = _require_classes(raw, fake, weights)
+    weights = _require_classes(raw, fake, weights, independent or len(raw))
     target = _platt_targets(fake, weights)
     model = _logistic(logit(raw), target, weights, intercept=True)
     slope, intercept = float(model.coef_[0, 0]), float(model.intercept_[0])
@@ -65,7 +77,9 @@ def fit_platt(raw: Floats, fake: Bools, fitted_on: str, weights: Floats | None =
     return Calibration(slope=slope, intercept=intercept, prior=prior, n=len(raw), fitted_on=fitted_on)
 
 
-def fit_temperature(raw: Floats, fake: Bools, fitted_on: str, weights: Floats | None = None) -> Calibration:
+def fit_temperature(
+    raw: Floats, fake: Bools, fitted_on: str, weights: Floats | None = None, independent: int | None = None
+) -> Calibration:
     """Temperature scaling (Guo 2017): one factor on the log-odds, by the same targets as Platt scaling.
 
     It moves no score over one half; a model whose scores are all too high stays so. Arguments as for ``fit_platt``.
@@ -73,7 +87,7 @@ def fit_temperature(raw: Floats, fake: Bools, fitted_on: str, weights: Floats | 
     Raises:
         DataError: one class is missing, or the score falls where it should rise.
     """
-    weights = _require_classes(raw, fake, weights)
+    weights = _require_classes(raw, fake, weights, independent or len(raw))
     model = _logistic(logit(raw), _platt_targets(fake, weights), weights, intercept=False)
     slope = float(model.coef_[0, 0])
     _require_rise(slope)
@@ -81,19 +95,22 @@ def fit_temperature(raw: Floats, fake: Bools, fitted_on: str, weights: Floats | 
     return Calibration(method="temperature", slope=slope, intercept=0.0, prior=prior, n=len(raw), fitted_on=fitted_on)
 
 
-def fit_isotonic(raw: Floats, fake: Bools, fitted_on: str, weights: Floats | None = None) -> Calibration:
+def fit_isotonic(
+    raw: Floats, fake: Bools, fitted_on: str, weights: Floats | None = None, independent: int | None = None
+) -> Calibration:
     """Isotonic regression (Zadrozny and Elkan 2002): the rising line that fits best.
 
-    It stays 1 / (n + 2) away from 0 and 1, as Platt's targets do: n items of one class in a row prove no certainty.
-    Arguments as for ``fit_platt``; it needs some hundreds of items, where Platt scaling needs some tens.
+    It stays 1 / (n + 2) away from 0 and 1, as Platt's targets do, n being the independent ones: n items of one class in
+    a row prove no certainty. Arguments as for ``fit_platt``; it needs some hundreds of independent items, where Platt
+    scaling needs some tens.
 
     Raises:
         DataError: one class is missing, or the score does not rise.
     """
     from sklearn.isotonic import IsotonicRegression  # noqa: PLC0415 - half a second
 
-    weights = _require_classes(raw, fake, weights)
-    edge = 1.0 / (len(raw) + 2.0)
+    weights = _require_classes(raw, fake, weights, independent or len(raw))
+    edge = 1.0 / (float(weights.sum()) + 2.0)
     model = IsotonicRegression(y_min=edge, y_max=1.0 - edge, out_of_bounds="clip")
     model.fit(np.asarray(raw, dtype=np.float64), fake.astype(np.float64), sample_weight=weights)
     if len(model.X_thresholds_) < 2 or model.y_thresholds_[0] == model.y_thresholds_[-1]:
@@ -116,10 +133,12 @@ def apply_calibration(calibration: Calibration, raw: Floats) -> Floats:
     return np.asarray(1.0 / (1.0 + np.exp(-(calibration.slope * logit(raw) + calibration.intercept))))
 
 
-def _require_classes(raw: Floats, fake: Bools, weights: Floats | None) -> Floats:
+def _require_classes(raw: Floats, fake: Bools, weights: Floats | None, count: int) -> Floats:
+    """Weights [N] that sum to the count."""
     if not fake.any() or fake.all():
         raise DataError("The calibration split holds one class only.", "Give it groups of real and of fake media.")
-    return np.ones(len(raw)) if weights is None else weights * (len(raw) / weights.sum())
+    weights = np.ones(len(raw)) if weights is None else weights
+    return np.asarray(weights * (count / weights.sum()))
 
 
 def _platt_targets(fake: Bools, weights: Floats) -> Floats:

@@ -127,4 +127,6 @@ def _fit(fitted: Sequence[ScoredMedium], method: Method, what: str) -> Calibrati
         np.concatenate([np.full(len(each.raw), each.item.fake) for each in fitted]),
         f"{len(fitted)} files{what}, no group of which was measured on",
         np.concatenate(weights),
+        # Frames of one film say much the same: it is files that prove something, not their items.
+        independent=len(fitted),
     )

@@ -37,6 +37,7 @@ from telltale_export.packaging import (
     score_artifact,
     write_version,
 )
+from telltale_export.packaging.carried import FOREIGN_MEASURED, FOREIGN_UNMEASURED
 from telltale_export.precision import DriftLimits, LabelledInputs, narrow, read_inputs
 from telltale_export.preprocessing import SERVICE_VARIABLE
 from telltale_export.served.media import score_media, see_media
@@ -44,16 +45,6 @@ from telltale_export.served.media import score_media, see_media
 _GOLDEN_ITEMS, _GOLDEN_SEED = 4, 1
 _RANDOM_ITEMS, _RANDOM_SEED = 4, 3
 _DRIFT_ITEMS, _DRIFT_SEED = 16, 2
-_NOT_MEASURED = (
-    "Never measured: the weights are somebody else's, and what they are worth on which media is not known here. The "
-    "gateway shows no score of a version that was not measured."
-)
-
-
-_MEASURED = (
-    "The weights are somebody else's: whether they were trained on any of the media that they were measured on is not "
-    "known here."
-)
 
 
 @dataclass(frozen=True)
@@ -129,7 +120,7 @@ def convert(conversion: Conversion) -> Converted:
             calibration=calibration,
             golden_inputs=golden,
             golden_source=GOLDEN_SOURCE,
-            limits=(*architecture.limits, _MEASURED if measured else _NOT_MEASURED),
+            limits=(*architecture.limits, FOREIGN_MEASURED if measured else FOREIGN_UNMEASURED),
             precision=precision,
         )
         published = write_version(conversion.repository, manifest, version, artifact, draft)

@@ -29,7 +29,7 @@ def register(commands: Commands) -> None:
     add_dataset_options(parser)
     parser.add_argument("--to", type=Path, required=True, help="folder for report.html, report.json and scores.json")
     parser.add_argument(
-        "--only", choices=("training", "calibration", "test", "all"), help="which split; test where the data give one"
+        "--only", choices=("training", "calibration", "test", "all"), help="which split; test where the data give any"
     )
     parser.add_argument("--detector", help="behind /predict; all live detectors, fused, when not given")
     parser.add_argument("--url", default=os.environ.get(URL_VARIABLE), help=f"the gateway's, or {URL_VARIABLE}")
@@ -73,12 +73,21 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def chosen_items(dataset: Dataset, only: str | None) -> list[MediaItem]:
-    """The media of one split; where none is named, those for testing if the data set has such, otherwise all.
+    """The media of one split; where none is named, those for testing if the data set gives splits, otherwise all.
 
     Raises:
-        DataError: there is none in that split.
+        DataError: there is none in that split, or none is named and the data set gives splits without one for testing.
     """
-    wanted = only or ("test" if any(item.split == "test" for item in dataset.items) else "all")
+    given = {item.split for item in dataset.items} - {None}
+    if only is None and given and "test" not in given:
+        # What is for training or calibration may have been seen: measured on, it flatters.
+        names = " and ".join(name for name in ("training", "calibration") if name in given)
+        raise DataError(
+            f"{dataset.place} gives splits, but none for testing: it has {names}.",
+            f"Name one with --only ({names.replace(' and ', ' or ')}, or all), knowing what the detector has seen; "
+            "or give --splits ignore if it has seen none of it.",
+        )
+    wanted = only or ("test" if given else "all")
     items = [item for item in dataset.items if wanted in ("all", item.split)]
     if not items:
         raise DataError(f"{dataset.place} has no media for {wanted}.", "Give --only another split, or all.")

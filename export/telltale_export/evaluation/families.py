@@ -11,6 +11,7 @@ from telltale_contracts import Interval, Measurement, Medium
 
 from telltale_export.data import MediaItem
 from telltale_export.evaluation.metrics import (
+    FEW_GROUPS,
     Bools,
     Floats,
     area_under_roc,
@@ -100,12 +101,15 @@ def worst_family(measured: Iterable[Measurement]) -> Measurement | None:
 
 def table(measured: Iterable[Measurement]) -> str:
     """The measurements as lines of text, for a terminal."""
+    measured = tuple(measured)
     lines = [f"{'medium':7} {'family':22} {'real':>5} {'fake':>5} {'groups':>6}  {'AUC':22} {'EER':22} false alarms"]
     lines += [
         f"{m.medium:7} {m.family:22} {m.n_real:5d} {m.n_fake:5d} {m.n_groups:6d}  {_cell(m.auc):22} {_cell(m.eer):22} "
         f"{_cell(m.false_alarm_rate)}   {m.split}"
         for m in measured
     ]
+    if any(m.n_groups < FEW_GROUPS for m in measured):
+        lines.append(f"With fewer than {FEW_GROUPS} groups intervals are too narrow.")
     return "\n".join(lines)
 
 

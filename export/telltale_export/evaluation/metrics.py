@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Metric = Callable[[Floats, Bools, Floats], float]
 _ROUNDING = 1e-12
+# Below, percentiles of a bootstrap over groups cover less often than they say.
+FEW_GROUPS = 20
 
 
 def area_under_roc(scores: Floats, fake: Bools, weights: Floats | None = None) -> float:
@@ -106,26 +109,35 @@ def bootstrap_intervals(
     level: float = 0.95,
     rounds: int = 1000,
     seed: int = 0,
+    shares: Collection[str] = (),
 ) -> dict[str, Interval | None]:
     """Several figures with intervals from the same draws; none for one that is not defined (NaN), such as the
     precision where nothing was called fake. Arguments and errors as of ``bootstrap_interval``.
+
+    ``shares`` names the figures that are shares of files: where all draws of one are alike, its interval is Wilson's,
+    for as many observations as the rarer class has groups.
     """
     values = {name: metric(scores, fake, np.ones(len(scores))) for name, metric in metrics.items()}
     names, index = np.unique(groups, return_inverse=True)
-    alone = min(len(np.unique(index[fake])), len(np.unique(index[~fake]))) < 2
+    fewest = min(len(np.unique(index[fake])), len(np.unique(index[~fake])))
     random = np.random.default_rng(seed)
     draws: dict[str, list[float]] = {name: [] for name in metrics}
-    for _ in range(0 if alone else rounds):
+    for _ in range(0 if fewest < 2 else rounds):
         weights = np.bincount(random.integers(len(names), size=len(names)), minlength=len(names))[index].astype(float)
         drawn = weights > 0
         if fake[drawn].any() and not fake[drawn].all():
             for name, metric in metrics.items():
                 draws[name].append(metric(scores[drawn], fake[drawn], weights[drawn]))
-    return {name: _interval(value, draws[name], level) for name, value in values.items()}
+    return {
+        name: _interval(value, draws[name], level, fewest if name in shares else None) for name, value in values.items()
+    }
 
 
 def share_interval(chosen: Bools, groups: NDArray[np.str_], *, rounds: int = 1000, seed: int = 0) -> Interval | None:
     """The share of items that are chosen, with its 95 % interval over groups; none where there is no item.
+
+    Where all groups are alike, such as where nothing is chosen, every draw is, too: that says nothing of other groups.
+    The interval is then Wilson's, for as many observations as there are groups.
 
     Args:
         chosen: [N].
@@ -141,17 +153,28 @@ def share_interval(chosen: Bools, groups: NDArray[np.str_], *, rounds: int = 100
         return Interval(value=value, low=0.0, high=1.0)
     count, total = np.bincount(index, chosen.astype(float)), np.bincount(index)
     drawn = np.random.default_rng(seed).integers(len(names), size=(rounds, len(names)))
-    return _interval(value, (count[drawn].sum(axis=1) / total[drawn].sum(axis=1)).tolist(), 0.95)
+    return _interval(value, (count[drawn].sum(axis=1) / total[drawn].sum(axis=1)).tolist(), 0.95, len(names))
 
 
-def _interval(value: float, draws: Sequence[float], level: float) -> Interval | None:
+def _interval(value: float, draws: Sequence[float], level: float, groups: int | None = None) -> Interval | None:
+    """Percentiles of the draws; of a share (with its number of groups) Wilson's interval where the draws are alike."""
     if np.isnan(value):
         return None
     defined = [draw for draw in draws if not np.isnan(draw)]
     if not defined:
         return Interval(value=value, low=0.0, high=1.0, level=level)
     low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+    if groups is not None and max(defined) - min(defined) < _ROUNDING:
+        low, high = _wilson(value, groups, level)
     return Interval(value=value, low=min(float(low), value), high=max(float(high), value), level=level)
+
+
+def _wilson(share: float, n: int, level: float) -> tuple[float, float]:
+    """The interval of a share of n independent observations (Wilson 1927), within [0, 1]."""
+    z2 = NormalDist().inv_cdf((1 + level) / 2) ** 2
+    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = (z2 * (share * (1 - share) / n + z2 / (4 * n**2))) ** 0.5 / (1 + z2 / n)
+    return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
 def roc(scores: Floats, fake: Bools, weights: Floats | None = None) -> tuple[Floats, Floats]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from telltale_export.evaluation.breakdown import (
 )
 from telltale_export.evaluation.decisions import at_threshold, brier_score, expected_calibration_error
 from telltale_export.evaluation.metrics import (
+    FEW_GROUPS,
     Metric,
     area_under_roc,
     average_precision,
@@ -112,7 +113,7 @@ def report_of(sheet: Sheet, asv: Verification, *, rounds: int = 1000, seed: int 
         scored=sum(each.score is not None for each in files),
         missing=sum(each.score is None for each in files),
         left_out=sheet.left_out,
-        warnings=sheet.warnings,
+        warnings=(*sheet.warnings, *_few_groups(files)),
         reasons=_reasons(files),
         figures=_figures(files, sheet.subject, asv, draws),
         media=medium_rows(files, draws),
@@ -152,13 +153,25 @@ def interval_text(interval: Interval | None, digits: int = 3) -> str:
     return f"{value} ({low} to {high})"
 
 
+def _few_groups(files: Sequence[FileScore]) -> Iterator[str]:
+    scored = scored_set(files)
+    for label, of in (("genuine", ~scored.fake), ("fake", scored.fake)):
+        groups = len(np.unique(scored.groups[of]))
+        if 0 < groups < FEW_GROUPS:
+            yield (
+                f"The {label} media are of {groups} groups: with fewer than {FEW_GROUPS} of a class, intervals are too "
+                "narrow."
+            )
+
+
 def _figures(files: Sequence[FileScore], subject: Subject, asv: Verification, draws: Draws) -> tuple[Figure, ...]:
     scored = scored_set(files)
     figures: list[Figure] = []
     if scored.fake.any() and not scored.fake.all():
         metrics, notes = _metrics(subject.threshold, asv if {each.modality for each in files} == {"audio"} else None)
         arrays = (scored.scores, scored.fake, scored.groups)
-        found = bootstrap_intervals(metrics, *arrays, rounds=draws.rounds, seed=draws.seed)
+        shares = ("accuracy", "precision", "recall")
+        found = bootstrap_intervals(metrics, *arrays, rounds=draws.rounds, seed=draws.seed, shares=shares)
         figures += [Figure(name=name, interval=found[name], note=notes[name]) for name in metrics]
     called = scored.scores >= subject.threshold
     for name, of in (("false alarms", ~scored.fake), ("fakes found", scored.fake)):

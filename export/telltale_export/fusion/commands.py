@@ -52,6 +52,7 @@ def _compare(options: argparse.Namespace) -> None:
     )
     files, fakes, missing = len(evidence.fake), int(evidence.fake.sum()), sum(f.score is None for f in sheet.of())
     print(f"{files} files of {sheet.data} ({fakes} fake), {missing} without any score; what is fitted is cross-fitted")
+    print("risk (wrong among the answered) and answered: both classes weighed alike, whatever the share of fakes here")
     rules = compare(evidence, terms)
     print(_table(rules, terms.target))
     edge = against_best(rules, evidence, terms)

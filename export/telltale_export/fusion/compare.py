@@ -19,7 +19,6 @@ from telltale_export.evaluation.metrics import (
     bootstrap_interval,
     bootstrap_intervals,
     equal_error_rate,
-    share_interval,
 )
 from telltale_export.fusion.band import answered, band_of, width_for
 from telltale_export.fusion.evidence import Evidence
@@ -57,7 +56,8 @@ class Terms:
 class Band:
     """An uncertain band for one rule, and what it is worth on groups that it was not chosen on.
 
-    ``band`` is chosen on all files, none where no band reaches the target; ``risk`` and ``coverage`` are cross-fitted.
+    ``band`` is chosen on all files, none where no band reaches the target; ``risk`` and ``coverage`` are cross-fitted,
+    shares in [0, 1] with both classes weighed alike, as the band is chosen.
     """
 
     band: tuple[float, float] | None
@@ -127,7 +127,7 @@ def _compared(name: str, scores: Floats, evidence: Evidence, folds: Folds, terms
     metrics: dict[str, Metric] = {"AUC": area_under_roc, "EER": equal_error_rate, "Brier": brier_score}
     metrics["accuracy"] = at_threshold(terms.threshold)["accuracy"]
     arrays = (scores, evidence.fake, evidence.groups)
-    figures = bootstrap_intervals(metrics, *arrays, rounds=terms.rounds, seed=terms.seed)
+    figures = bootstrap_intervals(metrics, *arrays, rounds=terms.rounds, seed=terms.seed, shares=("accuracy",))
     return Compared(name, scores, figures, _band(scores, evidence, folds, terms))
 
 
@@ -139,13 +139,32 @@ def _band(scores: Floats, evidence: Evidence, folds: Folds, terms: Terms) -> Ban
         if width is not None:
             said[fold] = answered(scores[fold], width, terms.threshold)
     wrong = (scores >= terms.threshold) != evidence.fake
-    kwargs = {"rounds": terms.rounds, "seed": terms.seed}
+
+    # The band is chosen with both classes weighed alike: counted by files, its risk would follow their share of fakes.
+    def risk(places: Floats, fake: Bools, weights: Floats) -> float:
+        drawn, alike = places.astype(np.intp), _alike(fake, weights)
+        spoken = float(alike[said[drawn]].sum())
+        return float(alike[said[drawn] & wrong[drawn]].sum()) / spoken if spoken else float("nan")
+
+    def coverage(places: Floats, fake: Bools, weights: Floats) -> float:
+        return min(float(_alike(fake, weights)[said[places.astype(np.intp)]].sum()), 1.0)  # sums round to above 1
+
+    places = np.arange(len(scores), dtype=np.float64)
+    metrics: dict[str, Metric] = {"risk": risk, "coverage": coverage}
+    found = bootstrap_intervals(
+        metrics, places, evidence.fake, evidence.groups, rounds=terms.rounds, seed=terms.seed, shares=tuple(metrics)
+    )
     width = width_for(terms.target, scores, evidence.fake, terms.threshold)
     return Band(
         band=None if width is None else band_of(width, terms.threshold),
-        risk=share_interval(wrong[said], evidence.groups[said], **kwargs),
-        coverage=share_interval(said, evidence.groups, **kwargs),
+        risk=found["risk"],
+        coverage=found["coverage"],
     )
+
+
+def _alike(fake: Bools, weights: Floats) -> Floats:
+    """Weights [N] of files by which each class sums to one half."""
+    return np.asarray(weights * np.where(fake, 0.5 / weights[fake].sum(), 0.5 / weights[~fake].sum()))
 
 
 def _folds(evidence: Evidence, seed: int) -> Folds:

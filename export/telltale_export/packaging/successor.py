@@ -8,6 +8,7 @@ from pathlib import Path
 from safetensors.numpy import load_file
 from telltale_contracts import GOLDEN_FILE, Calibration, DetectorManifest, Measurement, VersionCard
 
+from telltale_export.packaging.carried import carried_over
 from telltale_export.packaging.versions import ONNX_FILE, VersionDraft, next_version, write_version
 
 
@@ -22,7 +23,8 @@ def publish_recalibrated(
 ) -> Path:
     """The next version: the same bytes, calibrated anew; its folder.
 
-    The old figures are left out: those that depend on the calibration and the threshold are no longer true.
+    The old figures are left out: those that depend on the calibration and the threshold are no longer true. So is what
+    else depends on them; see ``carried_over``.
 
     Args:
         version_dir: the version whose artefact it is.
@@ -35,8 +37,12 @@ def publish_recalibrated(
     Raises:
         PackagingError: the artefact fails a check.
     """
+    carried = carried_over(card, measured)
     draft = replace(
         _draft_of(version_dir, card),
+        trained_alike=carried.trained_alike,
+        limits=carried.limits,
+        excluded=carried.excluded,
         calibration=calibration,
         threshold=threshold,
         measured=measured,

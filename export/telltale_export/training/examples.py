@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,15 @@ class Examples:
         example = self.examples[index]
         (item,) = self._rows(example.shard, example.first + int(random.integers(example.count)), 1)
         return np.asarray(item)
+
+    def digest(self) -> str:
+        """SHA-256 of all media and items in their order: the same wherever the shards lie, whatever else they hold."""
+        digest = hashlib.sha256()
+        for index, example in enumerate(self.examples):
+            items = self.items(index)
+            digest.update(f"{example.medium.model_dump_json()} {items.dtype} {items.shape}\n".encode())
+            digest.update(np.ascontiguousarray(items).data)
+        return digest.hexdigest()
 
     def _rows(self, shard: Path, first: int, count: int) -> Items:
         if shard not in self._open:

@@ -55,6 +55,10 @@ class Material:
     augment: Augment
     forge: Forge | None = None
 
+    def digest(self) -> str:
+        """Of what was extracted: an epoch on other media is none of the same training."""
+        return f"{self.training.digest()} {self.calibration.digest()}"
+
     def draw(self, index: int, forged: float, random: np.random.Generator) -> Items:
         """An item of a training medium, changed; in place of a fake one, so often, a genuine one that was forged."""
         training = self.training
@@ -78,18 +82,20 @@ def train(learner: Learner, material: Material, plan: Plan, folder: Path, report
         learner: is changed; its weights are those to begin with.
         material: see there.
         plan: how.
-        folder: where state and best network are kept; a state of the same plan there is followed.
+        folder: where state and best network are kept; a state of the same plan and material there is
+            followed.
         report: takes every epoch when it is kept.
 
     Raises:
-        DataError: the folder's state is of another plan.
+        DataError: the folder's state is of another plan or of other shards.
     """
-    history = _restored(learner, plan, folder / STATE_FILE)
+    digest = material.digest()
+    history = _restored(learner, plan, digest, folder / STATE_FILE)
     while len(history) < plan.epochs and _stale(history) < (plan.early_stopping or plan.epochs):
         history.append(_epoch(learner, material, plan, history))
         if _stale(history) == 0:
             write_whole(folder / learner.best_file, learner.weights())
-        write_whole(folder / STATE_FILE, _state(learner, plan, history))
+        write_whole(folder / STATE_FILE, _state(learner, plan, digest, history))
         report(history[-1])
     return history
 
@@ -141,24 +147,31 @@ def _score(learner: Learner, items: Items) -> float:
     return float(1.0 / (1.0 + np.exp(-odds)))
 
 
-def _state(learner: Learner, plan: Plan, history: list[Epoch]) -> bytes:
+def _state(learner: Learner, plan: Plan, digest: str, history: list[Epoch]) -> bytes:
     buffer = io.BytesIO()
     np.savez(
         buffer,
         allow_pickle=False,
         plan=np.array(plan.model_dump_json()),
+        material=np.array(digest),
         history=np.array(_HISTORY.dump_json(history).decode()),
         learner=np.frombuffer(learner.state(), np.uint8),
     )
     return buffer.getvalue()
 
 
-def _restored(learner: Learner, plan: Plan, path: Path) -> list[Epoch]:
+def _restored(learner: Learner, plan: Plan, digest: str, path: Path) -> list[Epoch]:
     if not path.is_file():
         return []
     with np.load(path, allow_pickle=False) as state:
         if str(state["plan"]) != plan.model_dump_json():
             raise DataError(f"{path} is of a training by another plan.", "Train into an empty folder.")
+        # A state without a digest tells nothing of its media, so it cannot be told that these are the same.
+        if "material" not in state or str(state["material"]) != digest:
+            raise DataError(
+                f"{path} is of a training on other media or items than these shards hold.",
+                "Train into an empty folder, or give the shards that it began with.",
+            )
         learner.restore(state["learner"].tobytes())
         return _HISTORY.validate_json(str(state["history"]))
 

@@ -34,21 +34,24 @@ def calibrate(
         what: the sounds, for the card.
     """
     raw, fake, weight, files = [], [], [], 0
+    distinct: set[int] = set()
     for scored in by_fold.values():
         chosen = [sound for sound in scored if sound.item in allowed]
         counts = {label: sum(items[sound.item].label == label for sound in chosen) for label in ("real", "fake")}
         if not all(counts.values()):
             continue
         files += len(chosen)
+        distinct |= {sound.item for sound in chosen}
         for sound in chosen:
             item = items[sound.item]
             raw.append(sound.raw)
             fake.append(np.full(len(sound.raw), item.fake))
             weight.append(np.full(len(sound.raw), 1.0 / (len(sound.raw) * counts[item.label])))
-    # The targets against overconfidence should see the number of files, not of segments.
+    # The targets against overconfidence should see the number of files, not of segments or treatments.
     weights = np.concatenate(weight)
     scores, labels = np.concatenate(raw), np.concatenate(fake)
-    return fit_platt(scores, labels, f"{len(scores)} segments of {files} treated files: {what}", weights)
+    fitted_on = f"{len(scores)} segments of {files} treated files: {what}"
+    return fit_platt(scores, labels, fitted_on, weights, independent=len(distinct))
 
 
 def file_scores(calibration: Calibration, sounds: Sequence[ScoredSound]) -> NDArray[np.float64]:

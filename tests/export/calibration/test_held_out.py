@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,13 +11,15 @@ import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from telltale_contracts import Aggregation, Calibration
+from telltale_contracts import Aggregation, Calibration, Interval, Measurement, Medium
 from telltale_export.architectures import find_architecture
+from telltale_export.calibration import METHODS, Method, apply_calibration
 from telltale_export.calibration.held_out import calibrate_and_measure
 from telltale_export.conversion.manifests import manifest_of
 from telltale_export.data import Label, MediaItem
 from telltale_export.errors import DataError
 from telltale_export.packaging import check_version
+from telltale_export.packaging.carried import FOREIGN_MEASURED, FOREIGN_UNMEASURED, carried_over
 from telltale_export.packaging.successor import publish_recalibrated
 from telltale_export.served.media import ScoredMedium, file_score, media_of, see_media
 from telltale_export.served.version import read_version
@@ -68,6 +71,16 @@ def test_what_was_calibrated_on_is_not_measured_on() -> None:
     assert {entry.medium for entry in measured} == {"image"}
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_more_of_the_same_items_prove_nothing(method: Method) -> None:
+    once = [_scored(each.item.label, each.raw[:1].tolist(), each.item.group) for each in _many(gap=2.0)]
+    often = [replace(each, raw=each.raw.repeat(50), track=each.track.repeat(50)) for each in once]
+    one, many = (calibrate_and_measure(scored, MANIFEST, method=method).calibration for scored in (once, often))
+
+    raw = np.linspace(0.0, 1.0, 11)
+    assert apply_calibration(many, raw) == pytest.approx(apply_calibration(one, raw), abs=1e-3)
+
+
 @pytest.mark.parametrize(
     ("scored", "message"),
     [
@@ -113,6 +126,22 @@ def test_a_saved_model_is_published_again_byte_for_byte(toy_repository: Path, tm
     repository = shutil.copytree(toy_repository, tmp_path / "models")
     old = repository / "toy-synthesis/1"
     manifest, card = read_version(old)
+    limits = ("Knows no profiles.", "At its threshold it calls the portrait fake.")
+    alike = Measurement(
+        medium="image",
+        family="all",
+        split="source left out",
+        n_real=9,
+        n_fake=9,
+        n_groups=9,
+        unit="file",
+        auc=Interval(value=0.9, low=0.8, high=1.0),
+        false_alarm_rate=Interval(value=0.1, low=0.0, high=0.2),
+        note="log loss with both classes weighed alike: 0.3",
+    )
+    only_alarms = alike.model_copy(update={"auc": None})
+    excluded = {"video": "on films 7% are false alarms."}
+    card = card.model_copy(update={"limits": limits, "trained_alike": (alike, only_alarms), "excluded": excluded})
     calibration = Calibration(method="temperature", slope=0.5, intercept=0.0, prior=0.5, n=9, fitted_on="made up")
 
     new = publish_recalibrated(old, manifest, card, calibration=calibration, threshold=0.7, measured=card.measured)
@@ -121,4 +150,41 @@ def test_a_saved_model_is_published_again_byte_for_byte(toy_repository: Path, tm
     assert check_version(new, manifest).artifact_sha256 == card.artifact.sha256
     published = read_version(new)[1]
     assert (published.calibration, published.threshold) == (calibration, 0.7)
-    assert (published.limits, published.golden.source) == (card.limits, card.golden.source)
+    assert (published.limits, published.golden.source) == (limits[:1], card.golden.source)
+    assert published.trained_alike == (alike.model_copy(update={"false_alarm_rate": None, "note": None}),)
+    assert list(published.excluded) == ["video"]
+    assert "7%" not in published.excluded["video"]
+
+
+def test_what_a_new_calibration_leaves_behind_is_said(toy_repository: Path) -> None:
+    _, card = read_version(toy_repository / "toy-synthesis/1")
+    interval = Interval(value=0.1, low=0.0, high=0.2)
+    media: tuple[Medium, ...] = ("image", "video", "speech")
+    rows = {
+        medium: Measurement(
+            medium=medium,
+            family="all",
+            split="test",
+            n_real=9,
+            n_fake=9,
+            n_groups=9,
+            unit="file",
+            auc=interval,
+            eer=interval,
+            false_alarm_rate=interval,
+        )
+        for medium in media
+    }
+    told = {
+        "measured": (rows["image"], rows["speech"]),
+        "limits": (FOREIGN_UNMEASURED, "2% false alarms."),
+        "excluded": {"video": "7% are false alarms."},
+    }
+    carried = carried_over(card.model_copy(update=told), (rows["image"], rows["video"]))
+
+    assert carried.limits == (FOREIGN_MEASURED,)
+    assert carried.excluded["video"].endswith("at this calibration, EER 0.10, 10% false alarms on test")
+    gone, still, lost = carried.said
+    assert gone.endswith("2% false alarms.")
+    assert still == f"still does not vote on video: {carried.excluded['video']}"
+    assert lost.endswith("does not vote on speech")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,17 @@ def test_the_test_split_is_measured_where_there_is_one(data: Dataset) -> None:
     assert len(chosen_items(data, "all")) == 3
     with pytest.raises(DataError, match="no media for calibration"):
         chosen_items(data, "calibration")
+
+
+def test_splits_without_one_for_testing_are_not_measured_unasked(data: Dataset) -> None:
+    parts: dict[str, SplitName] = {"0.png": "training", "1.png": "calibration", "2.png": "calibration"}
+    untested = replace(data, items=tuple(replace(item, split=parts[item.path.name]) for item in data.items))
+    with pytest.raises(DataError, match="none for testing: it has training and calibration") as refused:
+        chosen_items(untested, None)
+    assert "--only (training or calibration, or all)" in refused.value.hint
+    assert [item.path.name for item in chosen_items(untested, "training")] == ["0.png"]
+    unsplit = replace(data, items=tuple(replace(item, split=None) for item in data.items))
+    assert len(chosen_items(unsplit, None)) == 3
 
 
 def test_people_who_may_have_been_trained_on_are_named(data: Dataset) -> None:

@@ -18,6 +18,8 @@ from telltale_export.evaluation import (
     table,
     worst_family,
 )
+from telltale_export.evaluation.decisions import at_threshold
+from telltale_export.evaluation.metrics import bootstrap_intervals, share_interval
 
 TERMS = Terms(medium="speech", split="held out", unit="file", rounds=200)
 
@@ -120,6 +122,23 @@ def test_one_group_a_class_says_nothing_of_others() -> None:
     fake = np.array([False, False, True, True])
     interval = bootstrap_interval(area_under_roc, np.array([0.1, 0.2, 0.8, 0.9]), fake, np.array(["a", "a", "b", "c"]))
     assert (interval.value, interval.low, interval.high) == (1.0, 0.0, 1.0)
+
+
+@pytest.mark.parametrize(("chosen", "low", "high"), [(False, 0.0, 0.3903), (True, 0.6097, 1.0)])
+def test_groups_that_are_all_alike_prove_no_certainty(chosen: bool, low: float, high: float) -> None:
+    """Wilson's interval of none, and of all, of six."""
+    groups = np.repeat([f"g{i}" for i in range(6)], 50)
+    interval = share_interval(np.full(300, chosen), groups)
+    assert interval is not None
+    assert (interval.value, interval.low, interval.high) == pytest.approx((float(chosen), low, high), abs=1e-4)
+
+
+def test_shares_beside_other_figures_prove_no_certainty() -> None:
+    scores, fake = np.tile([0.1, 0.9], 6), np.tile([False, True], 6)
+    groups = np.repeat([f"g{i}" for i in range(6)], 2)
+    found = bootstrap_intervals(dict(at_threshold(0.5)), scores, fake, groups, rounds=20, shares=("accuracy",))
+    assert found["accuracy"] is not None
+    assert (found["accuracy"].low, found["accuracy"].high) == pytest.approx((0.6097, 1.0), abs=1e-4)
 
 
 def test_families_stand_against_their_own_source_and_the_worst_is_named() -> None:

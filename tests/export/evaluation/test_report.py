@@ -53,6 +53,16 @@ def test_the_worst_stands_beside_the_mean(report: Report) -> None:
     assert noisy.auc.value < untouched.auc.value - 0.05
 
 
+def test_few_groups_of_a_class_are_said() -> None:
+    few = report_of(made_sheet(19), Verification(), rounds=20)
+    assert [text.split(":")[0] for text in few.warnings] == [
+        "Beware.",
+        "The genuine media are of 19 groups",
+        "The fake media are of 19 groups",
+    ]
+    assert report_of(made_sheet(20), Verification(), rounds=20).warnings == ("Beware.",)
+
+
 def test_the_page_needs_nothing_beside_it(report: Report, tmp_path: Path) -> None:
     sheet = made_sheet()
     sheet.write(tmp_path / "scores.json")

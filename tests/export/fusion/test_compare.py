@@ -124,6 +124,28 @@ def test_a_band_keeps_the_wanted_risk_where_the_scores_are_true() -> None:
     assert said.mean() == pytest.approx(0.4, abs=0.08)
 
 
+def test_the_risk_of_a_band_does_not_follow_the_share_of_fakes() -> None:
+    """Nine files of ten are fake, and only genuine ones are called wrong: one in ten of them, a risk of 0.05."""
+    group = [0.01] * 9 + [0.99] * 91
+    scores = np.array(group * 20)[:, None]
+    evidence = Evidence(
+        detectors=("a",),
+        forgeries=("voice",),
+        forgery_of=(0,),
+        weights=np.ones(1),
+        scores=scores,
+        log_ratios=np.log(scores / (1 - scores)),
+        in_question=np.ones(scores.shape, bool),
+        served=scores[:, 0],
+        fake=np.array(([False] * 10 + [True] * 90) * 20),
+        groups=np.repeat([f"g{number}" for number in range(20)], 100),
+    )
+    (band,) = (rule.band for rule in compare(evidence, Terms(rounds=20, target=0.06)) if rule.name == RIVALS)
+    assert band.risk is not None
+    assert band.coverage is not None
+    assert (band.risk.value, band.coverage.value) == (pytest.approx(0.05), pytest.approx(1.0))
+
+
 def test_no_band_is_enough_for_scores_that_say_nothing() -> None:
     random = np.random.default_rng(0)
     scores, fake = random.random(500), random.random(500) < 0.5
@@ -135,7 +157,8 @@ def test_the_command_prints_one_table(tmp_path: Path, capsys: pytest.CaptureFixt
     assert main(["fusion", "compare", "--scores", str(tmp_path / "scores.json"), "--rounds", "20"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "120 files of made up (60 fake), 0 without any score" in lines[0]
-    assert len(lines) == 2 + 8 + 2
+    assert "both classes weighed alike" in lines[1]
+    assert len(lines) == 3 + 8 + 2
     assert lines[-2].startswith("rival forgeries against the best detector alone, ")
     assert 'TELLTALE_FUSION__SHARES=\'{"face_swap": ' in lines[-1]
     assert "detector.yaml: swap " in lines[-1]

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.numpy import save_file
 from telltale_contracts import BundleMetadata, FaceCrop, MediaFacts, TensorBundle, Waveform
 from telltale_export.__main__ import main
 from telltale_export.architectures import find_architecture
@@ -80,6 +82,27 @@ def test_an_interrupted_training_ends_like_one_that_was_not(shards: Path, tmp_pa
     assert all(torch.equal(first[name], second[name]) for name in first)
     with pytest.raises(DataError, match="another plan"):
         train_network(PLAN.model_copy(update={"seed": 5}), shards, tmp_path / "whole", lambda _: None)
+
+
+def test_a_training_does_not_go_on_with_other_shards(tmp_path: Path) -> None:
+    def splits(number: int) -> SplitName:
+        return "calibration" if number % 4 == 0 else "training"
+
+    (tmp_path / "shards").mkdir()
+    plan = PLAN.model_copy(update={"epochs": 1})
+    train_network(plan, write_shards(tmp_path / "shards", splits), tmp_path / "out", lambda _: None)
+    (tmp_path / "shards").rename(tmp_path / "moved")
+    moved = train_network(plan, tmp_path / "moved", tmp_path / "out", lambda _: None)
+    assert len(moved.history) == 1
+
+    path = tmp_path / "moved/shard-00001.safetensors"
+    with safe_open(path, "numpy") as shard:
+        tensors = {name: shard.get_tensor(name) for name in shard.keys()}  # noqa: SIM118 - no mapping
+        metadata = shard.metadata()
+    tensors[KEY][0, 0, 0, 0] ^= 1
+    save_file(tensors, path, metadata)
+    with pytest.raises(DataError, match="other media or items"):
+        train_network(plan, tmp_path / "moved", tmp_path / "out", lambda _: None)
 
 
 def test_a_trained_network_is_published(shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
