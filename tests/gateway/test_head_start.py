@@ -50,7 +50,8 @@ class Preprocessing:
         try:
             form = await self._form(reader)
             if self.refused:
-                writer.write(b"HTTP/1.1 503 No Room\r\nContent-Length: 2\r\n\r\n{}")
+                # Not in full, so that the other side has to let go of it.
+                writer.write(b"HTTP/1.1 503 No Room\r\nContent-Length: 2\r\n\r\n{")
                 await writer.drain()
                 self.refused = False
                 await reader.read()
