@@ -4,7 +4,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from telltale_gateway.rollout import Catalog, CatalogReader
+from telltale_contracts import Rollout
+from telltale_gateway.rollout import Catalog, CatalogReader, RolloutStore, catalog
+from telltale_gateway.rollout.history import History
+from telltale_gateway.rollout.store import event, revised
 
 
 def read_catalog(repository: Path) -> Catalog:
@@ -17,10 +20,10 @@ def repository(toy_repository: Path, tmp_path: Path) -> Path:
 
 
 def test_every_sound_version_is_found_with_its_golden_inputs(repository: Path) -> None:
-    catalog = read_catalog(repository)
-    assert set(catalog.entries) == {"toy-face", "toy-synthesis", "toy-voice"}
-    assert not catalog.unreadable
-    for entry in catalog.entries.values():
+    found = read_catalog(repository)
+    assert set(found.entries) == {"toy-face", "toy-synthesis", "toy-voice"}
+    assert not found.unreadable
+    for entry in found.entries.values():
         release = entry.releases[1]
         assert release.golden.shape[0] == len(release.card.golden.scores)
 
@@ -54,9 +57,9 @@ def test_a_card_of_another_detector_is_refused(repository: Path) -> None:
 )
 def test_a_detector_that_cannot_be_read_is_named_and_the_others_stay(repository: Path, text: str, says: str) -> None:
     (repository / "toy-face/detector.yaml").write_text(text)
-    catalog = read_catalog(repository)
-    assert says in catalog.unreadable["toy-face"]
-    assert set(catalog.entries) == {"toy-synthesis", "toy-voice"}
+    found = read_catalog(repository)
+    assert says in found.unreadable["toy-face"]
+    assert set(found.entries) == {"toy-synthesis", "toy-voice"}
 
 
 def test_folders_that_are_no_detectors_are_left_alone(repository: Path) -> None:
@@ -69,3 +72,21 @@ def test_versions_already_known_are_not_read_again(repository: Path) -> None:
     reader = CatalogReader(repository, settle_s=0.0)
     first, second = reader.read(), reader.read()
     assert second.entries["toy-face"].releases[1] is first.entries["toy-face"].releases[1]
+
+
+def test_a_state_is_never_read_without_the_line_of_history_that_led_to_it(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, told = RolloutStore(repository), iter([event("refuse", 2, who="me", why="it answers NaN")])
+    store.change("toy-face", lambda now: revised(now, candidates=(2,)), event("stage", 2, who="me", why="it is there"))
+    real = catalog.read_rollout
+
+    def written_meanwhile(folder: Path, history: History, before: Rollout | None = None) -> Rollout:
+        for line in told if folder.name == "toy-face" else ():
+            store.change("toy-face", lambda now: revised(now, candidates=()), line)
+        return real(folder, history, before)
+
+    monkeypatch.setattr(catalog, "read_rollout", written_meanwhile)
+    entry = read_catalog(repository).entries["toy-face"]
+    assert entry.rollout.candidates == ()
+    assert entry.history.refusal(2) == "it answers NaN"

@@ -141,9 +141,7 @@ class CatalogReader:
         manifest = DetectorManifest.from_yaml(folder / MANIFEST_FILE)
         if manifest.name != folder.name:
             raise ValueError(f"{MANIFEST_FILE} names the detector {manifest.name}, its folder {folder.name}")
-        # In this order: who writes for the first time makes the file before the line.
-        history = self._history(folder)
-        rollout = read_rollout(folder, history, before.rollout if before is not None else None)
+        history, rollout = self._state(folder, before.rollout if before is not None else None)
         on_disk = frozenset(_versions(folder))
         asked, live = _asked_for(rollout, history, on_disk), rollout.live
         releases: dict[int, Release] = {}
@@ -166,6 +164,18 @@ class CatalogReader:
             except UnsoundVersion as error:
                 unsound[version] = str(error)
         return CatalogEntry(manifest, rollout, releases, unsound, arriving, on_disk, history, self._readings)
+
+    def _state(self, folder: Path, before: Rollout | None) -> tuple[History, Rollout]:
+        """A detector's history and the state that it led to, which are two files."""
+        # In this order: who writes for the first time makes the file before the line.
+        history = self._history(folder)
+        while True:
+            rollout = read_rollout(folder, history, before)
+            # Later the line comes first, so that a state whose line was not there yet shows in a history read after it.
+            after = self._history(folder)
+            if after.events == history.events:
+                return history, rollout
+            history = after
 
     def _history(self, folder: Path) -> History:
         path = folder / HISTORY_FILE
