@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import io
-import json
 import os
 import shutil
 import socket
@@ -319,7 +318,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=10, help="of two promotions and a rollback, on each server")
     parser.add_argument("--rest", type=float, default=8.0, help="seconds at rest after each round")
-    parser.add_argument("--replicas", type=json.loads, default=[1, 2], help="JSON list of how many of each server")
+    parser.add_argument("--replicas", type=int, nargs="+", default=[1, 2], help="how many of each server, run by run")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="telltale-rollout-"))
     try:

@@ -64,6 +64,12 @@ class Form:
     fields: Mapping[str, str]
 
 
+def announced_bytes(headers: Mapping[str, str]) -> int | None:
+    """How long the body is to be; None where its sender does not say."""
+    announced = headers.get("content-length", "")
+    return int(announced) if announced.isascii() and announced.isdigit() else None
+
+
 async def read_form(
     headers: Mapping[str, str], chunks: AsyncIterable[bytes], limits: FormLimits, opening: Open
 ) -> Form:
@@ -75,9 +81,9 @@ async def read_form(
         FormTooLarge: a file or the whole is larger than allowed, or announced to be.
     """
     reader = _Reader(headers.get("content-type", ""), limits, opening)
-    announced = headers.get("content-length", "")
-    if announced.isascii() and announced.isdigit() and int(announced) > limits.body_bytes:
-        raise FormTooLarge(f"{int(announced) / 1e6:.1f} MB are announced")
+    announced = announced_bytes(headers)
+    if announced is not None and announced > limits.body_bytes:
+        raise FormTooLarge(f"{announced / 1e6:.1f} MB are announced")
     try:
         async for chunk in chunks:
             reader.feed(chunk)

@@ -46,8 +46,6 @@ from telltale_gateway.telemetry import Telemetry
 
 _log = logging.getLogger(__name__)
 
-_IN_MEMORY_BYTES = 8 << 20
-
 
 @dataclass(frozen=True)
 class Services:
@@ -120,7 +118,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             fetcher,
             judge=judge,
             artifacts=artifacts,
-            spools=Spools(in_memory=settings.limits.concurrent_analyses, bytes_each=_IN_MEMORY_BYTES),
+            spools=Spools(in_memory=settings.limits.concurrent_analyses),
             backends=backends,
         )
 

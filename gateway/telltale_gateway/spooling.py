@@ -11,13 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, cast
 
+IN_MEMORY_BYTES = 8 << 20
+"""Up to how many of an upload are kept, or read again, as one piece of memory."""
 _PREFIX = "telltale-"
 
 
 class Spools:
     """Opens files for uploads; nothing of them stays, whatever happens."""
 
-    def __init__(self, *, in_memory: int, bytes_each: int) -> None:
+    def __init__(self, *, in_memory: int, bytes_each: int = IN_MEMORY_BYTES) -> None:
         """``in_memory``: how many at once may lie there, up to ``bytes_each``; what grows larger goes to a file."""
         self._in_memory = in_memory
         self._bytes_each = bytes_each

@@ -13,10 +13,9 @@ from telltale_contracts import MediaFacts, MediaKind
 
 from telltale_gateway.analysis.headstart import HeadStart
 from telltale_gateway.errors import WrongKind
-from telltale_gateway.spooling import read_at, size_of
+from telltale_gateway.spooling import IN_MEMORY_BYTES, read_at, size_of
 
 _CHUNK = 1 << 20
-_AT_ONCE = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -34,8 +33,8 @@ class MediaSource:
     async def sha256(self) -> str:
         """The digest of the whole upload, in hex; who reads the stream meanwhile does not notice."""
         # The thread may go on after whoever waits for it has given up and closed the file, so it has what is its own.
-        if size_of(self.stream) <= _AT_ONCE:
-            return await asyncio.to_thread(_digest, read_at(self.stream, 0, _AT_ONCE))
+        if size_of(self.stream) <= IN_MEMORY_BYTES:
+            return await asyncio.to_thread(_digest, read_at(self.stream, 0, IN_MEMORY_BYTES))
         self.stream.flush()
         # Shielded, as it closes what it is given: cancelled while it waits for a thread, it would never come to that.
         return await asyncio.shield(asyncio.to_thread(_digest_file, os.dup(self.stream.fileno())))

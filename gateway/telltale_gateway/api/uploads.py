@@ -16,7 +16,15 @@ from urllib.parse import parse_qsl
 
 from fastapi import Depends, Request
 from starlette.requests import ClientDisconnect
-from telltale_asgi.forms import FORM_TYPE, Form, FormLimits, FormTooLarge, MalformedForm, read_form
+from telltale_asgi.forms import (
+    FORM_TYPE,
+    Form,
+    FormLimits,
+    FormTooLarge,
+    MalformedForm,
+    announced_bytes,
+    read_form,
+)
 
 from telltale_gateway.analysis import HeadStart, MediaSource
 from telltale_gateway.errors import BadParameter, BadUpload, UploadTimeout, UploadTooLarge, UrlRefused
@@ -25,7 +33,7 @@ from telltale_gateway.services import Services
 
 _MAX_FILENAME = 255
 _MAX_FIELDS = 4
-# Less is here before preprocessing would have answered that it may come.
+# Of less, little is still to come once it can be sent on.
 _WORTH_A_HEAD_START = 1 << 20
 _URLENCODED = "application/x-www-form-urlencoded"
 _HINT = "Send multipart/form-data with the media in a part named file: curl -F file=@clip.mp4 ..."
@@ -130,12 +138,11 @@ class _Opened:
             return None
         services: Services = self._request.app.state.services
         file = self._stack.enter_context(services.spools.opened())
-        announced = self._request.headers.get("content-length", "")
-        large = announced.isascii() and announced.isdigit() and int(announced) >= _WORTH_A_HEAD_START
+        large = (announced_bytes(self._request.headers) or 0) >= _WORTH_A_HEAD_START
         if large and self._parts.most_files == 1 and name in self._parts.files:
             self.head_start = services.preprocess.head_start(file, self._request.state.request_id)
-        if self.head_start is not None:
-            self._stack.push_async_callback(self.head_start.close)
+            if self.head_start is not None:
+                self._stack.push_async_callback(self.head_start.close)
         return file
 
     async def chunks(self) -> AsyncIterator[bytes]:
