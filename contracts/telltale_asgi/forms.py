@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import Generic, Protocol, TypeVar
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -16,7 +16,17 @@ from starlette.requests import ClientDisconnect
 FORM_TYPE = "multipart/form-data"
 _FRAMING = 65_536
 
-Open = Callable[[str, str | None], BinaryIO | None]
+
+class Sink(Protocol):
+    """What takes the content of a file as it comes; the pieces are parts of bytes, which do not change."""
+
+    def write(self, piece: memoryview, /) -> int: ...
+
+    def flush(self) -> None: ...
+
+
+S = TypeVar("S", bound=Sink)
+Open = Callable[[str, str | None], S | None]
 """Whither the content of a part of this name and file name goes; None for a field, which is kept in memory."""
 
 
@@ -48,19 +58,19 @@ class FormLimits:
 
 
 @dataclass(frozen=True)
-class FormFile:
+class FormFile(Generic[S]):
     """A part that went to a stream; ``filename`` is what its sender called it, and never used to open anything."""
 
     filename: str | None
-    stream: BinaryIO
+    stream: S
     size: int
 
 
 @dataclass(frozen=True)
-class Form:
+class Form(Generic[S]):
     """The parts by their names, which are all different."""
 
-    files: Mapping[str, FormFile]
+    files: Mapping[str, FormFile[S]]
     fields: Mapping[str, str]
 
 
@@ -71,8 +81,8 @@ def announced_bytes(headers: Mapping[str, str]) -> int | None:
 
 
 async def read_form(
-    headers: Mapping[str, str], chunks: AsyncIterable[bytes], limits: FormLimits, opening: Open
-) -> Form:
+    headers: Mapping[str, str], chunks: AsyncIterable[bytes], limits: FormLimits, opening: Open[S]
+) -> Form[S]:
     """Read the whole body of a request; reading stops where anything is wrong with it.
 
     Raises:
@@ -93,18 +103,18 @@ async def read_form(
 
 
 @dataclass
-class _Part:
+class _Part(Generic[S]):
     name: str
     filename: str | None
-    stream: BinaryIO | None
+    stream: S | None
     size: int = 0
     text: bytearray = field(default_factory=bytearray)
 
 
-class _Reader:
+class _Reader(Generic[S]):
     """Takes the body piece by piece."""
 
-    def __init__(self, content_type: str, limits: FormLimits, opening: Open) -> None:
+    def __init__(self, content_type: str, limits: FormLimits, opening: Open[S]) -> None:
         kind, options = parse_options_header(content_type)
         boundary = options.get(b"boundary")
         if kind != FORM_TYPE.encode() or not boundary:
@@ -114,8 +124,8 @@ class _Reader:
         self._opening = opening
         self._seen = 0
         self._ended = False
-        self._parts: dict[str, _Part] = {}
-        self._part: _Part | None = None
+        self._parts: dict[str, _Part[S]] = {}
+        self._part: _Part[S] | None = None
         self._header_name, self._header_value = b"", b""
         try:
             self._parser = MultipartParser(
@@ -143,7 +153,7 @@ class _Reader:
         except FormParserError as error:
             raise MalformedForm(f"The form is malformed: {error}.") from error
 
-    def form(self) -> Form:
+    def form(self) -> Form[S]:
         if not self._ended:
             raise MalformedForm("The form ends before its closing boundary.")
         files, fields = {}, {}

@@ -8,18 +8,17 @@ into ``metadata.segments[key]``. A spec that could not be had has no tensor and 
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, Field, ValidationError
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from pydantic import Field, ValidationError
+from safetensors.numpy import save
 
 from telltale_contracts._base import Contract
+from telltale_contracts._safetensors import MalformedTensors, view_tensors
 
 MediaKind = Literal["video", "image", "audio"]
 MissingReason = Literal[
@@ -172,18 +171,17 @@ class TensorBundle:
 
     @classmethod
     def from_bytes(cls, body: bytes) -> TensorBundle:
-        """Read a bundle.
+        """Read a bundle, whose tensors are read-only views of the body.
 
         Raises:
             MalformedBundle: the body is not one.
         """
         try:
-            (header_size,) = struct.unpack_from("<Q", body)
-            header = _HeaderMetadata.model_validate_json(body[8 : 8 + header_size])
-            metadata = BundleMetadata.model_validate_json(header.metadata[_METADATA])
-            flat = load(body)
-        except (struct.error, ValidationError, SafetensorError, KeyError) as error:
+            views = view_tensors(body)
+            metadata = BundleMetadata.model_validate_json(views.metadata[_METADATA])
+        except (MalformedTensors, ValidationError, KeyError) as error:
             raise MalformedBundle(f"not a tensor bundle: {error}") from error
+        flat = views.tensors
         keys = [name for name in flat if not name.endswith((".frame", ".track"))]
         try:
             return cls(
@@ -194,10 +192,3 @@ class TensorBundle:
             )
         except KeyError as error:
             raise MalformedBundle(f"a tensor without its index: {error}") from error
-
-
-class _HeaderMetadata(Contract):
-    # safetensors.numpy.load drops the header's metadata, so it is read from the header itself.
-    model_config = ConfigDict(extra="ignore")
-
-    metadata: dict[str, str] = Field(alias="__metadata__")

@@ -16,6 +16,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 HEADERS_S = 15.0
 _HEAD_BYTES = 65_536
+# Four times asyncio's own: a piece of an upload passes through many hands, which take as long whatever its size.
+_READ_AT_ONCE = 1 << 20
 _TOO_LONG = f"The first line and the headers are longer than {_HEAD_BYTES} bytes together."
 _TWO_LENGTHS = "Both Content-Length and Transfer-Encoding are given, and only one of them can say where the body ends."
 # What h11's words for it begin with; some of them go on with what was sent, which is never told back.
@@ -95,6 +97,9 @@ class ImpatientProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait."""
         super().connection_made(transport)
+        # Of asyncio's own loop; another one may not have it, and reads as it likes.
+        if hasattr(transport, "max_size"):
+            transport.max_size = _READ_AT_ONCE
         self._expect_headers()
 
     def data_received(self, data: bytes) -> None:

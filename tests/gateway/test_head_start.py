@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
 
 import aiohttp
 import h11
@@ -19,6 +17,7 @@ from telltale_contracts import BundleMetadata, MediaFacts, Recipe, TensorBundle
 from telltale_gateway.analysis import HeadStart, MediaSource, PreprocessClient
 from telltale_gateway.analysis.headstart import Framing
 from telltale_gateway.errors import PreprocessUnavailable
+from telltale_gateway.spooling import Spool
 
 from tests.gateway.running import running_gateway
 
@@ -125,9 +124,9 @@ async def client_of(
 
 
 @asynccontextmanager
-async def arriving(client: PreprocessClient) -> AsyncIterator[tuple[BinaryIO, HeadStart]]:
+async def arriving(client: PreprocessClient) -> AsyncIterator[tuple[Spool, HeadStart]]:
     """A file that is sent on from now on."""
-    with tempfile.TemporaryFile() as file:
+    with Spool() as file:
         begun = client.head_start(file, "id")
         assert begun is not None
         try:
@@ -293,7 +292,7 @@ def test_asked_for_at_the_moment_when_it_is_given_up_it_is_sent_anew() -> None:
                 raise
             pytest.fail("it was finished before it was given up")
 
-        with tempfile.TemporaryFile() as file:
+        with Spool() as file:
             begun = HeadStart(file, post, patience_s=0.05)
             await given_up.wait()
             finishing = asyncio.create_task(begun.finish("recipe", "{}"))
@@ -334,7 +333,7 @@ def test_only_so_many_are_sent_on_at_once_however_slowly_they_come() -> None:
     async def ask() -> None:
         async with client_of(Preprocessing(), head_starts=1) as client:
             async with arriving(client):
-                with tempfile.TemporaryFile() as file:
+                with Spool() as file:
                     assert client.head_start(file, "id") is None
             async with arriving(client):
                 pass

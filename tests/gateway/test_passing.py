@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import socket
 from typing import cast
 
@@ -17,6 +16,7 @@ from telltale_gateway.api.views.detailed import Drawn
 from telltale_gateway.api.views.passing import Passed
 from telltale_gateway.artifacts import Artifacts
 from telltale_gateway.services import Services
+from telltale_gateway.spooling import Spool
 
 from tests.client.canned import canned, problem
 
@@ -79,7 +79,7 @@ def test_a_verdict_is_not_lost_with_its_picture(answer: tuple[int, object]) -> N
         services = OnlyDrawing()
         services.preprocess = PreprocessClient(url, timeout_s=5.0)
         try:
-            with io.BytesIO(b"") as nothing:
+            with Spool.of(b"") as nothing:
                 drawing = Spectrogram(
                     stretches=(Stretch(start=0, end=2),), duration_s=2.0, sample_rate=16_000, threshold=0.5
                 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ import pytest
 from telltale_contracts import Recipe
 from telltale_gateway.analysis import MediaSource, PreprocessClient
 from telltale_gateway.errors import AnalysisTimeout, PreprocessUnavailable, TelltaleError
+from telltale_gateway.spooling import Spool
 
 from tests.client.canned import canned
 
@@ -24,7 +24,7 @@ def refusal(url: str, timeout_s: float = 5.0) -> TelltaleError:
     async def ask() -> None:
         client = PreprocessClient(url, timeout_s=timeout_s)
         try:
-            await client.bundle(MediaSource(io.BytesIO(b"media"), None), RECIPE, "id")
+            await client.bundle(MediaSource(Spool.of(b"media"), None), RECIPE, "id")
         finally:
             await client.close()
 

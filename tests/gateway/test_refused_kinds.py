@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from types import SimpleNamespace
 from typing import cast
 
@@ -16,6 +15,7 @@ from telltale_gateway.analysis.preprocess import PreprocessClient
 from telltale_gateway.api.views.sent import only
 from telltale_gateway.errors import WrongKind
 from telltale_gateway.rollout import Dispatcher, Fleet, Reconciler, Usage
+from telltale_gateway.spooling import Spool
 from telltale_gateway.telemetry import Telemetry
 
 from .outcomes import deployed, metadata
@@ -57,7 +57,7 @@ async def test_media_of_another_kind_is_refused_before_a_detector_is_asked() -> 
         explain_timeout_s=1.0,
         concurrent=1,
     )
-    with tempfile.TemporaryFile() as file:
+    with Spool() as file:
         media = MediaSource(file, None)
         with pytest.raises(WrongKind, match="of the kind image, not video") as caught:
             await analyzer.study(media, AnalysisOptions(), request_id="id", only=only("video"))

@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import BinaryIO
 
 import aiohttp
 
-from telltale_gateway.spooling import read_at
+from telltale_gateway.spooling import Spool
 
+# Of less each piece costs more than what is in it.
 _PIECE = 1 << 19
 
 
@@ -34,14 +34,16 @@ class Framing:
         return f'\r\n{self._part}"{field}"\r\n\r\n{text}{self._end}'.encode()
 
 
-Post = Callable[[Framing, AsyncIterator[bytes]], Awaitable[aiohttp.ClientResponse]]
+Pieces = AsyncIterator[bytes | memoryview]
+"""A body as it comes."""
+Post = Callable[[Framing, Pieces], Awaitable[aiohttp.ClientResponse]]
 """Sends a form as it comes, and returns with the head of its answer."""
 
 
 class HeadStart:
     """A form to preprocessing, of which the file has begun. Whoever began it closes it before the file."""
 
-    def __init__(self, media: BinaryIO, post: Post, *, patience_s: float) -> None:
+    def __init__(self, media: Spool, post: Post, *, patience_s: float) -> None:
         """``media``: the file that is being written. It is given up when it is not whole after ``patience_s`` seconds:
         preprocessing keeps a connection and a file for it, which others shall not lack because a sender is slow.
         """
@@ -51,8 +53,10 @@ class HeadStart:
         self._more = asyncio.Event()
         self._tail: bytes | None = None
         self._given_up = False
+        self._all_sent = asyncio.Event()
         self._until = asyncio.get_running_loop().time() + patience_s
         self._answer = asyncio.ensure_future(post(self._form, self._pieces()))
+        self._answer.add_done_callback(lambda _: self._all_sent.set())
 
     @property
     def under_way(self) -> bool:
@@ -61,7 +65,7 @@ class HeadStart:
 
     def advance(self) -> None:
         """Take notice that more of the file is there."""
-        if self._media.tell() - self._sent >= _PIECE:
+        if self._media.size - self._sent >= _PIECE:
             self._more.set()
 
     async def finish(self, field: str, text: str) -> aiohttp.ClientResponse | None:
@@ -84,6 +88,10 @@ class HeadStart:
                 return None
             raise
 
+    async def all_sent(self) -> None:
+        """Wait until there is nothing more to send, whether all was sent or it broke off."""
+        await self._all_sent.wait()
+
     async def close(self) -> None:
         """Send no more; of what was not finished nothing is asked."""
         self._answer.cancel()
@@ -91,17 +99,18 @@ class HeadStart:
         if not self._answer.cancelled() and self._answer.exception() is None:
             self._answer.result().close()
 
-    async def _pieces(self) -> AsyncIterator[bytes]:
+    async def _pieces(self) -> Pieces:
         yield self._form.head
         while True:
             # Before it is seen how much there is, so that whatever comes meanwhile ends the wait below.
             self._more.clear()
             tail = self._tail
-            while piece := read_at(self._media, self._sent, _PIECE):
+            while piece := self._media.read_at(self._sent):
                 self._sent += len(piece)
                 yield piece
             if tail is not None:
                 yield tail
+                self._all_sent.set()
                 return
             await self._wait()
 

@@ -4,40 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import BinaryIO
 
 from telltale_contracts import MediaFacts, MediaKind
 
 from telltale_gateway.analysis.headstart import HeadStart
 from telltale_gateway.errors import WrongKind
-from telltale_gateway.spooling import IN_MEMORY_BYTES, read_at, size_of
-
-_CHUNK = 1 << 20
+from telltale_gateway.spooling import Snapshot, Spool
 
 
 @dataclass(frozen=True)
 class MediaSource:
-    """One upload, in a file. ``filename`` is what its sender called it, told back and never used to open anything.
+    """One upload. ``filename`` is what its sender called it, told back and never used to open anything.
 
     ``head_start``: preprocessing has most of it already.
     """
 
-    stream: BinaryIO = field(repr=False)
+    stream: Spool = field(repr=False)
     filename: str | None
     upload_ms: float = 0.0
     head_start: HeadStart | None = field(default=None, repr=False)
 
     async def sha256(self) -> str:
         """The digest of the whole upload, in hex; who reads the stream meanwhile does not notice."""
-        # The thread may go on after whoever waits for it has given up and closed the file, so it has what is its own.
-        if size_of(self.stream) <= IN_MEMORY_BYTES:
-            return await asyncio.to_thread(_digest, read_at(self.stream, 0, IN_MEMORY_BYTES))
-        self.stream.flush()
+        if self.head_start is not None:
+            # Until then it would take the processor from what is waited for.
+            await self.head_start.all_sent()
+        # The thread may go on after whoever waits for it has given up and closed the spool, so it has what is its own.
         # Shielded, as it closes what it is given: cancelled while it waits for a thread, it would never come to that.
-        return await asyncio.shield(asyncio.to_thread(_digest_file, os.dup(self.stream.fileno())))
+        return await asyncio.shield(asyncio.to_thread(_digest, self.stream.snapshot()))
 
 
 @dataclass(frozen=True)
@@ -57,16 +53,8 @@ class OnlyKind:
             raise WrongKind(f"The upload is of the kind {media.kind}, not {self.kind}.", self.instead[media.kind])
 
 
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def _digest_file(descriptor: int) -> str:
-    digest, place = hashlib.sha256(), 0
-    try:
-        while chunk := os.pread(descriptor, _CHUNK, place):
-            place += len(chunk)
-            digest.update(chunk)
-    finally:
-        os.close(descriptor)
+def _digest(content: Snapshot) -> str:
+    digest = hashlib.sha256()
+    for piece in content:
+        digest.update(piece)
     return digest.hexdigest()

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import BinaryIO
 from weakref import WeakSet
 
 import aiohttp
 from pydantic import ValidationError
 from telltale_contracts import Drawing, MalformedBundle, Problem, Recipe, TensorBundle
 
-from telltale_gateway.analysis.headstart import Framing, HeadStart
+from telltale_gateway.analysis.headstart import Framing, HeadStart, Pieces
 from telltale_gateway.analysis.media import MediaSource
 from telltale_gateway.errors import AnalysisTimeout, PreprocessUnavailable, UpstreamProblem
-from telltale_gateway.spooling import read_at, size_of
+from telltale_gateway.spooling import Spool
 from telltale_gateway.tracing import call_span, carried
 
 _HINT = "Send the same request again in a few seconds."
@@ -25,9 +23,8 @@ _CONNECT_S = 5.0
 _HEALTH_S = 2.0
 # Below the five seconds for which the service keeps a connection that nobody uses.
 _KEEP_S = 4.0
-# Both ways go megabytes, so that few large pieces cost less than many small ones.
+# Megabytes come back, so that few large pieces cost less than many small ones.
 _PIECE = 1 << 20
-_SOON_READ = 1 << 24
 
 
 class Rendered:
@@ -77,12 +74,12 @@ class PreprocessClient:
         self._most_head_starts, self._patience_s = head_starts, patience_s
         self._head_starts: WeakSet[HeadStart] = WeakSet()
 
-    def head_start(self, media: BinaryIO, request_id: str) -> HeadStart | None:
+    def head_start(self, media: Spool, request_id: str) -> HeadStart | None:
         """Begin to send a file that is still being written, of which ``bundle`` will be asked; None if too many are."""
         if sum(each.under_way for each in self._head_starts) >= self._most_head_starts:
             return None
 
-        async def post(form: Framing, pieces: AsyncIterator[bytes]) -> aiohttp.ClientResponse:
+        async def post(form: Framing, pieces: Pieces) -> aiohttp.ClientResponse:
             # Preprocessing's own span lies in this one, which like it begins with the upload.
             with call_span("preprocess ahead"):
                 return await self._post("/bundle", form, pieces, request_id)
@@ -109,16 +106,13 @@ class PreprocessClient:
         if response.status != HTTPStatus.OK:
             raise _refusal(response, body)
         try:
-            # A thread takes longer to begin than a bundle of ordinary size takes to read.
-            if len(body) <= _SOON_READ:
-                return TensorBundle.from_bytes(body)
-            return await asyncio.to_thread(TensorBundle.from_bytes, body)
+            return TensorBundle.from_bytes(body)
         except MalformedBundle as error:
             raise PreprocessUnavailable(
                 "Preprocessing answered something that is not a tensor bundle.", _HINT, retry_after_s=_RETRY_AFTER_S
             ) from error
 
-    async def render(self, source: BinaryIO, drawing: Drawing, request_id: str) -> Rendered:
+    async def render(self, source: Spool, drawing: Drawing, request_id: str) -> Rendered:
         """A drawing on an upload or on an array (npy), which has begun; whoever asks for it closes it.
 
         Raises:
@@ -133,17 +127,15 @@ class PreprocessClient:
             async with response:
                 raise _refusal(response, await response.read())
 
-    async def _asked(
-        self, path: str, media: BinaryIO, field: str, text: str, request_id: str
-    ) -> aiohttp.ClientResponse:
+    async def _asked(self, path: str, media: Spool, field: str, text: str, request_id: str) -> aiohttp.ClientResponse:
         """Post a form of the media, from its start to its end, and a field that says what is wanted of it."""
         form = Framing()
         tail = form.tail(field, text)
-        length = len(form.head) + size_of(media) + len(tail)
+        length = len(form.head) + media.size + len(tail)
         return await self._post(path, form, _pieces(form.head, media, tail), request_id, length=length)
 
     async def _post(
-        self, path: str, form: Framing, pieces: AsyncIterator[bytes], request_id: str, length: int | None = None
+        self, path: str, form: Framing, pieces: Pieces, request_id: str, length: int | None = None
     ) -> aiohttp.ClientResponse:
         headers = {"Content-Type": form.content_type, "X-Request-ID": request_id, **carried()}
         if length is not None:
@@ -178,11 +170,11 @@ class PreprocessClient:
         await self._session.close()
 
 
-async def _pieces(head: bytes, media: BinaryIO, tail: bytes) -> AsyncIterator[bytes]:
+async def _pieces(head: bytes, media: Spool, tail: bytes) -> Pieces:
     yield head
     # Not in a thread: it was written a moment ago and is read from memory, in less time than a thread takes to begin.
     place = 0
-    while piece := read_at(media, place, _PIECE):
+    while piece := media.read_at(place):
         place += len(piece)
         yield piece
     yield tail

@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
 from fastapi import Depends, Request
@@ -30,6 +30,7 @@ from telltale_gateway.analysis import HeadStart, MediaSource
 from telltale_gateway.errors import BadParameter, BadUpload, UploadTimeout, UploadTooLarge, UrlRefused
 from telltale_gateway.fetching import UrlFetcher
 from telltale_gateway.services import Services
+from telltale_gateway.spooling import Spool
 
 _MAX_FILENAME = 255
 _MAX_FIELDS = 4
@@ -84,7 +85,7 @@ _UPLOAD = Parts(files=("file",), fields=("url",))
 class Received:
     """A form that arrived, the milliseconds that it took, and whether its file was sent on meanwhile."""
 
-    form: Form
+    form: Form[Spool]
     elapsed_ms: float
     head_start: HeadStart | None = None
 
@@ -107,7 +108,7 @@ async def received(request: Request, parts: Parts) -> AsyncIterator[Received]:
         try:
             async with asyncio.timeout(settings.deadlines.upload_s):
                 if _is_urlencoded(request):
-                    form = Form({}, _fields(await request.body()))
+                    form: Form[Spool] = Form({}, _fields(await request.body()))
                 else:
                     form = await read_form(request.headers, opened.chunks(), limits, opened.open)
         except TimeoutError as error:
@@ -132,7 +133,7 @@ class _Opened:
         self._stack = stack
         self.head_start: HeadStart | None = None
 
-    def open(self, name: str, filename: str | None) -> BinaryIO | None:
+    def open(self, name: str, filename: str | None) -> Spool | None:
         """A file for a part that has a name for one."""
         if filename is None:
             return None
@@ -197,7 +198,7 @@ async def upload(request: Request) -> AsyncIterator[MediaSource]:
         yield media
 
 
-def _require_known(form: Form, parts: Parts) -> None:
+def _require_known(form: Form[Spool], parts: Parts) -> None:
     """See that a form has no part that would not be read: an answer to a misspelt wish would be one to another."""
     for name in form.files.keys() - set(parts.files):
         raise BadUpload(f"There is no file part named {_named(parts.files)}, but one named {name[:80]!r}.", _HINT)

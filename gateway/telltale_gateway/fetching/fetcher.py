@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from http import HTTPStatus
-from typing import BinaryIO
 from urllib.parse import unquote
 
 import httpcore
@@ -22,6 +20,7 @@ from telltale_gateway.analysis import MediaSource
 from telltale_gateway.errors import Busy, UploadTimeout, UploadTooLarge, UrlRefused, UrlUnreachable
 from telltale_gateway.fetching.addresses import is_public
 from telltale_gateway.fetching.pinned import NotPublic, PinnedBackend, Resolve, resolve
+from telltale_gateway.spooling import Spool
 
 _MOST_REDIRECTS = 5
 _LONGEST_URL = 2048
@@ -91,7 +90,7 @@ class UrlFetcher:
             UploadTimeout: it had not arrived in time.
         """
         started = time.perf_counter()
-        with tempfile.TemporaryFile(prefix="telltale-") as stream:
+        with Spool() as stream:
             try:
                 with self._counted():
                     async with asyncio.timeout(self._timeout_s):
@@ -100,7 +99,6 @@ class UrlFetcher:
                 raise UploadTimeout(f"The URL had not answered in full after {self._timeout_s:g} s.", _HINT) from error
             except (NotPublic, httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
                 raise UrlUnreachable(_UNREACHABLE, _HINT) from error
-            stream.seek(0)
             yield MediaSource(stream, _name(url), (time.perf_counter() - started) * 1000.0)
 
     @contextmanager
@@ -142,7 +140,7 @@ class UrlFetcher:
             raise UrlRefused(f"Port {_port(url)} is not one that is fetched from.", _HINT)
         return url
 
-    async def _follow(self, url: httpx.URL, stream: BinaryIO) -> httpx.URL:
+    async def _follow(self, url: httpx.URL, stream: Spool) -> httpx.URL:
         """Write what is at the end of the redirects; where that was."""
         for _ in range(_MOST_REDIRECTS + 1):
             async with self._pool.stream(
@@ -173,7 +171,7 @@ class UrlFetcher:
             raise UrlRefused("It redirects from https to http, which could be anybody's answer.", _HINT)
         return checked
 
-    async def _save(self, response: httpcore.Response, headers: dict[bytes, bytes], stream: BinaryIO) -> None:
+    async def _save(self, response: httpcore.Response, headers: dict[bytes, bytes], stream: Spool) -> None:
         if response.status != HTTPStatus.OK:
             raise UrlUnreachable(f"It answers {response.status}.", _HINT)
         if headers.get(b"content-encoding", b"identity") != b"identity":

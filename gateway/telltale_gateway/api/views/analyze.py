@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import BinaryIO
 
 from fastapi import APIRouter, Response
 from telltale_contracts import Drawing
@@ -29,6 +28,7 @@ from telltale_gateway.api.views.passing import Passed
 from telltale_gateway.api.views.sent import ONE_FILE_AND_MODEL, Options, SentFile, only
 from telltale_gateway.errors import TelltaleError, UnknownFile
 from telltale_gateway.services import Services
+from telltale_gateway.spooling import Spool
 
 router = APIRouter(tags=["views"])
 _log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ _FILM = {200: {"content": {"video/mp4": {}}, "description": "A fragmented MP4, a
 _FILE = {200: {"content": {"video/mp4": {}, "image/png": {}}, "description": "The file."}, **PROBLEMS}
 
 
-async def _drawn(services: Services, source: BinaryIO, drawing: Drawing, request_id: str) -> Drawn:
+async def _drawn(services: Services, source: Spool, drawing: Drawing, request_id: str) -> Drawn:
     """A drawing that goes with a verdict; where it could not be made the answer says why, and keeps the verdict."""
     try:
         return Drawn(await (await services.preprocess.render(source, drawing, request_id)).read())

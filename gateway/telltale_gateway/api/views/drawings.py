@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from typing import BinaryIO
 
 import numpy as np
 from telltale_contracts import (
@@ -21,6 +20,7 @@ from telltale_contracts import (
 )
 
 from telltale_gateway.analysis import Study, Verdict
+from telltale_gateway.spooling import Spool
 
 PICTURES = Image(size=384, fit="pad")
 """The sampled frames as a film shows them."""
@@ -44,7 +44,7 @@ def overlay_of(verdict: Verdict) -> Overlay:
     )
 
 
-def film_of(study: Study) -> tuple[Film, BinaryIO]:
+def film_of(study: Study) -> tuple[Film, Spool]:
     """Boxes, scores and graph for the frames that were looked at, and these as npy."""
     verdict, pictures = study.verdict, study.bundle.tensors[PICTURES.key()]
     width, height = verdict.meta.width or PICTURES.size, verdict.meta.height or PICTURES.size
@@ -71,7 +71,7 @@ def film_of(study: Study) -> tuple[Film, BinaryIO]:
     return film, _npy(np.ascontiguousarray(cut))
 
 
-def spectrogram_of(study: Study) -> tuple[Spectrogram, BinaryIO]:
+def spectrogram_of(study: Study) -> tuple[Spectrogram, Spool]:
     """The sound's spectra, the stretches that were judged, and the spectra as npy."""
     key, metadata = SPECTRA.key(), study.bundle.metadata
     stretches = tuple(Stretch(start=each.start, end=each.end) for each in metadata.segments[key])
@@ -109,11 +109,10 @@ def _duration(verdict: Verdict) -> float:
     return max(_SHORTEST_S, verdict.meta.duration_s or 0.0, last)
 
 
-def _npy(array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> BinaryIO:
+def _npy(array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Spool:
     body = io.BytesIO()
     np.save(body, array, allow_pickle=False)
-    body.seek(0)
-    return body
+    return Spool.of(body.getvalue())
 
 
 def frame_places(metadata: BundleMetadata) -> list[int]:
