@@ -10,7 +10,7 @@ import math
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +60,7 @@ class _Header(BaseModel):
 class TensorViews:
     """Tensors by name, read-only and as long-lived as the body, and the header's metadata."""
 
-    tensors: Mapping[str, NDArray[np.generic]]
+    tensors: Mapping[str, NDArray[Any]]
     metadata: Mapping[str, str]
 
 
@@ -78,18 +78,19 @@ def view_tensors(body: bytes) -> TensorViews:
     except (struct.error, ValidationError) as error:
         raise MalformedTensors(f"not safetensors: {error}") from error
     entries = header.__pydantic_extra__
-    tensors, place = {}, begin
+    tensors: dict[str, NDArray[Any]] = {}
+    place = begin
     for name, entry in sorted(entries.items(), key=lambda item: item[1].data_offsets):
         kind, items, (start, end) = _TYPES[entry.dtype], math.prod(entry.shape), entry.data_offsets
         if begin + start != place or end - start != items * kind.itemsize or begin + end > len(body):
             raise MalformedTensors(f"tensor {name}, {items} times {entry.dtype}, cannot lie at {start} to {end}")
-        # frombuffer takes no place at the end of the body.
-        tensors[name] = np.frombuffer(body, kind, items, place).reshape(entry.shape) if items else _empty(kind, entry)
+        # A view of nothing cannot begin where the body ends.
+        seen = np.frombuffer(body, kind, items, place) if items else np.empty(0, kind)
+        try:
+            tensors[name] = seen.reshape(entry.shape)
+        except ValueError as error:
+            raise MalformedTensors(f"tensor {name} has a shape that no array has: {error}") from error
         place = begin + end
     if place != len(body):
         raise MalformedTensors(f"the tensors end at {place}, the body at {len(body)}")
     return TensorViews({name: tensors[name] for name in entries}, header.metadata)
-
-
-def _empty(kind: np.dtype[np.generic], entry: _Entry) -> NDArray[np.generic]:
-    return np.empty(entry.shape, kind)

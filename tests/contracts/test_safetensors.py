@@ -61,6 +61,8 @@ def _entry(**changed: object) -> dict[str, object]:
         _body({"x": _entry(shape=[-2])}, bytes(8)),
         _body({"x": _entry(shape=[2.0])}, bytes(8)),
         _body({"x": _entry(shape=[1 << 62, 1 << 62])}, bytes(8)),
+        _body({"x": _entry(shape=[0, 1 << 62, 1 << 62], data_offsets=[0, 0])}, b""),
+        _body({"x": _entry(shape=[1] * 100 + [2])}, bytes(8)),
         _body({"x": _entry(data_offsets=[1, 9])}, bytes(9)),
         _body({"x": _entry(data_offsets=[8, 0])}, bytes(8)),
         _body({"x": _entry(data_offsets=[0])}, bytes(8)),

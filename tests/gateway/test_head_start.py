@@ -15,7 +15,7 @@ import pytest
 from telltale_asgi.forms import FormLimits, read_form
 from telltale_contracts import BundleMetadata, MediaFacts, Recipe, TensorBundle
 from telltale_gateway.analysis import HeadStart, MediaSource, PreprocessClient
-from telltale_gateway.analysis.headstart import Framing
+from telltale_gateway.analysis.headstart import Framing, Pieces
 from telltale_gateway.errors import PreprocessUnavailable
 from telltale_gateway.spooling import Spool
 
@@ -24,6 +24,7 @@ from tests.gateway.running import running_gateway
 RECIPE = Recipe.model_validate({"inputs": [{"kind": "face_crop", "size": 224}]})
 BUNDLE = TensorBundle(BundleMetadata(media=MediaFacts(kind="image", container="png")))
 MEGABYTE = 1 << 20
+MOST = 20 * MEGABYTE
 PART = b'--edge\r\nContent-Disposition: form-data; name="file"; filename="clip.mp4"\r\n\r\n'
 PIECES = [bytes([piece]) * MEGABYTE for piece in range(3)]
 
@@ -42,6 +43,7 @@ class Preprocessing:
     open: int = 0
     refused: bool = False
     forms: list[tuple[str, bytes]] = field(default_factory=list)
+    announced: list[int] = field(default_factory=list)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -78,6 +80,7 @@ class Preprocessing:
                 connection.receive_data(piece)
             elif isinstance(event, h11.Request):
                 content_type = dict(event.headers)[b"content-type"].decode()
+                self.announced.append(int(dict(event.headers).get(b"content-length", -1)))
             elif isinstance(event, h11.Data):
                 body += event.data
                 self.received += len(event.data)
@@ -127,7 +130,7 @@ async def client_of(
 async def arriving(client: PreprocessClient) -> AsyncIterator[tuple[Spool, HeadStart]]:
     """A file that is sent on from now on."""
     with Spool() as file:
-        begun = client.head_start(file, "id")
+        begun = client.head_start(file, MOST, "id")
         assert begun is not None
         try:
             yield file, begun
@@ -282,7 +285,7 @@ def test_asked_for_at_the_moment_when_it_is_given_up_it_is_sent_anew() -> None:
     async def ask() -> None:
         given_up, go_on = asyncio.Event(), asyncio.Event()
 
-        async def post(_: Framing, pieces: AsyncIterator[bytes]) -> aiohttp.ClientResponse:
+        async def post(_: Framing, pieces: Pieces, _length: int) -> aiohttp.ClientResponse:
             try:
                 async for _piece in pieces:
                     pass
@@ -293,13 +296,39 @@ def test_asked_for_at_the_moment_when_it_is_given_up_it_is_sent_anew() -> None:
             pytest.fail("it was finished before it was given up")
 
         with Spool() as file:
-            begun = HeadStart(file, post, patience_s=0.05)
+            begun = HeadStart(file, post, most=MOST, patience_s=0.05)
             await given_up.wait()
             finishing = asyncio.create_task(begun.finish("recipe", "{}"))
             await asyncio.sleep(0)
             go_on.set()
             assert await finishing is None
             await begun.close()
+
+    run(ask)
+
+
+@pytest.mark.parametrize(("size", "text"), [(MOST + (1 << 16), "{}"), (MEGABYTE, "x" * (1 << 25))])
+def test_what_is_longer_than_was_said_is_not_sent_so(size: int, text: str) -> None:
+    async def ask() -> None:
+        preprocessing = Preprocessing()
+        async with client_of(preprocessing) as client, arriving(client) as (file, begun):
+            file.write(bytes(size))
+            assert await begun.finish("recipe", text) is None
+        assert preprocessing.forms == []
+
+    run(ask)
+
+
+def test_its_length_is_said_beforehand_and_filled_up_in_the_end() -> None:
+    async def ask() -> None:
+        preprocessing = Preprocessing()
+        async with client_of(preprocessing) as client, arriving(client) as (file, begun):
+            file.write(PIECES[0])
+            assert await client.bundle(MediaSource(file, None, head_start=begun), RECIPE, "id") == BUNDLE
+        ((_, body),) = preprocessing.forms
+        assert preprocessing.announced == [len(body)]
+        assert len(body) > MOST
+        assert await preprocessing.asked() == [(PIECES[0], RECIPE.model_dump_json())]
 
     run(ask)
 
@@ -334,7 +363,7 @@ def test_only_so_many_are_sent_on_at_once_however_slowly_they_come() -> None:
         async with client_of(Preprocessing(), head_starts=1) as client:
             async with arriving(client):
                 with Spool() as file:
-                    assert client.head_start(file, "id") is None
+                    assert client.head_start(file, MOST, "id") is None
             async with arriving(client):
                 pass
 

@@ -3,6 +3,10 @@
 To receive megabytes and then to send them on takes twice as long as to do both at once. Preprocessing begins with
 nothing before its form ends, and the end is not sent before somebody asks for what comes of it: of an upload that is
 refused on the way nothing was asked.
+
+Its length is said beforehand, though nobody knows it yet: a body in chunks would be copied once more. It is a little
+more than that of the form in which the file comes, and what is left over is sent as the form's epilogue, which readers
+of forms pass over (RFC 2046, 5.1.1).
 """
 
 from __future__ import annotations
@@ -17,6 +21,8 @@ from telltale_gateway.spooling import Spool
 
 # Of less each piece costs more than what is in it.
 _PIECE = 1 << 19
+# For the field that says what is wanted, which preprocessing takes up to 64 kB of.
+_ROOM = 1 << 16
 
 
 class Framing:
@@ -36,16 +42,17 @@ class Framing:
 
 Pieces = AsyncIterator[bytes | memoryview]
 """A body as it comes."""
-Post = Callable[[Framing, Pieces], Awaitable[aiohttp.ClientResponse]]
-"""Sends a form as it comes, and returns with the head of its answer."""
+Post = Callable[[Framing, Pieces, int], Awaitable[aiohttp.ClientResponse]]
+"""Sends a form of that length as it comes, and returns with the head of its answer."""
 
 
 class HeadStart:
     """A form to preprocessing, of which the file has begun. Whoever began it closes it before the file."""
 
-    def __init__(self, media: Spool, post: Post, *, patience_s: float) -> None:
-        """``media``: the file that is being written. It is given up when it is not whole after ``patience_s`` seconds:
-        preprocessing keeps a connection and a file for it, which others shall not lack because a sender is slow.
+    def __init__(self, media: Spool, post: Post, *, most: int, patience_s: float) -> None:
+        """``media``: the file that is being written, of ``most`` bytes or fewer in the end. It is given up when it is
+        not whole after ``patience_s`` seconds: preprocessing keeps a connection and a file for it, which others shall
+        not lack because a sender is slow.
         """
         self._media = media
         self._form = Framing()
@@ -55,7 +62,8 @@ class HeadStart:
         self._given_up = False
         self._all_sent = asyncio.Event()
         self._until = asyncio.get_running_loop().time() + patience_s
-        self._answer = asyncio.ensure_future(post(self._form, self._pieces()))
+        self._length = len(self._form.head) + most + _ROOM
+        self._answer = asyncio.ensure_future(post(self._form, self._pieces(), self._length))
         self._answer.add_done_callback(lambda _: self._all_sent.set())
 
     @property
@@ -71,15 +79,19 @@ class HeadStart:
     async def finish(self, field: str, text: str) -> aiohttp.ClientResponse | None:
         """Send the rest of the file, which is whole now, and a field; what is answered.
 
-        None where it broke off, was given up or refused before: then this was not asked, or what was answered may no
-        longer hold, and the file is to be sent anew.
+        None where it broke off, was given up or refused before, or the file or the field is longer than was said: then
+        this was not asked, or what was answered may no longer hold, and the file is to be sent anew.
 
         Raises:
             aiohttp.ClientError, TimeoutError: it breaks now.
         """
         if self._tail is not None or self._answer.done():
             return None
-        self._tail = self._form.tail(field, text)
+        tail = self._form.tail(field, text)
+        epilogue = self._length - len(self._form.head) - self._media.size - len(tail)
+        if epilogue < 0:
+            return None
+        self._tail = tail + b" " * epilogue
         self._more.set()
         try:
             return await self._answer

@@ -74,17 +74,20 @@ class PreprocessClient:
         self._most_head_starts, self._patience_s = head_starts, patience_s
         self._head_starts: WeakSet[HeadStart] = WeakSet()
 
-    def head_start(self, media: Spool, request_id: str) -> HeadStart | None:
-        """Begin to send a file that is still being written, of which ``bundle`` will be asked; None if too many are."""
+    def head_start(self, media: Spool, most: int, request_id: str) -> HeadStart | None:
+        """Begin to send a file that is still being written, of at most so many bytes; ``bundle`` will be asked of it.
+
+        None if as many are under way as may be.
+        """
         if sum(each.under_way for each in self._head_starts) >= self._most_head_starts:
             return None
 
-        async def post(form: Framing, pieces: Pieces) -> aiohttp.ClientResponse:
+        async def post(form: Framing, pieces: Pieces, length: int) -> aiohttp.ClientResponse:
             # Preprocessing's own span lies in this one, which like it begins with the upload.
             with call_span("preprocess ahead"):
-                return await self._post("/bundle", form, pieces, request_id)
+                return await self._post("/bundle", form, pieces, length, request_id)
 
-        begun = HeadStart(media, post, patience_s=self._patience_s)
+        begun = HeadStart(media, post, most=most, patience_s=self._patience_s)
         self._head_starts.add(begun)
         return begun
 
@@ -132,14 +135,17 @@ class PreprocessClient:
         form = Framing()
         tail = form.tail(field, text)
         length = len(form.head) + media.size + len(tail)
-        return await self._post(path, form, _pieces(form.head, media, tail), request_id, length=length)
+        return await self._post(path, form, _pieces(form.head, media, tail), length, request_id)
 
     async def _post(
-        self, path: str, form: Framing, pieces: Pieces, request_id: str, length: int | None = None
+        self, path: str, form: Framing, pieces: Pieces, length: int, request_id: str
     ) -> aiohttp.ClientResponse:
-        headers = {"Content-Type": form.content_type, "X-Request-ID": request_id, **carried()}
-        if length is not None:
-            headers["Content-Length"] = str(length)
+        headers = {
+            "Content-Type": form.content_type,
+            "Content-Length": str(length),
+            "X-Request-ID": request_id,
+            **carried(),
+        }
         return await self._session.post(path, data=pieces, headers=headers, allow_redirects=False)
 
     @contextmanager

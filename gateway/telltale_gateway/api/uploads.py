@@ -139,9 +139,9 @@ class _Opened:
             return None
         services: Services = self._request.app.state.services
         file = self._stack.enter_context(services.spools.opened())
-        large = (announced_bytes(self._request.headers) or 0) >= _WORTH_A_HEAD_START
-        if large and self._parts.most_files == 1 and name in self._parts.files:
-            self.head_start = services.preprocess.head_start(file, self._request.state.request_id)
+        announced = announced_bytes(self._request.headers) or 0
+        if announced >= _WORTH_A_HEAD_START and self._parts.most_files == 1 and name in self._parts.files:
+            self.head_start = services.preprocess.head_start(file, announced, self._request.state.request_id)
             if self.head_start is not None:
                 self._stack.push_async_callback(self.head_start.close)
         return file
