@@ -191,6 +191,21 @@ def test_what_has_arrived_is_sent_on_and_the_end_is_sent_when_it_is_asked_for() 
     run(ask)
 
 
+def test_the_last_of_it_is_sent_once_it_is_whole_and_asked_for_or_not() -> None:
+    async def ask() -> None:
+        preprocessing = Preprocessing()
+        async with client_of(preprocessing) as client, arriving(client) as (file, begun):
+            file.write(b"short")
+            begun.advance()
+            await asyncio.sleep(0.05)
+            before = preprocessing.received
+            await begun.catch_up()
+            await until(lambda: preprocessing.received == before + len(b"short"))
+        assert preprocessing.forms == []
+
+    run(ask)
+
+
 def test_asked_for_while_preprocessing_does_not_take_it_in_it_comes_in_full() -> None:
     async def ask() -> None:
         preprocessing = Preprocessing(paused=True)

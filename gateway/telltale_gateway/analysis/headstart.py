@@ -76,6 +76,11 @@ class HeadStart:
         if self._media.size - self._sent >= _PIECE:
             self._more.set()
 
+    async def catch_up(self) -> None:
+        """Send what there is, however little, before anything else is done: the file is whole."""
+        self._more.set()
+        await asyncio.sleep(0)
+
     async def finish(self, field: str, text: str) -> aiohttp.ClientResponse | None:
         """Send the rest of the file, which is whole now, and a field; what is answered.
 

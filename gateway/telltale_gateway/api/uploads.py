@@ -152,6 +152,8 @@ class _Opened:
             yield chunk
             if self.head_start is not None:
                 self.head_start.advance()
+        if self.head_start is not None:
+            await self.head_start.catch_up()
 
 
 def media_in(arrived: Received, name: str) -> MediaSource | None:
