@@ -195,10 +195,12 @@ def test_the_last_of_it_is_sent_once_it_is_whole_and_asked_for_or_not() -> None:
     async def ask() -> None:
         preprocessing = Preprocessing()
         async with client_of(preprocessing) as client, arriving(client) as (file, begun):
+            await until(lambda: preprocessing.received > 0)
+            before = preprocessing.received
             file.write(b"short")
             begun.advance()
             await asyncio.sleep(0.05)
-            before = preprocessing.received
+            assert preprocessing.received == before
             await begun.catch_up()
             await until(lambda: preprocessing.received == before + len(b"short"))
         assert preprocessing.forms == []
