@@ -64,9 +64,19 @@ def run(arguments: Sequence[str]) -> int:
     try:
         options.handler(options)
     except ExportError as error:
-        print(f"telltale_export: {error}\n  {error.hint}", file=sys.stderr)
-        return 2
+        return _refused(str(error), error.hint)
+    except OSError as error:
+        # A full disk, a folder that is a file, no permission: the caller's to put right, wherever it was met.
+        where = f"{error.filename}: " if error.filename is not None else ""
+        return _refused(
+            f"{where}{error.strerror or error}.", "See that it can be read and written, and that there is room."
+        )
     return 0
+
+
+def _refused(message: str, hint: str) -> int:
+    print(f"telltale_export: {message}\n  {hint}", file=sys.stderr)
+    return 2
 
 
 def positive(text: str) -> int:
@@ -90,6 +100,18 @@ def share(text: str) -> float:
     value = float(text)
     if not 0.0 < value <= 1.0:
         raise argparse.ArgumentTypeError(f"{text} is not over 0 and at most 1")
+    return value
+
+
+def probability(text: str) -> float:
+    """An option's value: a number from 0 to 1.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none.
+    """
+    value = float(text)
+    if not 0.0 <= value <= 1.0:
+        raise argparse.ArgumentTypeError(f"{text} is not from 0 to 1")
     return value
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import subprocess
 import sys
@@ -27,6 +29,7 @@ def test_help_imports_nothing_heavy() -> None:
         (["train", "voice-vocoder", "--media", "."], "--to"),
         (["train", "voice-vocoder", "--media", ".", "--to", ".", "--rounds", "0"], "0 is not positive"),
         (["train", "nothing"], "invalid choice"),
+        (["evaluate", "--data", ".", "--threshold", "nan"], "nan is not from 0 to 1"),
         ([], "VERB"),
     ],
 )
@@ -35,6 +38,21 @@ def test_a_mistyped_command_is_explained(arguments: list[str], said: str, capsys
         main(arguments)
     assert raised.value.code == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EACCES])
+def test_what_the_disk_refuses_is_explained(
+    error: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(error, os.strerror(error), str(tmp_path / "labels.csv"))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    (tmp_path / "labels.csv").touch()
+    assert main(["data", "--data", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert f"{tmp_path / 'labels.csv'}: {os.strerror(error)}." in said
+    assert "there is room" in said
 
 
 def test_an_empty_repository_is_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,9 +9,10 @@ from typing import get_args
 
 from telltale_export.cli import Commands
 from telltale_export.data.items import SPLITS, Modality
-from telltale_export.data.layouts import write_labels
+from telltale_export.data.layouts import LABELS_FILE, write_labels
 from telltale_export.data.options import add_dataset_options, dataset_of
 from telltale_export.data.splits import Shares, split_by_group
+from telltale_export.errors import DataError
 
 
 def register(commands: Commands) -> None:
@@ -32,10 +33,15 @@ def _data(options: argparse.Namespace) -> None:
         dataset = replace(dataset, items=tuple(dataset.of(options.modality)))
     print(dataset.summary())
     if options.to is not None:
+        if options.to.resolve() in {options.data.resolve(), (options.data / LABELS_FILE).resolve()}:
+            raise DataError(f"{options.to} is the list that was read.", "Write the divided one beside it.")
         split = split_by_group(dataset.items, options.shares, options.seed)
         named = {item: name for name in SPLITS for item in getattr(split, name)}
         write_labels((replace(item, split=named[item]) for item in dataset.items), options.to)
         print(f"written as {options.to}; {split.description}")
+        for name in SPLITS:
+            if not getattr(split, name):
+                print(f"  nothing is for {name}: there are too few groups")
 
 
 def _shares(text: str) -> Shares:

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from telltale_export.cli import Commands, positive
+from telltale_export.cli import Commands, positive, probability
 from telltale_export.data.options import add_dataset_options, dataset_of
 from telltale_export.errors import DataError, ExportError
 from telltale_export.served.options import add_server_options, asked_version
@@ -36,7 +36,9 @@ def register(commands: Commands) -> None:
     add_server_options(parser)
     parser.add_argument("--robustness", action="store_true", help="also through JPEG, H.264, mp3, noise, ...")
     parser.add_argument("--workers", type=positive, default=2, help="media under way at once (%(default)s)")
-    parser.add_argument("--threshold", type=float, help="call fake what scores so much; the subject's own if not given")
+    parser.add_argument(
+        "--threshold", type=probability, help="call fake what scores so much; the subject's own if not given"
+    )
     parser.add_argument(
         "--asv", metavar="MISS,FA,SPOOFS", help="error rates of the speaker verification behind it, for min t-DCF"
     )

@@ -140,7 +140,9 @@ def write_report(report: Report, sheet: Sheet, folder: Path) -> None:
     )
     environment.filters |= {"interval": interval_text, "short": lambda value: interval_text(value, 2)}
     missing = [each for each in sheet.of() if each.score is None]
-    page = environment.get_template(TEMPLATE).render(report=report, pictures=pictures_of(sheet), missing=missing)
+    page = environment.get_template(TEMPLATE).render(
+        report=report, pictures=pictures_of(sheet), missing=missing, few_groups=FEW_GROUPS
+    )
     write_whole(folder / "report.json", report.model_dump_json(indent=1).encode())
     write_whole(folder / "report.html", page.encode())
 

@@ -135,7 +135,10 @@ def _require_same_plan(wanted: Extraction) -> None:
     if not place.is_file():
         write_whole(place, json.dumps(plan, indent=1).encode())
         return
-    there = json.loads(place.read_bytes())
+    try:
+        there = dict(json.loads(place.read_bytes()))
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{place} is broken: {error}.", "Extract into an empty folder.") from error
     changed = [name for name in plan if there.get(name) != plan[name]]
     if changed:
         raise DataError(

@@ -90,7 +90,7 @@ def read_plan(path: Path) -> Plan:
     """
     try:
         return Plan.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise DataError(f"{path} cannot be read: {error}.", "Give a YAML file; docs/training.md has one.") from error
     except ValidationError as error:
         said = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in error.errors())

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 from telltale_export.__main__ import main
 from telltale_export.data import Dataset, MediaItem, groups_in_several_splits, read_dataset, require_both_classes
+from telltale_export.data.layouts import write_labels
 from telltale_export.errors import DataError
 
 from .tiny import tiny
@@ -281,3 +283,60 @@ def test_a_data_set_becomes_a_list_with_splits(tmp_path: Path, capsys: pytest.Ca
     assert {item.split for item in divided.items} == {"training", "calibration", "test"}
     assert groups_in_several_splits(divided.items) == {}
     assert all(item.path.resolve().parent.parent == tmp_path / "set" for item in divided.items)
+
+
+@pytest.mark.parametrize("content", [b"path,label\n\xff\xfe", "path\nä".encode("latin-1")])
+def test_a_list_that_is_not_utf8_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "labels.csv").write_bytes(content)
+    with pytest.raises(DataError, match=r"labels\.csv is not text in UTF-8"):
+        read_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["ASVspoof2019.LA.cm.train.trn.txt", "List_of_testing_videos.txt"])
+def test_nor_is_another_list_guessed_at(tmp_path: Path, name: str) -> None:
+    for folder in ("Celeb-real", "Celeb-synthesis") if name.startswith("List") else ():
+        (tmp_path / folder).mkdir()
+    (tmp_path / name).write_bytes(b"\xff\n")
+    with pytest.raises(DataError, match="is not text in UTF-8"):
+        read_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("about", [{"original": 3}, {"split": ["train"]}])
+def test_metadata_that_name_no_original_are_refused(tmp_path: Path, about: dict[str, object]) -> None:
+    tiny(tmp_path / "x.mp4")
+    (tmp_path / "metadata.json").write_text(json.dumps({"x.mp4": {"label": "FAKE", **about}}))
+    with pytest.raises(DataError, match=r"original and split of x\.mp4 are to be names"):
+        read_dataset(tmp_path)
+
+
+def test_the_list_that_was_read_is_not_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [f"{number}.wav,audio,{label},vits,demo,g{number},CC0" for number, label in enumerate(("real", "fake") * 3)]
+    for number in range(6):
+        tiny(tmp_path / f"{number}.wav")
+    write_list(tmp_path, *lines)
+    before = (tmp_path / "labels.csv").read_bytes()
+    for given in (tmp_path, tmp_path / "labels.csv"):
+        assert main(["data", "--data", str(given), "--to", str(tmp_path / "labels.csv")]) == 2
+        assert "is the list that was read" in capsys.readouterr().err
+    assert (tmp_path / "labels.csv").read_bytes() == before
+
+
+def test_a_list_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    for label in ("real", "fake"):
+        tiny(tmp_path / f"set/{label}/0.png")
+    item = read_dataset(tmp_path / "set").items[0]
+    with pytest.raises(OSError, match="No space"):
+        write_labels([item], tmp_path / "list.csv")
+    assert not (tmp_path / "list.csv").exists()
+
+
+def test_a_split_without_media_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(3):
+        tiny(tmp_path / f"set/real/{number}.png")
+        tiny(tmp_path / f"set/fake/{number}.png")
+    assert main(["data", "--data", str(tmp_path / "set"), "--to", str(tmp_path / "list.csv")]) == 0
+    assert "nothing is for calibration" in capsys.readouterr().out

@@ -9,12 +9,12 @@ from telltale_export.data.layouts.asvspoof import AsvSpoof
 from telltale_export.data.layouts.celeb_df import CelebDf
 from telltale_export.data.layouts.dfdc import Dfdc
 from telltale_export.data.layouts.faceforensics import FaceForensics
-from telltale_export.data.layouts.labels_csv import LabelsCsv, write_labels
+from telltale_export.data.layouts.labels_csv import LABELS_FILE, LabelsCsv, write_labels
 from telltale_export.data.layouts.reading import Layout, LeftOut, Reading
 from telltale_export.data.layouts.real_fake import RealFake
 from telltale_export.errors import DataError
 
-__all__ = ["LAYOUT_NAMES", "LayoutName", "LeftOut", "Reading", "layout_of", "layouts", "write_labels"]
+__all__ = ["LABELS_FILE", "LAYOUT_NAMES", "LayoutName", "LeftOut", "Reading", "layout_of", "layouts", "write_labels"]
 
 
 LayoutName = Literal["labels.csv", "faceforensics", "celeb-df", "asvspoof", "dfdc", "real-fake"]

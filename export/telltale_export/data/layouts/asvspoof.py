@@ -15,7 +15,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from telltale_export.data.items import MediaItem, SplitName, modality_of, split_of
-from telltale_export.data.layouts.reading import LeftOut, Reading, refuse_wrong_labels
+from telltale_export.data.layouts.reading import LeftOut, Reading, lines_of, refuse_wrong_labels
 
 _PATTERNS = ("*.cm.*.txt", "trial_metadata.txt", "ASVspoof5.*.tsv", "ASVspoof5.*.txt")
 _OTHER_TRACK = ".track_2."
@@ -34,12 +34,12 @@ class AsvSpoof:
         """Every utterance of every protocol whose sound is there.
 
         Raises:
-            DataError: a line has neither key.
+            DataError: a protocol is not text, or a line of it has neither key.
         """
         reading = Reading()
         sounds = {path.stem: path for path in sorted(place.rglob("*")) if modality_of(path) == "audio"}
         for protocol in _protocols(place):
-            lines = [line.split() for line in protocol.read_text(encoding="utf-8").splitlines() if line.strip()]
+            lines = [line.split() for line in lines_of(protocol) if line.strip()]
             refuse_wrong_labels(
                 protocol,
                 [

@@ -14,7 +14,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from telltale_export.data.items import MediaItem, SplitName, modality_of
-from telltale_export.data.layouts.reading import LeftOut, Reading
+from telltale_export.data.layouts.reading import LeftOut, Reading, lines_of
 from telltale_export.errors import DataError
 
 _FOLDERS = {"Celeb-real": "real", "YouTube-real": "real", "Celeb-synthesis": "fake"}
@@ -33,7 +33,7 @@ class CelebDf:
         """Every video.
 
         Raises:
-            DataError: the list contradicts the folders, or names a video that is in none.
+            DataError: the list is not text, or a line of it contradicts the folders.
         """
         reading = Reading()
         tested = _tested(place)
@@ -67,7 +67,7 @@ def _tested(place: Path) -> set[str] | None:
     if not listing.is_file():
         return None
     tested = set()
-    for number, line in enumerate(listing.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(lines_of(listing), start=1):
         if not line.strip():
             continue
         mark, _, name = line.strip().partition(" ")

@@ -74,6 +74,9 @@ def _describe(listing: Path) -> dict[str, dict[str, Any]]:
         described = json.loads(listing.read_bytes())
         if not all(isinstance(about.get("label"), str) for about in described.values()):
             raise ValueError("a video has no label")
+        for name, about in described.items():
+            if not all(isinstance(about.get(field) or "", str) for field in ("original", "split")):
+                raise ValueError(f"original and split of {name} are to be names")
     except (ValueError, AttributeError) as error:
         raise DataError(f"{listing} is not DFDC's metadata: {error}.", "Fetch it again, or give --layout.") from error
     return dict(described)

@@ -17,14 +17,16 @@ Further columns are left alone.
 from __future__ import annotations
 
 import csv
+import io
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import cast, get_args
 
 from telltale_export.data.items import Label, MediaItem, Modality, split_of
-from telltale_export.data.layouts.reading import Reading, refuse_wrong_labels
+from telltale_export.data.layouts.reading import Reading, refuse_wrong_labels, text_of
 from telltale_export.errors import DataError
+from telltale_export.files import write_whole
 
 LABELS_FILE = "labels.csv"
 _COLUMNS = ("path", "modality", "label", "family", "source", "group", "licence")
@@ -48,15 +50,11 @@ class LabelsCsv:
             raise DataError(
                 f"{listing} is not there.", f"Give a folder with {LABELS_FILE}: columns {', '.join(_COLUMNS)}."
             )
-        # Spreadsheets begin a list with a byte order mark.
-        with listing.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream)
-            absent = [column for column in _COLUMNS if column not in (reader.fieldnames or ())]
-            if absent:
-                raise DataError(
-                    f"{listing} has no column {', '.join(absent)}.", "Add it to the header and to every line."
-                )
-            rows = [(reader.line_num, row) for row in reader]
+        reader = csv.DictReader(io.StringIO(text_of(listing), newline=""))
+        absent = [column for column in _COLUMNS if column not in (reader.fieldnames or ())]
+        if absent:
+            raise DataError(f"{listing} has no column {', '.join(absent)}.", "Add it to the header and to every line.")
+        rows = [(reader.line_num, row) for row in reader]
         refuse_wrong_labels(
             listing,
             [
@@ -69,14 +67,15 @@ class LabelsCsv:
 
 
 def write_labels(items: Iterable[MediaItem], listing: Path) -> None:
-    """Write a list that ``LabelsCsv`` reads; paths become relative to it."""
+    """Write a list that ``LabelsCsv`` reads, by one rename; paths become relative to it."""
     folder = listing.parent.resolve()
-    with listing.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow([*_COLUMNS, "split"])
-        for item in items:
-            described = (item.modality, item.label, item.family, item.source, item.group, item.licence)
-            writer.writerow([os.path.relpath(item.path.resolve(), folder), *described, item.split or ""])
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*_COLUMNS, "split"])
+    for item in items:
+        described = (item.modality, item.label, item.family, item.source, item.group, item.licence)
+        writer.writerow([os.path.relpath(item.path.resolve(), folder), *described, item.split or ""])
+    write_whole(listing, text.getvalue().encode())
 
 
 def _items(listing: Path, rows: Iterable[tuple[int, Mapping[str, str]]]) -> list[MediaItem]:

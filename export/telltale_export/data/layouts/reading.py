@@ -60,3 +60,24 @@ def refuse_wrong_labels(where: Path, wrong: list[str]) -> None:
         f"{'; '.join(wrong[:_SHOWN])}{more}.",
         "Correct them, or take the lines out.",
     )
+
+
+def text_of(path: Path) -> str:
+    """A file of a data set as text; spreadsheets begin theirs with a byte order mark, which is left out.
+
+    Raises:
+        DataError: it is not UTF-8.
+    """
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not text in UTF-8: {error}.", "Save it as UTF-8.") from error
+
+
+def lines_of(path: Path) -> list[str]:
+    """Its lines.
+
+    Raises:
+        DataError: it is not UTF-8.
+    """
+    return text_of(path).splitlines()
