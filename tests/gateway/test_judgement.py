@@ -86,6 +86,6 @@ def test_what_no_detector_tests_is_listed_too() -> None:
 
 
 def test_a_part_that_no_detector_saw_has_no_score() -> None:
-    outcomes = [scored("blend", "face_swap", 0.9)]
-    assert JUDGE.fuse_part(outcomes, {}) is None
-    assert JUDGE.fuse_part(outcomes, {"blend": 0.7}) == pytest.approx(0.7)
+    parts = JUDGE.parts([scored("blend", "face_swap", 0.9)])
+    assert parts.fuse({}) is None
+    assert parts.fuse({"blend": 0.7}) == pytest.approx(0.7)

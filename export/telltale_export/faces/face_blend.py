@@ -15,10 +15,12 @@ from telltale_export.calibration import fit_platt
 from telltale_export.data import SPLITS, MediaItem, Shares, Split, read_dataset, split_by_group
 from telltale_export.evaluation import Terms, measure, table
 from telltale_export.faces.ahead import batches
+from telltale_export.faces.between import best_trained
 from telltale_export.faces.blend_media import film_twins, published_films, still_pairs
 from telltale_export.faces.chips import Face, FaceSet
 from telltale_export.faces.golden import SOURCE, golden_pictures
 from telltale_export.faces.measuring import Collection, Scores
+from telltale_export.faces.network import FaceNet
 from telltale_export.faces.onnx_export import export_onnx
 from telltale_export.faces.pairs import MARGIN, SIZE, BlendPairs
 from telltale_export.faces.recipe import (
@@ -87,6 +89,10 @@ def train(shop: Workshop, report: Report) -> Path:
     members = {name: genuine_faces(faces, split, name) for name in SPLITS}
     report(f"{split.description}; faces: " + ", ".join(f"{name} {len(of)}" for name, of in members.items()))
     trained = _fit(shop, faces, members["training"], report) if shop.weights is None else saved_network(shop.weights)
+    share = 1.0
+    if shop.begin_with is not None:
+        start = _start(shop, shop.begin_with, BlendPairs(faces, members["training"], shop.seed + 1))
+        trained, share = best_trained(start, trained, _calibrating(faces, members["calibration"]), report)
     net = trained.net
     calibration = _calibrate(partial(score, net), faces, members["calibration"])
     measured = _measure(partial(score, net), held_out(faces, members["test"], SPEC), calibration)
@@ -94,7 +100,12 @@ def train(shop: Workshop, report: Report) -> Path:
     golden = golden_pictures(shop.portrait, MARGIN, SIZE)
     draft = VersionDraft(
         provenance=provenance(
-            shop, trained, items, [faces.faces[index] for index in members["training"]], split.description
+            shop,
+            trained,
+            items,
+            [faces.faces[index] for index in members["training"]],
+            split.description,
+            share=share,
         ),
         measured=measured,
         calibration=calibration,
@@ -111,16 +122,17 @@ def _fit(shop: Workshop, faces: FaceSet, chosen: Sequence[int], report: Report) 
     options = TrainingOptions(shop.images, learning_rate=LEARNING_RATE, seed=shop.seed)
     pairs = BlendPairs(faces, chosen, shop.seed + 1)
     drawn = batches(pairs, options.batch, shop.workers)
-    net = (
-        initial_network(shop, faces, chosen)
-        if shop.begin_with is None
-        else continued_network(shop, shop.begin_with, pairs.batch(0, 96).pictures)
-    )
+    net = initial_network(shop, faces, chosen) if shop.begin_with is None else _start(shop, shop.begin_with, pairs)
     checkpoint = shop.cache / f"{NAME}.checkpoint"
     trained = fit(net, drawn, options, report, checkpoint=checkpoint)
     keep_weights(trained, shop.cache / f"{NAME}.safetensors")
     checkpoint.unlink(missing_ok=True)
     return trained
+
+
+def _start(shop: Workshop, begin_with: Path, pairs: BlendPairs) -> FaceNet:
+    """What a training on these pairs that goes on from a version begins with."""
+    return continued_network(shop, begin_with, pairs.batch(0, 96).pictures)
 
 
 def divide(items: Sequence[MediaItem]) -> Split:
@@ -143,9 +155,14 @@ def genuine_faces(faces: FaceSet, split: Split, name: str) -> list[int]:
     return faces.where(wanted, meshed=True)
 
 
-def _calibrate(score: Scores, faces: FaceSet, chosen: Sequence[int]) -> Calibration:
+def _calibrating(faces: FaceSet, chosen: Sequence[int]) -> tuple[Collection, Collection]:
+    """Stills and films for calibration, and for the choice of weights."""
     random = np.random.default_rng(7)
-    collections = (still_pairs(faces, chosen, SPEC, random), film_twins(faces, chosen, SPEC, random, each=12))
+    return still_pairs(faces, chosen, SPEC, random), film_twins(faces, chosen, SPEC, random, each=12)
+
+
+def _calibrate(score: Scores, faces: FaceSet, chosen: Sequence[int]) -> Calibration:
+    collections = _calibrating(faces, chosen)
     raw = [scores for collection in collections for scores in collection.raw(score)]
     fake = np.repeat(np.concatenate([collection.fake for collection in collections]), [len(scores) for scores in raw])
     groups = len({faces.faces[index].group for index in chosen})

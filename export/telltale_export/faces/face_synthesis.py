@@ -14,9 +14,9 @@ from telltale_contracts import Aggregation, Calibration, DetectorManifest, FaceC
 from telltale_export.calibration import fit_platt
 from telltale_export.data import MediaItem, Shares, Split, SplitName, read_dataset, split_by_group
 from telltale_export.errors import DataError
-from telltale_export.evaluation import ScoredSet, Terms, area_under_roc, measure, table
+from telltale_export.evaluation import ScoredSet, Terms, measure, table
 from telltale_export.faces.ahead import batches
-from telltale_export.faces.between import best_between
+from telltale_export.faces.between import best_trained
 from telltale_export.faces.chips import Face, FaceSet
 from telltale_export.faces.generated import MARGIN, MOST_OUTSIDE, NARROWEST, SIZE, GeneratedFaces
 from telltale_export.faces.generated_media import films_of_stills, genuine_films, stills
@@ -103,7 +103,8 @@ def train(shop: Workshop, report: Report, cross_images: int = 0) -> Path:
     )
     share = 1.0
     if shop.begin_with is not None:
-        trained, share = _between(gathered.start(parts.training, shop.begin_with), trained, faces, parts, report)
+        calibrating = stills(faces, parts.calibration, SPEC, np.random.default_rng(7))
+        trained, share = best_trained(gathered.start(parts.training, shop.begin_with), trained, [calibrating], report)
     net = trained.net
     calibration = _calibrate(partial(score, net), faces, parts)
     measured, excluded = _measure(partial(score, net), held_out(faces, parts.test, SPEC), calibration, report)
@@ -206,19 +207,6 @@ class _Gathered:
 
     def _draws(self, chosen: Sequence[int]) -> GeneratedFaces:
         return GeneratedFaces(self.faces, chosen, self.shop.seed + 1)
-
-
-def _between(start: FaceNet, trained: Trained, faces: FaceSet, parts: Parts, report: Report) -> tuple[Trained, float]:
-    """The best between both by the calibration faces, and the share of what was trained now."""
-    collection = stills(faces, parts.calibration, SPEC, np.random.default_rng(7))
-    fake = np.array(collection.fake, dtype=np.bool_)
-
-    def worth(net: FaceNet) -> float:
-        return area_under_roc(np.concatenate(collection.raw(partial(score, net))), fake)
-
-    net, share, found = best_between(start, trained.net, worth)
-    report(f"{share:g} of the trained weights, the rest those it began with: AUC on calibration faces {found:.4f}")
-    return Trained(net, trained.seen), share
 
 
 def _calibrate(score: Scores, faces: FaceSet, parts: Parts) -> Calibration:

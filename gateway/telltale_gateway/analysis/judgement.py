@@ -69,20 +69,9 @@ class Judge:
             contributions={e.detector: self._fusion.contribution(in_question, evidence, e) for e in evidence},
         )
 
-    def fuse_part(self, outcomes: Sequence[Outcome], scores: Mapping[str, float]) -> float | None:
-        """P(fake) of one part of the media (a frame's face, a track, a stretch of sound) by the same rule.
-
-        ``scores`` holds the calibrated score that each detector gave this part; None where none did.
-        """
-        evidence = [
-            item
-            for outcome in outcomes
-            if outcome.deployed.name in scores
-            and (item := evidence_of(outcome, scores[outcome.deployed.name])) is not None
-        ]
-        if not evidence:
-            return None
-        return self._fusion.fuse(tuple(dict.fromkeys(item.forgery for item in evidence)), evidence).score
+    def parts(self, outcomes: Sequence[Outcome]) -> Parts:
+        """What fuses the scores of single parts of the media: a face in a frame, a track, a stretch of sound."""
+        return Parts(self._fusion, outcomes)
 
     def _why_uncertain(
         self, fused: Fused, evidence: Sequence[Evidence], outcomes: Sequence[Outcome], metadata: BundleMetadata
@@ -117,15 +106,34 @@ class Judge:
         return None
 
 
-def evidence_of(outcome: Outcome, score: float | None = None) -> Evidence | None:
-    """What a scored outcome, or a score that its detector gave a part of the media, brings to the fusion."""
+class Parts:
+    """P(fake) of parts of one medium by the same rule; of those there are hundreds, so what they share is kept."""
+
+    def __init__(self, fusion: RivalForgeries, outcomes: Sequence[Outcome]) -> None:
+        self._fusion = fusion
+        self._evidence = [item for outcome in outcomes if (item := evidence_of(outcome)) is not None]
+
+    def fuse(self, scores: Mapping[str, float]) -> float | None:
+        """``scores`` holds the calibrated score that each detector gave this part; None where none did."""
+        evidence = [
+            Evidence(item.detector, item.forgery, scores[item.detector], item.calibration_prior, item.weight)
+            for item in self._evidence
+            if item.detector in scores
+        ]
+        if not evidence:
+            return None
+        return self._fusion.fuse(tuple(dict.fromkeys(item.forgery for item in evidence)), evidence).score
+
+
+def evidence_of(outcome: Outcome) -> Evidence | None:
+    """What a scored outcome brings to the fusion."""
     if outcome.aggregated is None or outcome.deployed.card is None:
         return None
     manifest = outcome.deployed.manifest
     return Evidence(
         detector=manifest.name,
         forgery=manifest.forgery,
-        score=outcome.aggregated.score if score is None else score,
+        score=outcome.aggregated.score,
         calibration_prior=outcome.deployed.card.calibration.prior,
         weight=manifest.weight,
     )

@@ -11,7 +11,7 @@ from telltale_contracts import BundleMetadata, FaceCrop, FaceSpec, Image, Server
 from telltale_gateway.analysis.explanation import explain
 from telltale_gateway.analysis.findings import find
 from telltale_gateway.analysis.heatmaps import Shown
-from telltale_gateway.analysis.judgement import Judge, Judgement
+from telltale_gateway.analysis.judgement import Judge, Judgement, Parts
 from telltale_gateway.analysis.media import MediaSource
 from telltale_gateway.analysis.scoring import Outcome
 from telltale_gateway.analysis.verdict import (
@@ -56,8 +56,9 @@ def compose(
     """
     score, rules = judgement.fused.score, judge.rules
     detectors = tuple(_detector(outcome, judgement, shown or {}) for outcome in outcomes)
-    frames, tracks = _frames(metadata, outcomes, judge), _tracks(metadata, outcomes, judge)
-    segments = _segments(metadata, outcomes, judge)
+    parts = judge.parts(outcomes)
+    frames, tracks = _frames(metadata, outcomes, parts), _tracks(metadata, outcomes, parts)
+    segments = _segments(metadata, outcomes, parts)
     forgeries = dict(judgement.fused.forgeries)
     verdict = Verdict(
         id=uuid.uuid4().hex,
@@ -123,16 +124,16 @@ def _detector(outcome: Outcome, judgement: Judgement, shown: Mapping[str, Shown]
     )
 
 
-def _frames(metadata: BundleMetadata, outcomes: Sequence[Outcome], judge: Judge) -> tuple[FrameSample, ...]:
+def _frames(metadata: BundleMetadata, outcomes: Sequence[Outcome], parts: Parts) -> tuple[FrameSample, ...]:
     of_faces, of_pictures = _item_scores(outcomes, FaceCrop), _item_scores(outcomes, Image)
     faces: dict[int, list[FaceScore]] = {}
     for track in metadata.tracks:
         for seen in track.observations:
-            score = judge.fuse_part(outcomes, of_faces.get((seen.frame, track.track), {}))
+            score = parts.fuse(of_faces.get((seen.frame, track.track), {}))
             faces.setdefault(seen.frame, []).append(FaceScore(track=track.track, box=seen.box, score=score))
     whole: dict[int, list[float | None]] = {}
-    for (index, _), parts in of_pictures.items():
-        whole.setdefault(index, []).append(judge.fuse_part(outcomes, parts))
+    for (index, _), scored in of_pictures.items():
+        whole.setdefault(index, []).append(parts.fuse(scored))
     samples = []
     for index, frame in enumerate(metadata.frames):
         inside = tuple(faces.get(index, ()))
@@ -141,7 +142,7 @@ def _frames(metadata: BundleMetadata, outcomes: Sequence[Outcome], judge: Judge)
     return tuple(samples)
 
 
-def _tracks(metadata: BundleMetadata, outcomes: Sequence[Outcome], judge: Judge) -> tuple[TrackScore, ...]:
+def _tracks(metadata: BundleMetadata, outcomes: Sequence[Outcome], parts: Parts) -> tuple[TrackScore, ...]:
     answers = []
     for track in metadata.tracks:
         scores = {
@@ -155,7 +156,7 @@ def _tracks(metadata: BundleMetadata, outcomes: Sequence[Outcome], judge: Judge)
         answers.append(
             TrackScore(
                 track=track.track,
-                score=judge.fuse_part(outcomes, scores),
+                score=parts.fuse(scores),
                 first_t=min(times),
                 last_t=max(times),
                 frames=len(track.observations),
@@ -165,7 +166,7 @@ def _tracks(metadata: BundleMetadata, outcomes: Sequence[Outcome], judge: Judge)
     return tuple(answers)
 
 
-def _segments(metadata: BundleMetadata, outcomes: Sequence[Outcome], judge: Judge) -> tuple[AudioSegment, ...]:
+def _segments(metadata: BundleMetadata, outcomes: Sequence[Outcome], parts: Parts) -> tuple[AudioSegment, ...]:
     spans: dict[tuple[float, float], dict[str, float]] = {}
     for outcome in outcomes:
         if not isinstance(outcome.deployed.manifest.input, SoundSpec) or outcome.key not in metadata.segments:
@@ -176,7 +177,7 @@ def _segments(metadata: BundleMetadata, outcomes: Sequence[Outcome], judge: Judg
             spans.setdefault((segment.start, segment.end), {})[outcome.deployed.name] = score
     answers = []
     for (start, end), scores in sorted(spans.items()):
-        fused = judge.fuse_part(outcomes, scores)
+        fused = parts.fuse(scores)
         if fused is not None:
             answers.append(AudioSegment(start=start, end=end, score=fused))
     return tuple(answers)
