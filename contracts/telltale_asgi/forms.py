@@ -20,9 +20,11 @@ _FRAMING = 65_536
 class Sink(Protocol):
     """What takes the content of a file as it comes; the pieces are parts of bytes, which do not change."""
 
-    def write(self, piece: memoryview, /) -> int: ...
+    def write(self, piece: memoryview, /) -> int:
+        """Append a piece; how long it is."""
 
-    def flush(self) -> None: ...
+    def flush(self) -> None:
+        """The file is whole."""
 
 
 S = TypeVar("S", bound=Sink)

@@ -1,7 +1,7 @@
 """A safetensors body read in place: its tensors are views of it, where the library's own reader copies each of them.
 
-The format is that of https://huggingface.co/docs/safetensors: the length of a header as eight bytes, the header as
-JSON, then the tensors one after another, without gaps.
+The format, as safetensors' own documentation has it: the length of a header as eight bytes, the header as JSON, then
+the tensors one after another, without gaps.
 """
 
 from __future__ import annotations

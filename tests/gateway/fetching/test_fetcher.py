@@ -41,7 +41,7 @@ def fetch(
         )
         try:
             async with fetcher.fetched(url) as media:
-                return media.stream.read(), media.filename
+                return b"".join(media.stream.snapshot()), media.filename
         finally:
             await fetcher.close()
 
