@@ -42,7 +42,7 @@ class DrainingServer(uvicorn.Server):
         # A copy of each listener, because closing the last one resets the connections that wait in its queue.
         listeners = [listener.dup() for server in self.servers for listener in server.sockets]
         for listener in listeners:
-            _begin_no_handshake(listener)
+            overlook_newcomers(listener)
         await asyncio.sleep(_HANDSHAKE_S)
         for server in self.servers:
             server.close()
@@ -66,7 +66,7 @@ class DrainingServer(uvicorn.Server):
         return make(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)  # type: ignore[call-arg]
 
 
-def _begin_no_handshake(listener: socket.socket) -> None:
+def overlook_newcomers(listener: socket.socket) -> None:
     """Let a TCP listener overlook whoever wants to connect from now on, so that its queue can be emptied for good.
 
     Between the last accept and the close another connection would enter the queue, and be reset. The client's kernel

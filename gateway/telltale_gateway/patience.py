@@ -16,8 +16,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 HEADERS_S = 15.0
 _HEAD_BYTES = 65_536
-# Four times asyncio's own: a piece of an upload passes through many hands, which take as long whatever its size.
-_READ_AT_ONCE = 1 << 20
+# A piece of an upload passes through many hands, which take as long whatever its size; so of a body whose length is
+# known much is read at once. What comes in chunks may be a hundred thousand of them, and is read bit by bit.
+_READ_AT_ONCE, _READ_OF_CHUNKS = 1 << 20, 1 << 16
 _TOO_LONG = f"The first line and the headers are longer than {_HEAD_BYTES} bytes together."
 _TWO_LENGTHS = "Both Content-Length and Transfer-Encoding are given, and only one of them can say where the body ends."
 # What h11's words for it begin with; some of them go on with what was sent, which is never told back.
@@ -93,19 +94,21 @@ class ImpatientProtocol(H11Protocol):
         super().__init__(*arguments, **named)
         self.conn = StrictConnection(self._refuse)
         self._deadline: asyncio.TimerHandle | None = None
+        # The request whose body arrives, and how much of it is still to come, or a little more.
+        self._arriving: RequestResponseCycle | None = None
+        self._left = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait."""
         super().connection_made(transport)
-        # Of asyncio's own loop; another one may not have it, and reads as it likes.
-        if hasattr(transport, "max_size"):
-            transport.max_size = _READ_AT_ONCE
+        self._read_next(0)
         self._expect_headers()
 
     def data_received(self, data: bytes) -> None:
         """Read on; done waiting once a request has begun."""
         idle = self.cycle is None or self.cycle.response_complete
         super().data_received(data)
+        self._read_next(len(data))
         if self.cycle is not None and not self.cycle.response_complete:
             self._stop_waiting()
         elif idle and self._deadline is None:
@@ -158,6 +161,19 @@ class ImpatientProtocol(H11Protocol):
         task = self.loop.create_task(self.cycle.run_asgi(self.app))
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
+
+    def _read_next(self, arrived: int) -> None:
+        """Choose how much is read at once, never far beyond the body: there another request may begin."""
+        if self.cycle is None or not self.cycle.more_body:
+            self._arriving, self._left = None, 0
+        elif self.cycle is not self._arriving:
+            self._arriving = self.cycle
+            self._left = next((int(value) for name, value in self.headers if name == b"content-length"), 0)
+        else:
+            self._left -= arrived
+        # Of asyncio's own loop; another one may not have it, and reads as it likes.
+        if hasattr(self.transport, "max_size"):
+            self.transport.max_size = max(_READ_OF_CHUNKS, min(_READ_AT_ONCE, self._left))
 
     def _expect_headers(self) -> None:
         self._deadline = self.loop.call_later(HEADERS_S, self._hang_up)

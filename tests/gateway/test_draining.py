@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
 import uvicorn
-from telltale_gateway.draining import DrainingServer
+from telltale_gateway.draining import DrainingServer, overlook_newcomers
 
 REQUEST = b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbody"
 
@@ -90,3 +91,23 @@ def test_nobody_is_cut_off_while_the_door_closes() -> None:
             client.join(timeout=30)
     assert outcomes.keys() == {"answered", "refused"}, outcomes
     assert outcomes["refused"] == len(clients)
+
+
+@pytest.mark.parametrize(("family", "address"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
+def test_who_waits_is_let_in_and_newcomers_are_overlooked_until_the_door_is_closed(
+    family: socket.AddressFamily, address: str
+) -> None:
+    with socket.socket(family) as listener:
+        listener.bind((address, 0))
+        listener.listen()
+        place = listener.getsockname()[:2]
+        with socket.create_connection(place, timeout=10) as waiting:
+            overlook_newcomers(listener)
+            with pytest.raises(TimeoutError):
+                socket.create_connection(place, timeout=0.3)
+            accepted, _ = listener.accept()
+            with accepted:
+                waiting.sendall(b"heard")
+                assert accepted.recv(5) == b"heard"
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(place, timeout=10)

@@ -24,7 +24,7 @@ from tests.gateway.running import running_gateway
 RECIPE = Recipe.model_validate({"inputs": [{"kind": "face_crop", "size": 224}]})
 BUNDLE = TensorBundle(BundleMetadata(media=MediaFacts(kind="image", container="png")))
 MEGABYTE = 1 << 20
-MOST = 20 * MEGABYTE
+MOST = 3 * MEGABYTE + 100
 PART = b'--edge\r\nContent-Disposition: form-data; name="file"; filename="clip.mp4"\r\n\r\n'
 PIECES = [bytes([piece]) * MEGABYTE for piece in range(3)]
 
@@ -127,10 +127,10 @@ async def client_of(
 
 
 @asynccontextmanager
-async def arriving(client: PreprocessClient) -> AsyncIterator[tuple[Spool, HeadStart]]:
+async def arriving(client: PreprocessClient, most: int = MEGABYTE) -> AsyncIterator[tuple[Spool, HeadStart]]:
     """A file that is sent on from now on."""
     with Spool() as file:
-        begun = client.head_start(file, MOST, "id")
+        begun = client.head_start(file, most, "id")
         assert begun is not None
         try:
             yield file, begun
@@ -177,7 +177,7 @@ def run(test: Callable[[], Coroutine[None, None, None]]) -> None:
 def test_what_has_arrived_is_sent_on_and_the_end_is_sent_when_it_is_asked_for() -> None:
     async def ask() -> None:
         preprocessing = Preprocessing()
-        async with client_of(preprocessing) as client, arriving(client) as (file, begun):
+        async with client_of(preprocessing) as client, arriving(client, MOST) as (file, begun):
             for number, piece in enumerate(PIECES, start=1):
                 file.write(piece)
                 begun.advance()
@@ -211,7 +211,7 @@ def test_the_last_of_it_is_sent_once_it_is_whole_and_asked_for_or_not() -> None:
 def test_asked_for_while_preprocessing_does_not_take_it_in_it_comes_in_full() -> None:
     async def ask() -> None:
         preprocessing = Preprocessing(paused=True)
-        async with client_of(preprocessing, patience_s=0.5) as client, arriving(client) as (file, begun):
+        async with client_of(preprocessing, patience_s=0.5) as client, arriving(client, 4 * MOST) as (file, begun):
             file.write(b"".join(PIECES * 4))  # more than the sockets' buffers take
             begun.advance()
             await asyncio.sleep(0.2)
@@ -242,7 +242,7 @@ def test_of_what_is_given_up_nothing_is_asked() -> None:
 def test_what_broke_before_it_was_asked_for_is_sent_anew() -> None:
     async def ask() -> None:
         preprocessing = Preprocessing(break_first_after=MEGABYTE)
-        async with client_of(preprocessing) as client, arriving(client) as (file, begun):
+        async with client_of(preprocessing) as client, arriving(client, MOST) as (file, begun):
             file.write(b"".join(PIECES))
             begun.advance()
             await until(lambda: not begun.under_way)
@@ -273,7 +273,7 @@ def test_what_was_refused_before_it_was_asked_for_is_sent_anew_and_its_connectio
     async def ask() -> None:
         preprocessing = Preprocessing(refuse_first_after=MEGABYTE)
         async with client_of(preprocessing) as client:
-            async with arriving(client) as (file, begun):
+            async with arriving(client, MOST) as (file, begun):
                 file.write(b"".join(PIECES))
                 begun.advance()
                 await until(lambda: not begun.under_way)
@@ -288,7 +288,7 @@ def test_what_was_refused_and_never_asked_for_is_let_go() -> None:
     async def ask() -> None:
         preprocessing = Preprocessing(refuse_first_after=MEGABYTE)
         async with client_of(preprocessing) as client:
-            async with arriving(client) as (file, begun):
+            async with arriving(client, MOST) as (file, begun):
                 file.write(b"".join(PIECES))
                 begun.advance()
                 await until(lambda: not begun.under_way)
@@ -324,7 +324,8 @@ def test_asked_for_at_the_moment_when_it_is_given_up_it_is_sent_anew() -> None:
     run(ask)
 
 
-@pytest.mark.parametrize(("size", "text"), [(MOST + (1 << 16), "{}"), (MEGABYTE, "x" * (1 << 25))])
+# Too much, too long a field, and so little that a megabyte would have to be made up.
+@pytest.mark.parametrize(("size", "text"), [(MOST + (1 << 16), "{}"), (MOST, "x" * (1 << 25)), (MOST - MEGABYTE, "{}")])
 def test_what_is_longer_than_was_said_is_not_sent_so(size: int, text: str) -> None:
     async def ask() -> None:
         preprocessing = Preprocessing()
@@ -339,13 +340,15 @@ def test_what_is_longer_than_was_said_is_not_sent_so(size: int, text: str) -> No
 def test_its_length_is_said_beforehand_and_filled_up_in_the_end() -> None:
     async def ask() -> None:
         preprocessing = Preprocessing()
-        async with client_of(preprocessing) as client, arriving(client) as (file, begun):
-            file.write(PIECES[0])
-            assert await client.bundle(MediaSource(file, None, head_start=begun), RECIPE, "id") == BUNDLE
+        async with client_of(preprocessing) as client, arriving(client, MOST) as (file, begun):
+            file.write(bytes(MOST))
+            answer = await begun.finish("recipe", "x" * 60_000)
+            assert answer is not None
+            answer.close()
         ((_, body),) = preprocessing.forms
         assert preprocessing.announced == [len(body)]
         assert len(body) > MOST
-        assert await preprocessing.asked() == [(PIECES[0], RECIPE.model_dump_json())]
+        assert await preprocessing.asked() == [(bytes(MOST), "x" * 60_000)]
 
     run(ask)
 

@@ -23,6 +23,8 @@ from telltale_gateway.spooling import Spool
 _PIECE = 1 << 19
 # For the field that says what is wanted, which preprocessing takes up to 64 kB of.
 _ROOM = 1 << 16
+# More is left over only where the form around the file is larger than any that is sent in good faith.
+_MOST_LEFT_OVER = 1 << 20
 
 
 class Framing:
@@ -84,8 +86,8 @@ class HeadStart:
     async def finish(self, field: str, text: str) -> aiohttp.ClientResponse | None:
         """Send the rest of the file, which is whole now, and a field; what is answered.
 
-        None where it broke off, was given up or refused before, or the file or the field is longer than was said: then
-        this was not asked, or what was answered may no longer hold, and the file is to be sent anew.
+        None where it broke off, was given up or refused before, or what was said of its length is not so, or far from
+        it: then this was not asked, or what was answered may no longer hold, and the file is to be sent anew.
 
         Raises:
             aiohttp.ClientError, TimeoutError: it breaks now.
@@ -94,7 +96,7 @@ class HeadStart:
             return None
         tail = self._form.tail(field, text)
         epilogue = self._length - len(self._form.head) - self._media.size - len(tail)
-        if epilogue < 0:
+        if not 0 <= epilogue <= _MOST_LEFT_OVER:
             return None
         self._tail = tail + b" " * epilogue
         self._more.set()

@@ -60,6 +60,49 @@ def test_who_does_not_finish_his_headers_is_hung_up_on(
     assert asyncio.run(closed_after(*pieces)).count(b"204") == answers
 
 
+def test_much_is_read_at_once_only_of_a_body_whose_length_is_known() -> None:
+    reading: dict[str, list[int]] = {}
+
+    async def watching(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        (connection,) = server.server_state.connections
+        seen = reading.setdefault(scope["path"], [])
+        while (await receive()).get("more_body"):
+            seen.append(connection.transport.max_size)
+        seen.append(connection.transport.max_size)
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    config = uvicorn.Config(watching, port=0, http=ImpatientProtocol, log_level="critical", lifespan="off")
+    server = uvicorn.Server(config)
+
+    async def ask() -> None:
+        serving = asyncio.create_task(server.serve())
+        while not server.started:  # noqa: ASYNC110 uvicorn has no event for it
+            await asyncio.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for head, body in (
+            (b"POST /sized HTTP/1.1\r\nHost: x\r\nContent-Length: 4000000\r\n\r\n", bytes(4_000_000)),
+            (
+                b"POST /chunks HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
+                b"1\r\nx\r\n" * 9 + b"0\r\n\r\n",
+            ),
+        ):
+            for piece in (head, body[:30], body[30:]):
+                writer.write(piece)
+                await asyncio.sleep(0.05)
+            await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+        server.should_exit = True
+        await serving
+
+    asyncio.run(asyncio.wait_for(ask(), 20))
+    assert max(reading["/sized"]) == 1 << 20
+    # Towards its end less, and beyond it no more than of anything else.
+    assert reading["/sized"][-1] == 1 << 16
+    assert set(reading["/chunks"]) == {1 << 16}
+
+
 @pytest.fixture(scope="module")
 def gateway(toy_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
     settings = {"TELLTALE_DEADLINES__UPLOAD_S": "1.0"}
