@@ -136,6 +136,7 @@ def blend_media(faces: FaceSet, extra: FaceSet, items: Sequence[MediaItem], spec
         ("blends of unseen people, JPEG", own.stills),
         ("of these: self-blends", only(own.stills, "self-blend")),
         ("of these: blends of two people", only(own.stills, "cross-blend")),
+        ("blends of unseen people, soft, moved or cut off", own.rough),
         ("blends of unseen people, H.264", own.films),
         ("published swaps", swaps),
         ("talking heads, which it is not for", only(own.published, "talking-head-anitalker")),

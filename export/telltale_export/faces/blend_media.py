@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection as Container
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from telltale_contracts import FaceCrop
 
-from telltale_export.faces.blending import cross_blend, self_blend
+from telltale_export.faces.blending import cross_blend, lose_detail, self_blend
 from telltale_export.faces.chips import CHIP, FaceSet, cut, scaled
-from telltale_export.faces.degradation import draw_degradation
+from telltale_export.faces.degradation import Picture, Step, cut_off, draw_degradation, motion_blur
 from telltale_export.faces.films import blend_films
 from telltale_export.faces.measuring import Collection
 from telltale_export.faces.pairs import CROSS_SHARE, LARGEST, SMALLEST
@@ -27,6 +28,22 @@ def still_pairs(faces: FaceSet, chosen: Sequence[int], spec: FaceCrop, random: n
     for index in stills * 2:
         other = chosen[int(random.integers(len(chosen)))]
         _add_pair(collection, faces, (index, other), spec, random)
+    return collection
+
+
+def rough_pairs(faces: FaceSet, chosen: Sequence[int], spec: FaceCrop, random: np.random.Generator) -> Collection:
+    """Each still twice, as in ``still_pairs``, of which each is soft, or moved, or cut off by the picture's edge.
+
+    Soft and moved it was before it was blended, cut off afterwards, and both halves of a pair alike.
+    """
+    collection = Collection()
+    stills = [index for index in chosen if faces.faces[index].modality == "image"]
+    for index in stills * 2:
+        other = chosen[int(random.integers(len(chosen)))]
+        kind = int(random.integers(3))
+        before = (partial(lose_detail, random=random), partial(motion_blur, random=random), _as_it_is)[kind]
+        after = cut_off(random, spec.margin / CHIP.margin) if kind == 2 else _as_it_is
+        _add_pair(collection, faces, (index, other), spec, random, around=(before, after))
     return collection
 
 
@@ -64,15 +81,30 @@ def published_films(faces: FaceSet, unseen: Container[str], spec: FaceCrop) -> C
     return collection
 
 
+def _as_it_is(picture: Picture) -> Picture:
+    return picture
+
+
 def _add_pair(
-    collection: Collection, faces: FaceSet, both: tuple[int, int], spec: FaceCrop, random: np.random.Generator
+    collection: Collection,
+    faces: FaceSet,
+    both: tuple[int, int],
+    spec: FaceCrop,
+    random: np.random.Generator,
+    *,
+    around: tuple[Step, Step] = (_as_it_is, _as_it_is),
 ) -> None:
-    """A still and its blend; the second of ``both`` is who may be blended into the first."""
+    """A still and its blend; the second of ``both`` is who may be blended into the first.
+
+    ``around``: what happened to the still before it was blended, and to both at last.
+    """
     index, other = both
     face = faces.faces[index]
     crossed = random.random() < CROSS_SHARE and faces.faces[other].group != face.group
     side = int(CHIP.margin * random.uniform(SMALLEST, np.clip(face.side, SMALLEST + 1, LARGEST))) // 2 * 2
     chip, points = scaled(faces.chips[index], faces.points[index], side)
+    before, after = around
+    chip = before(chip)
     if crossed:
         blend = cross_blend(chip, points, *scaled(faces.chips[other], faces.points[other], side), random)
     else:
@@ -80,7 +112,7 @@ def _add_pair(
     degrade = draw_degradation(random, "jpeg")
     for picture, fake in ((blend.genuine, False), (blend.forged, True)):
         collection.add(
-            cut(degrade(picture), spec.margin, spec.size),
+            cut(after(degrade(picture)), spec.margin, spec.size),
             fake=fake,
             family=("cross-blend" if crossed else "self-blend") if fake else face.family,
             source=face.source,

@@ -55,6 +55,40 @@ def draw_degradation(random: np.random.Generator, codec: str | None = None) -> D
     return Degradation(tuple(step for _, step in steps), tuple(name for name, _ in steps))
 
 
+def cut_off(random: np.random.Generator, within: float) -> Step:
+    """A picture that ends before the middle part that is looked at does: beyond, its last line is repeated.
+
+    That is how preprocessing fills up a crop that reaches out of the picture.
+
+    Args:
+        random: decides on which sides, and how much of the part is missing there, up to a quarter.
+        within: side of the middle part, of the picture's.
+    """
+    edge = (1.0 - within) / 2.0
+    missing = np.where(random.random(4) < 0.4, random.uniform(0.02, 0.25, 4), -edge / within)
+    left, top, right, bottom = edge + missing * within
+
+    def step(picture: Picture) -> Picture:
+        height, width = picture.shape[:2]
+        rows = np.clip(np.arange(height), round(top * height), height - 1 - round(bottom * height))
+        columns = np.clip(np.arange(width), round(left * width), width - 1 - round(right * width))
+        return picture[rows[:, None], columns]
+
+    return step
+
+
+def motion_blur(picture: Picture, random: np.random.Generator) -> Picture:
+    """A picture that moved in a straight line while it was taken, by 1 to 4 hundredths of its side."""
+    length = max(2.0, picture.shape[0] * float(random.uniform(0.01, 0.04)))
+    angle = float(random.uniform(0.0, np.pi))
+    side = 2 * int(np.ceil(length / 2)) + 1
+    middle = side // 2
+    reach = np.array((np.cos(angle), np.sin(angle))) * length / 2
+    start, end = (tuple(round(float(middle + sign * part)) for part in reach) for sign in (-1, 1))
+    kernel = cv2.line(np.zeros((side, side), np.float32), start, end, 1.0, 1, cv2.LINE_AA)
+    return np.asarray(cv2.filter2D(picture, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE), np.uint8)
+
+
 def encode_h264(frames: Sequence[Picture], crf: int) -> list[Picture]:
     """Frames of one even size through x264 (veryfast, no B-frames) and back."""
     height, width = frames[0].shape[:2]

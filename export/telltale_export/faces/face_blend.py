@@ -15,12 +15,10 @@ from telltale_export.calibration import fit_platt
 from telltale_export.data import SPLITS, MediaItem, Shares, Split, read_dataset, split_by_group
 from telltale_export.evaluation import Terms, measure, table
 from telltale_export.faces.ahead import batches
-from telltale_export.faces.between import best_trained
-from telltale_export.faces.blend_media import film_twins, published_films, still_pairs
+from telltale_export.faces.blend_media import film_twins, published_films, rough_pairs, still_pairs
 from telltale_export.faces.chips import Face, FaceSet
 from telltale_export.faces.golden import SOURCE, golden_pictures
 from telltale_export.faces.measuring import Collection, Scores
-from telltale_export.faces.network import FaceNet
 from telltale_export.faces.onnx_export import export_onnx
 from telltale_export.faces.pairs import MARGIN, SIZE, BlendPairs
 from telltale_export.faces.recipe import (
@@ -43,13 +41,16 @@ SPEC = FaceCrop(size=SIZE, margin=MARGIN)
 # A face that is cut off by the picture's edge is filled up by repeating it; more than this is no face to learn from.
 MOST_OUTSIDE = 0.1
 LEARNING_RATE = 4e-4
+ROUGH = "a third each was soft or moved before it was blended, or is cut off by the picture's edge"
 LIMITS = (
     "Published swaps are hardly in the test: one video by one program. The figures are for the project's own blends.",
     "It looks for a seam and a mismatch across it; faces that are generated or animated whole have none.",
     "Talking heads, most lip sync and pictures by diffusion models are therefore not what it sees.",
     "Make-up, retouching and strong filters on genuine faces can look like a blend.",
     "Small faces in motion are taken for blends more often than large ones that keep still.",
-    "Faces below about 70 pixels, or cut off by the picture's edge, were not learned from.",
+    """Of a large face it sees 160 pixels: a swap whose only trace is finer than that, as of programs that paint 128 \
+pixels into a film of higher resolution, it does not see.""",
+    "Faces below about 70 pixels were not learned from.",
 )
 
 
@@ -58,6 +59,7 @@ class HeldOut:
     """What a detector of blends is measured on."""
 
     stills: Collection
+    rough: Collection
     films: Collection
     published: Collection
 
@@ -89,10 +91,6 @@ def train(shop: Workshop, report: Report) -> Path:
     members = {name: genuine_faces(faces, split, name) for name in SPLITS}
     report(f"{split.description}; faces: " + ", ".join(f"{name} {len(of)}" for name, of in members.items()))
     trained = _fit(shop, faces, members["training"], report) if shop.weights is None else saved_network(shop.weights)
-    share = 1.0
-    if shop.begin_with is not None:
-        start = _start(shop, shop.begin_with, BlendPairs(faces, members["training"], shop.seed + 1))
-        trained, share = best_trained(start, trained, _calibrating(faces, members["calibration"]), report)
     net = trained.net
     calibration = _calibrate(partial(score, net), faces, members["calibration"])
     measured = _measure(partial(score, net), held_out(faces, members["test"], SPEC), calibration)
@@ -100,12 +98,7 @@ def train(shop: Workshop, report: Report) -> Path:
     golden = golden_pictures(shop.portrait, MARGIN, SIZE)
     draft = VersionDraft(
         provenance=provenance(
-            shop,
-            trained,
-            items,
-            [faces.faces[index] for index in members["training"]],
-            split.description,
-            share=share,
+            shop, trained, items, [faces.faces[index] for index in members["training"]], split.description
         ),
         measured=measured,
         calibration=calibration,
@@ -122,17 +115,15 @@ def _fit(shop: Workshop, faces: FaceSet, chosen: Sequence[int], report: Report) 
     options = TrainingOptions(shop.images, learning_rate=LEARNING_RATE, seed=shop.seed)
     pairs = BlendPairs(faces, chosen, shop.seed + 1)
     drawn = batches(pairs, options.batch, shop.workers)
-    net = initial_network(shop, faces, chosen) if shop.begin_with is None else _start(shop, shop.begin_with, pairs)
+    if shop.begin_with is None:
+        net = initial_network(shop, faces, chosen)
+    else:
+        net = continued_network(shop, shop.begin_with, pairs.batch(0, 96).pictures)
     checkpoint = shop.cache / f"{NAME}.checkpoint"
     trained = fit(net, drawn, options, report, checkpoint=checkpoint)
     keep_weights(trained, shop.cache / f"{NAME}.safetensors")
     checkpoint.unlink(missing_ok=True)
     return trained
-
-
-def _start(shop: Workshop, begin_with: Path, pairs: BlendPairs) -> FaceNet:
-    """What a training on these pairs that goes on from a version begins with."""
-    return continued_network(shop, begin_with, pairs.batch(0, 96).pictures)
 
 
 def divide(items: Sequence[MediaItem]) -> Split:
@@ -155,10 +146,11 @@ def genuine_faces(faces: FaceSet, split: Split, name: str) -> list[int]:
     return faces.where(wanted, meshed=True)
 
 
-def _calibrating(faces: FaceSet, chosen: Sequence[int]) -> tuple[Collection, Collection]:
-    """Stills and films for calibration, and for the choice of weights."""
+def _calibrating(faces: FaceSet, chosen: Sequence[int]) -> tuple[Collection, ...]:
+    """Stills, rough ones and films for calibration."""
     random = np.random.default_rng(7)
-    return still_pairs(faces, chosen, SPEC, random), film_twins(faces, chosen, SPEC, random, each=12)
+    stills, films = still_pairs(faces, chosen, SPEC, random), film_twins(faces, chosen, SPEC, random, each=12)
+    return stills, rough_pairs(faces, chosen, SPEC, random), films
 
 
 def _calibrate(score: Scores, faces: FaceSet, chosen: Sequence[int]) -> Calibration:
@@ -168,7 +160,7 @@ def _calibrate(score: Scores, faces: FaceSet, chosen: Sequence[int]) -> Calibrat
     groups = len({faces.faces[index].group for index in chosen})
     fitted_on = (
         f"{int((~fake).sum())} genuine crops and their {int(fake.sum())} blends of the {groups} calibration groups, "
-        "as JPEG and as H.264 films"
+        "as JPEG, of half of them soft, moved or cut off, and as H.264 films"
     )
     return fit_platt(np.concatenate(raw), fake, fitted_on)
 
@@ -186,6 +178,7 @@ def held_out(faces: FaceSet, chosen: Sequence[int], spec: FaceCrop, published: F
     return HeldOut(
         stills=still_pairs(faces, chosen, spec, random),
         films=film_twins(faces, chosen, spec, random, each=4),
+        rough=rough_pairs(faces, chosen, spec, random),
         published=published_films(published or faces, {faces.faces[index].group for index in chosen}, spec),
     )
 
@@ -196,6 +189,7 @@ def _measure(score: Scores, media: HeldOut, calibration: Calibration) -> tuple[M
     published = measure(media.published.scored(score, calibration), untouched)
     return (
         *measure(media.stills.scored(score, calibration), Terms("image", f"{how} scaling, noise and JPEG", "item")),
+        *measure(media.rough.scored(score, calibration), Terms("image", f"{how} JPEG; {ROUGH}", "item"))[:1],
         *measure(media.films.scored(score, calibration), Terms("video", f"{how} H.264", "track")),
         # Without "all": it would mix a forgery that this detector tests with one that it does not.
         *published[1:],

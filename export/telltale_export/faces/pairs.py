@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from telltale_export.faces.blending import Blend, Picture, change_view, cross_blend, self_blend
+from telltale_export.faces.blending import Blend, Picture, change_view, cross_blend, lose_detail, self_blend
 from telltale_export.faces.chips import CHIP, FaceSet, cut, scaled
-from telltale_export.faces.degradation import draw_degradation
+from telltale_export.faces.degradation import cut_off, draw_degradation, motion_blur
 from telltale_export.faces.training import Batch
 
 MARGIN = 1.1
@@ -20,6 +20,9 @@ SIZE = 160
 SMALLEST, LARGEST = 80, int(CHIP.size / CHIP.margin)
 CROSS_SHARE = 0.25
 VIDEO_SHARE = 0.35
+# How often a face was soft, or moved, before anything was blended into it, and how often the picture ends within it:
+# none of these makes a forgery, and each looks like one to who has never seen it.
+SOFT_SHARE, MOVING_SHARE, CUT_SHARE = 0.25, 0.1, 0.2
 # The seam is taught at the size of the network's maps halfway up.
 SEAM_CELLS = SIZE // 16
 
@@ -63,11 +66,12 @@ class BlendPairs:
         margin = MARGIN * float(random.uniform(0.93, 1.1))
         shift = (float(random.uniform(-0.04, 0.04)), float(random.uniform(-0.04, 0.04)))
         flip = slice(None, None, -1 if random.random() < 0.5 else 1)
+        end = cut_off(random, margin / CHIP.margin) if random.random() < CUT_SHARE else _whole
         genuine, forged = (
-            np.ascontiguousarray(cut(degrade(picture), margin, SIZE, shift)[:, flip])
+            np.ascontiguousarray(cut(end(degrade(picture)), margin, SIZE, shift)[:, flip])
             for picture in (blend.genuine, blend.forged)
         )
-        seam = cut(_seam(blend.mask), margin, SEAM_CELLS, shift)[:, flip]
+        seam = cut(end(_seam(blend.mask)), margin, SEAM_CELLS, shift)[:, flip]
         return Pair(genuine, forged, seam.astype(np.float32) / np.float32(255))
 
     def draw_blend(self, random: np.random.Generator) -> Blend:
@@ -78,6 +82,10 @@ class BlendPairs:
         chip, points = scaled(self._faces.chips[index], self._faces.points[index], side)
         if random.random() < 0.3:
             chip = change_view(chip, random)
+        if random.random() < SOFT_SHARE:
+            chip = lose_detail(chip, random)
+        if random.random() < MOVING_SHARE:
+            chip = motion_blur(chip, random)
         if random.random() >= CROSS_SHARE:
             return self_blend(chip, points, random)
         other = self._similar(index, random)
@@ -95,6 +103,10 @@ class BlendPairs:
         others = [other for other in (self._pick(random) for _ in range(12)) if self._faces.faces[other].group != group]
         shape = _shape(self._faces.points[index])
         return min(others or [index], key=lambda other: float(np.abs(_shape(self._faces.points[other]) - shape).mean()))
+
+
+def _whole(picture: Picture) -> Picture:
+    return picture
 
 
 def _seam(mask: NDArray[np.float32]) -> Picture:

@@ -17,7 +17,7 @@ def register(commands: Commands) -> None:
     train = commands.add("train", NAME, "Train a version on labelled sounds and publish it.", _train)
     train.add_argument("--media", type=Path, required=True, help="folder with labels.csv (see telltale_export.data)")
     train.add_argument("--to", type=Path, required=True, help="the model repository")
-    train.add_argument("--rounds", type=positive, default=2, help="random treatments of each file (%(default)s)")
+    train.add_argument("--rounds", type=positive, default=6, help="random treatments of each file (%(default)s)")
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--threads", type=positive, default=1, help="of torch")
 

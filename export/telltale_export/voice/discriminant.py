@@ -4,6 +4,9 @@ What is averaged is how a forgery differs from the genuine recording of the same
 neither the speaker nor the room nor the codec is in it. What is weighed down is how these differences scatter, and,
 stronger, how genuine speech scatters from recording to recording and source to source: a direction in which genuine
 speech already varies tells nothing of where it comes from (Fisher 1936; the ridge is Friedman's, 1989).
+
+Forgeries of sources that have no genuine sounds differ from those of other sources by their channel, too, so they count
+for little; for nothing, a detector would be free to take them for the most genuine of all.
 """
 
 from __future__ import annotations
@@ -20,7 +23,8 @@ from telltale_export.data import MediaItem
 from telltale_export.errors import DataError
 from telltale_export.voice.bank import TreatedSound
 from telltale_export.voice.codecs import to_float
-from telltale_export.voice.network import BANDS, CLIP, STATISTICS, VoiceNetwork
+from telltale_export.voice.network import CLIP, STATISTICS, VoiceNetwork, of_each_statistic
+from telltale_export.voice.spectrum import BANDS
 
 Floats = NDArray[np.float64]
 _APART = 4.0
@@ -33,18 +37,20 @@ class TrainingPlan:
     """What the discriminant weighs.
 
     ``genuine``: of the scatter of genuine speech, beside that of the differences. ``ridge``: of the identity, in
-    standard deviations. ``rounds``: random treatments of each file, beside the file itself.
+    standard deviations. ``lone``: of a source that has forged sounds only, beside one that has both. ``rounds``: random
+    treatments of each file, beside the file itself.
     """
 
-    genuine: float = 10.0
+    genuine: float = 30.0
     ridge: float = 10.0
-    rounds: int = 2
+    lone: float = 0.2
+    rounds: int = 6
     seed: int = 0
 
 
 @dataclass(frozen=True)
 class DescribedSound:
-    """A treated sound and what describes its segments, statistics and bands: [segments, 384]."""
+    """A treated sound and what describes its segments, statistics and bands: [segments, 976]."""
 
     sound: TreatedSound
     rows: Floats
@@ -81,7 +87,7 @@ def fit_network(
     rows = np.concatenate([each.rows for each in mine]) if mine else np.zeros((0, STATISTICS + BANDS))
     mean, deviation = _mean_and_deviation(rows)
     standard = [_standard(each.rows, mean, deviation) for each in mine]
-    forged, middle, weight = _differences(items, mine, standard)
+    forged, middle, weight = _differences(items, mine, standard, plan.lone)
     genuine = np.concatenate([z for each, z in zip(mine, standard, strict=True) if not items[each.sound.item].fake])
 
     apart = weight @ forged
@@ -103,12 +109,13 @@ def fit_network(
 
 
 def _split(rows: Floats) -> tuple[Floats, Floats]:
-    """Statistics, and how far the band of each is there: both [N, 368]."""
-    return rows[:, :STATISTICS], np.tile(rows[:, STATISTICS:], STATISTICS // BANDS)
+    """Statistics, and how far that of which each is is there: both [N, 960]."""
+    there = of_each_statistic(torch.from_numpy(np.ascontiguousarray(rows[:, STATISTICS:]))).numpy()
+    return rows[:, :STATISTICS], there
 
 
 def _mean_and_deviation(rows: Floats) -> tuple[Floats, Floats]:
-    """Of every statistic [368], over the segments in which its band is there."""
+    """Of every statistic [960], over the segments in which its band is there."""
     statistics, there = _split(rows)
     total = there.sum(axis=0) + _LEAST
     mean = (statistics * there).sum(axis=0) / total
@@ -121,26 +128,63 @@ def _standard(rows: Floats, mean: Floats, deviation: Floats) -> Floats:
     return np.clip((statistics - mean) / deviation, -CLIP, CLIP) * there
 
 
-def _differences(
-    items: Sequence[MediaItem], described: Sequence[DescribedSound], standard: Sequence[Floats]
-) -> tuple[Floats, Floats, Floats]:
-    """Of every forged segment: what it is more than its genuine siblings, the middle of the two, and its weight.
+@dataclass(frozen=True)
+class _Cell:
+    """Forged segments of one source [N, 960], and the mean of the genuine ones that they stand against [960]."""
 
-    Every source weighs alike, in it every group under one treatment, in that every segment. Weights add up to 1.
-    Sources of one class are not in it: how they differ from others is their channel as much as anything.
+    source: str
+    forged: Floats
+    genuine: Floats
+    paired: bool
+
+
+def _differences(
+    items: Sequence[MediaItem], described: Sequence[DescribedSound], standard: Sequence[Floats], lone: float
+) -> tuple[Floats, Floats, Floats]:
+    """Of every forged segment: what it is more than the genuine ones beside it, the middle of the two, and its weight.
+
+    Every source weighs alike, or ``lone`` times that; in it every cell, in that every segment. Weights add up to 1.
     """
-    cells: dict[tuple[str, str, str], dict[bool, list[Floats]]] = defaultdict(lambda: {False: [], True: []})
+    cells = list(_paired(items, described, standard))
+    if not cells:
+        raise DataError("No group has both genuine and forged sounds.", "Label sentences that were spoken and forged.")
+    if lone:
+        cells += _lone(items, described, standard)
+    per_source = Counter(cell.source for cell in cells)
+    weights = [
+        np.full(len(cell.forged), (1.0 if cell.paired else lone) / (per_source[cell.source] * len(cell.forged)))
+        for cell in cells
+    ]
+    differences = np.concatenate([cell.forged - cell.genuine for cell in cells])
+    middles = np.concatenate([(cell.forged + cell.genuine) / 2.0 for cell in cells])
+    weight = np.concatenate(weights)
+    return differences, middles, weight / weight.sum()
+
+
+def _paired(
+    items: Sequence[MediaItem], described: Sequence[DescribedSound], standard: Sequence[Floats]
+) -> Iterator[_Cell]:
+    """Groups that have both classes, under each treatment: speaker, sentence, room and codec are the same."""
+    found: dict[tuple[str, str, str], dict[bool, list[Floats]]] = defaultdict(lambda: {False: [], True: []})
     for each, rows in zip(described, standard, strict=True):
         item = items[each.sound.item]
-        cells[item.source, item.group, each.sound.treatment][item.fake].append(rows)
-    paired = {cell: both for cell, both in cells.items() if both[False] and both[True]}
-    if not paired:
-        raise DataError("No group has both genuine and forged sounds.", "Label sentences that were spoken and forged.")
-    per_source = Counter(source for source, _, _ in paired)
-    parts = []
-    for (source, _, _), both in paired.items():
-        beside, forged = np.concatenate(both[False]).mean(axis=0), np.concatenate(both[True])
-        weight = 1.0 / (len(per_source) * per_source[source] * len(forged))
-        parts.append((forged - beside, (forged + beside) / 2.0, np.full(len(forged), weight)))
-    differences, middles, weights = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return differences, middles, weights
+        found[item.source, item.group, each.sound.treatment][item.fake].append(rows)
+    for (source, _, _), both in found.items():
+        if both[False] and both[True]:
+            yield _Cell(source, np.concatenate(both[True]), np.concatenate(both[False]).mean(axis=0), paired=True)
+
+
+def _lone(
+    items: Sequence[MediaItem], described: Sequence[DescribedSound], standard: Sequence[Floats]
+) -> Iterator[_Cell]:
+    """Sources without genuine sounds, under each treatment, against the genuine sounds of all sources, each alike."""
+    found: dict[str, dict[bool, dict[str, list[Floats]]]] = defaultdict(lambda: {False: {}, True: {}})
+    for each, rows in zip(described, standard, strict=True):
+        item = items[each.sound.item]
+        found[each.sound.treatment][item.fake].setdefault(item.source, []).append(rows)
+    spoken = {source for both in found.values() for source in both[False]}
+    for both in found.values():
+        if both[False]:
+            genuine = np.mean([np.concatenate(rows).mean(axis=0) for rows in both[False].values()], axis=0)
+            for source in both[True].keys() - spoken:
+                yield _Cell(source, np.concatenate(both[True][source]), genuine, paired=False)

@@ -1,190 +1,26 @@
-"""The network: a spectrogram computed inside the graph, statistics of it and of its phases, and one linear unit."""
+"""The network: spectrograms computed inside the graph, statistics of them, and one linear unit."""
 
 from __future__ import annotations
-
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-SAMPLE_RATE = 16_000
-SEGMENT_SAMPLES = 64_000
-N_FFT = 512
-WIN_LENGTH = 400
-HOP_LENGTH = 160
-_RMS = 0.1
-_SILENCE = 1e-4
-_FLOOR = 1e-10
-BANDS = 16
-STATISTICS = 368
+from telltale_export.voice.spectrum import BANDS, LogSpectrum, scaled
+from telltale_export.voice.structure import BandPresence, FineStructure, PhaseCoherence
+from telltale_export.voice.voicing import BAND_PAIRS, BandCovariation, HarmonicStructure, PulseEnvelope
+
+OF_ONE_BAND = 272 + 96 + 144 + 208
+OF_TWO_BANDS = 2 * len(BAND_PAIRS)
+STATISTICS = OF_ONE_BAND + OF_TWO_BANDS
 CLIP = 4.0
-_FIRST_BIN = 2
-_FRAMES_LATER = (1, 2, 3, 5, 8)
-_BINS_HIGHER = (1, 2, 3, 4, 6)
-_BINS_APART = (2, 4)
-_LEAST = 1e-6
-_QUIET = 1e-5
-_NOTHING = 1e-9
-_NO_POWER = 1e-12
-_ABSENT = -4.0
-
-
-class LogSpectrum(nn.Module):
-    """Log power spectrogram of segments scaled to one RMS, minus each bin's mean over time.
-
-    float32 [N, samples] -> [N, 1, 257, frames]. The windowed Fourier transform is a convolution with fixed kernels,
-    because no ONNX operator of opset 17 for it is served alike everywhere. Subtracting the mean takes a fixed channel
-    (microphone, equaliser) out of the picture, as cepstral mean normalisation does.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        bins = N_FFT // 2 + 1
-        time = torch.arange(WIN_LENGTH, dtype=torch.float64)
-        window = 0.5 - 0.5 * torch.cos(2 * torch.pi * time / WIN_LENGTH)
-        angle = 2 * torch.pi * torch.arange(bins, dtype=torch.float64)[:, None] * time / N_FFT
-        kernel = torch.cat([window * torch.cos(angle), window * torch.sin(angle)])
-        self.register_buffer("kernel", kernel.to(torch.float32)[:, None, :])
-
-    def forward(self, waveform: Tensor) -> Tensor:
-        """[N, samples] in [-1, 1] -> [N, 1, 257, frames]."""
-        return self.log_of(*self.transform(waveform))
-
-    def transform(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
-        """Real and imaginary parts of the scaled segments, each [N, 257, frames]."""
-        rms = waveform.square().mean(dim=1, keepdim=True).sqrt()
-        # Silence is not blown up to speech: below -80 dBFS the scale stays where it is.
-        scaled = waveform * (_RMS / rms.clamp(min=_SILENCE))
-        parts = nn.functional.conv1d(scaled[:, None], self.kernel, stride=HOP_LENGTH)  # type: ignore[arg-type]
-        real, imaginary = parts.chunk(2, dim=1)
-        return real, imaginary
-
-    @staticmethod
-    def log_of(real: Tensor, imaginary: Tensor) -> Tensor:
-        """The log power without each bin's mean: [N, 1, 257, frames]."""
-        spectrum = torch.log(real.square() + imaginary.square() + _FLOOR)
-        return (spectrum - spectrum.mean(dim=2, keepdim=True))[:, None] * 0.25
-
-
-class FineStructure(nn.Module):
-    """How a log spectrogram without its means varies in time and frequency: [N, 1, 257, frames] -> [N, 272].
-
-    Of each of 16 bands of equal width: skewness and kurtosis; correlation with itself 1, 2, 3, 5 and 8 frames later,
-    and 1, 2, 3, 4 and 6 bins higher; of the difference from frame to frame the logarithm of its power and how peaked
-    it is; of the second difference from bin to bin the same, and its skewness. None of them changes with loudness or
-    with a fixed equaliser. Every correlation over time or frequency alone is the mean over the band's own bins.
-    """
-
-    bands: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("bands", _bands())
-
-    def forward(self, spectrum: Tensor) -> Tensor:
-        """[N, 1, 257, frames] -> [N, 272]."""
-        s = spectrum[:, 0]
-        square = s * s
-        power = self._of_bands(square).clamp(min=_LEAST)
-        found = [
-            self._of_bands(square * s) / power**1.5,
-            (self._of_bands(square * square) / power**2).clamp(min=_LEAST).log(),
-        ]
-        found += [self._of_bands(s[:, :, lag:] * s[:, :, :-lag]) / power for lag in _FRAMES_LATER]
-        found += [self._of_bands(_up_to(s[:, lag:] * s[:, :-lag], 0, lag)) / power for lag in _BINS_HIGHER]
-        found += self._shape(s[:, :, 1:] - s[:, :, :-1])
-        bend = _up_to(s[:, 2:] - 2.0 * s[:, 1:-1] + s[:, :-2], 1, 1)
-        found += self._shape(bend)
-        found.append(self._of_bands(bend * bend * bend) / self._of_bands(bend * bend).clamp(min=_LEAST) ** 1.5)
-        return torch.cat(found, dim=1)
-
-    def _shape(self, values: Tensor) -> list[Tensor]:
-        power = self._of_bands(values * values).clamp(min=_LEAST)
-        return [power.log(), self._of_bands(values.abs()) / power.sqrt()]
-
-    def _of_bands(self, values: Tensor) -> Tensor:
-        """[N, 257, frames] -> [N, 16]: mean over frames and the band's bins."""
-        return values.mean(dim=2) @ self.bands
-
-
-class PhaseCoherence(nn.Module):
-    """How far the phases of a frame follow each other in frequency: [N, 257, frames] twice -> [N, 96].
-
-    The phase differences of bins two and four apart are averaged over each of 16 bands of a frame, as unit vectors
-    weighted by the square root of both amplitudes: 1 where all agree, as in the instant of a pulse, 0 where they are
-    random. Of this length the mean over frames by weight, the plain mean and the deviation. A delay turns all
-    differences alike and changes no length; an equaliser without long echoes changes little.
-    """
-
-    bands: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("bands", _bands())
-
-    def forward(self, real: Tensor, imaginary: Tensor) -> Tensor:
-        """Real and imaginary parts, each [N, 257, frames] -> [N, 96]."""
-        amplitude = (real.square() + imaginary.square()).sqrt() + _QUIET
-        cosine, sine, root = real / amplitude, imaginary / amplitude, amplitude.sqrt()
-        found = []
-        for apart in _BINS_APART:
-            below, above = slice(None, -apart), slice(apart, None)
-            weight = root[:, above] * root[:, below]
-            along = (cosine[:, above] * cosine[:, below] + sine[:, above] * sine[:, below]) * weight
-            across = (sine[:, above] * cosine[:, below] - cosine[:, above] * sine[:, below]) * weight
-            in_band, east, north = (self._of_bands(_up_to(each, 0, apart)) for each in (weight, along, across))
-            length = (east.square() + north.square()).sqrt() / in_band.clamp(min=_NOTHING)
-            total = in_band.sum(dim=1).clamp(min=_NOTHING)
-            mean = length.mean(dim=1)
-            spread = (length.square().mean(dim=1) - mean.square()).clamp(min=0.0).sqrt()
-            found += [(length * in_band).sum(dim=1) / total, mean, spread]
-        return torch.cat(found, dim=1)
-
-    def _of_bands(self, values: Tensor) -> Tensor:
-        """[N, 257, frames] -> [N, frames, 16]: mean over the band's bins."""
-        return values.transpose(1, 2) @ self.bands
-
-
-class BandPresence(nn.Module):
-    """Which bands hold sound at all: [N, 257, frames] twice -> [N, 16] in [0, 1].
-
-    A telephone's recording has nothing above 4 kHz: what is computed there is of the rounding of samples, and of how a
-    resampler ends, and says nothing about who speaks. 0 where the mean power of a band's bins is 1e-4 or less (speech
-    at full bandwidth lies between 1e-3 and 1), 1 from 1e-3, by the logarithm in between.
-    """
-
-    bands: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("bands", _bands())
-
-    def forward(self, real: Tensor, imaginary: Tensor) -> Tensor:
-        """Real and imaginary parts, each [N, 257, frames] -> [N, 16]."""
-        power = (real.square() + imaginary.square()).mean(dim=2) @ self.bands
-        return (torch.log10(power + _NO_POWER) - _ABSENT).clamp(0.0, 1.0)
-
-
-def _bands() -> Tensor:
-    """[257, 16]: each column averages the bins of one band; together they cover all but the lowest two and the last."""
-    bins = N_FFT // 2 + 1
-    edges = torch.linspace(_FIRST_BIN, bins - 1, BANDS + 1, dtype=torch.float64).to(torch.int64).tolist()
-    bands = torch.zeros(bins, BANDS, dtype=torch.float64)
-    for band, (low, high) in enumerate(pairwise(edges)):
-        bands[low:high, band] = 1.0 / (high - low)
-    return bands.to(torch.float32)
-
-
-def _up_to(values: Tensor, below: int, above: int) -> Tensor:
-    """Rows of zeros below and above, so that there are 257 again."""
-    return nn.functional.pad(values, (0, 0, below, above))
 
 
 class VoiceNetwork(nn.Module):
     """Waveform segments -> logits that they are vocoded or synthetic: [N, samples] -> [N, 1].
 
-    The statistics are standardised, cut at four deviations, and weighed; those of a band without sound count as their
-    mean. What is fitted is ``mean``, ``deviation``, ``weight`` (all [368]) and ``bias`` [1].
+    The statistics are standardised, cut at four deviations, and weighed; those of a band without sound, or of two
+    bands of which one is, count as their mean. What is fitted is ``mean``, ``deviation``, ``weight`` (all [960]) and
+    ``bias`` [1].
     """
 
     mean: Tensor
@@ -197,6 +33,9 @@ class VoiceNetwork(nn.Module):
         self.spectrum = LogSpectrum()
         self.structure = FineStructure()
         self.coherence = PhaseCoherence()
+        self.harmonics = HarmonicStructure()
+        self.pulses = PulseEnvelope()
+        self.covariation = BandCovariation()
         self.presence = BandPresence()
         for name, size, value in (
             ("mean", STATISTICS, 0.0),
@@ -212,17 +51,23 @@ class VoiceNetwork(nn.Module):
         return sum(each.numel() for each in (self.mean, self.deviation, self.weight, self.bias))
 
     def describe(self, waveform: Tensor) -> Tensor:
-        """[N, samples] in [-1, 1] -> [N, 384]: 368 statistics, and how far each of the 16 bands is there (0 to 1)."""
-        real, imaginary = self.spectrum.transform(waveform)
-        structure = self.structure(self.spectrum.log_of(real, imaginary))
-        return torch.cat([structure, self.coherence(real, imaginary), self.presence(real, imaginary)], dim=1)
+        """[N, samples] in [-1, 1] -> [N, 976]: 960 statistics, and how far each of the 16 bands is there (0 to 1)."""
+        even = scaled(waveform)
+        real, imaginary = self.spectrum.short_time(even)
+        found = [
+            self.structure(self.spectrum.log_of(real, imaginary)),
+            self.coherence(real, imaginary),
+            self.harmonics(even),
+            self.pulses(even),
+            self.covariation(real.square() + imaginary.square()),
+        ]
+        return torch.cat([*found, self.presence(real, imaginary)], dim=1)
 
     def logits_of(self, described: Tensor) -> Tensor:
-        """What ``describe`` gives, [N, 384] -> logits [N, 1]."""
+        """What ``describe`` gives, [N, 976] -> logits [N, 1]."""
         statistics, there = described[:, :STATISTICS], described[:, STATISTICS:]
         standard = ((statistics - self.mean) / self.deviation).clamp(-CLIP, CLIP)
-        present = there.repeat(1, STATISTICS // BANDS)
-        return ((standard * present) @ self.weight + self.bias)[:, None]
+        return ((standard * of_each_statistic(there)) @ self.weight + self.bias)[:, None]
 
     def forward(self, waveform: Tensor) -> Tensor:
         """[N, samples] in [-1, 1] -> logits [N, 1]."""
@@ -239,3 +84,9 @@ class ServedVoiceNetwork(nn.Module):
     def forward(self, waveform: Tensor) -> Tensor:
         """[N, samples] in [-1, 1] -> [N, 1] in [0, 1]."""
         return torch.sigmoid(self.network(waveform))
+
+
+def of_each_statistic(there: Tensor) -> Tensor:
+    """How far each band is there, [N, 16] -> how far what each statistic is of is there, [N, 960]."""
+    pairs = there[:, [low for low, _ in BAND_PAIRS]] * there[:, [high for _, high in BAND_PAIRS]]
+    return torch.cat([there.repeat(1, OF_ONE_BAND // BANDS), pairs, pairs], dim=1)

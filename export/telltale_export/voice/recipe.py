@@ -28,9 +28,11 @@ _LIMITS = (
     """Knows English read aloud, one speaker at a time; music, song, several voices at once and other languages were \
 never measured.""",
     """Sources that publish one class only (genuine LibriSpeech, forged Tortoise) are two channels as much as two \
-classes: nothing is learned from their difference, and figures that mix them with others say little.""",
+classes: what is learned of Tortoise, which counts a fifth of another source, may be its channel, a generator that was \
+never heard may be taken for genuine, and figures that mix these sources with others say little.""",
     """Its statistics and the weights of its fit were chosen by the same sources that are left out in turn, and how it \
-takes bands without sound with the test groups in sight too, so those figures are somewhat too good.""",
+takes bands without sound, and how much Tortoise counts, with the test groups in sight too, so those figures are \
+somewhat too good.""",
     """Of a recording without sound above 4 kHz (telephone) it knows only what the lower bands tell: scores are nearer \
 to 0.5 and wrong more often.""",
     "A segment with little speech is scored like any other; its score then says little.",
@@ -127,9 +129,10 @@ def _provenance(run: VoiceRun, items: Sequence[MediaItem], split: Split, network
         groups = len({item.group for item in mine})
         data.append(f"{source}: {labels['real']} genuine, {labels['fake']} forged, {groups} groups; {licences}")
     return Provenance(
-        architecture="spectrogram in the graph (512/400/160); 17 statistics of the logarithm's fine structure, each "
-        "bin's mean over time taken off, and 6 of the coherence of its phases, in 16 bands each, of which those "
-        "without sound count as the mean; linear discriminant within sentences",
+        architecture="spectrograms in the graph (512/400/160, 1024/1024/256, 64/64/16); in each of 16 bands 17 "
+        "statistics of the first's fine structure, 6 of the coherence of its phases, 9 of how the second repeats "
+        "itself at the distance of harmonics and 13 of how the third's envelopes follow the glottis; 2 correlations "
+        "of every two bands; those of bands without sound count as the mean; linear discriminant within sentences",
         framework=f"torch {torch.__version__}, exported to ONNX",
         parameters=network.parameters_fitted,
         initialised_from="nothing: the fit has a closed form",
