@@ -51,6 +51,21 @@ def expected_calibration_error(scores: Floats, fake: Bools, weights: Floats) -> 
     return float(np.average(np.abs(promised - held), weights=weight))
 
 
+def both_alike(fake: Bools, weights: Floats) -> Floats:
+    """Weights [N] of files by which each class sums to one half."""
+    return np.asarray(weights * np.where(fake, 0.5 / weights[fake].sum(), 0.5 / weights[~fake].sum()))
+
+
+def brier_score_at_even_odds(scores: Floats, fake: Bools, weights: Floats) -> float:
+    """The Brier score as it would be with as many fakes as genuine media, which a prior of one half expects."""
+    return brier_score(scores, fake, both_alike(fake, weights))
+
+
+def calibration_error_at_even_odds(scores: Floats, fake: Bools, weights: Floats) -> float:
+    """The expected calibration error as it would be with as many fakes as genuine media."""
+    return expected_calibration_error(scores, fake, both_alike(fake, weights))
+
+
 def reliability(scores: Floats, fake: Bools, weights: Floats) -> tuple[Floats, Floats, Floats]:
     """Of each of ten equal bins that is not empty: the mean score, the share of fakes, and the weight in it."""
     index = np.minimum((scores * BINS).astype(int), BINS - 1)

@@ -22,7 +22,13 @@ from telltale_export.evaluation.breakdown import (
     treatment_rows,
     worst,
 )
-from telltale_export.evaluation.decisions import at_threshold, brier_score, expected_calibration_error
+from telltale_export.evaluation.decisions import (
+    at_threshold,
+    brier_score,
+    brier_score_at_even_odds,
+    calibration_error_at_even_odds,
+    expected_calibration_error,
+)
 from telltale_export.evaluation.metrics import (
     FEW_GROUPS,
     Metric,
@@ -194,6 +200,8 @@ def _metrics(threshold: float, asv: Verification | None) -> tuple[Mapping[str, M
         "FPR at 95 % TPR": (false_alarms_at_95, "false alarms when 95 % of the fakes are found"),
         "Brier score": (brier_score, "mean square of score minus outcome; always answering 0.5 gives 0.25"),
         "ECE": (expected_calibration_error, "distance of promised and true share of fakes, over ten bins"),
+        "Brier score, even odds": (brier_score_at_even_odds, "as with as many fakes as genuine media"),
+        "ECE, even odds": (calibration_error_at_even_odds, "as with as many fakes as genuine media"),
     }
     described |= {name: (metric, at) for name, metric in at_threshold(threshold).items()}
     if asv is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from telltale_contracts import Forgery, Interval
 
 from telltale_export.errors import DataError
-from telltale_export.evaluation.decisions import at_threshold, brier_score
+from telltale_export.evaluation.decisions import at_threshold, both_alike, brier_score
 from telltale_export.evaluation.metrics import (
     Bools,
     Floats,
@@ -33,6 +33,7 @@ from telltale_export.fusion.rules import (
 )
 
 Folds = list[NDArray[np.intp]]
+Fit = Callable[[Evidence], Rule]
 RIVALS = "rival forgeries"
 _FOLDS = 5
 _AGREEMENT = 1e-3
@@ -76,6 +77,17 @@ class Compared:
 
 
 @dataclass(frozen=True)
+class Answers:
+    """What one rule says of every file [N], fitted without its group.
+
+    ``apart``: for each fold, of the files of all other folds [N - n], fitted without the fold and the file's own group.
+    """
+
+    scores: Floats
+    apart: tuple[Floats, ...]
+
+
+@dataclass(frozen=True)
 class Edge:
     """The AUC of the gateway's rule minus that of the best single detector, on the same files and draws.
 
@@ -96,15 +108,15 @@ def compare(evidence: Evidence, terms: Terms) -> list[Compared]:
     rivals = RivalForgeries(terms.prior_fake, shares)
     _require_served(evidence, rivals)
     folds = _folds(evidence, terms.seed)
-    scores = {
-        RIVALS: rivals(evidence),
-        "rival forgeries, fitted": _cross_fitted(evidence, folds, lambda part: fit_rivals(part, terms.prior_fake)),
-        "weighted average": weighted_average(evidence),
-        "majority vote": majority_vote(evidence),
-        "logistic regression, fitted": _cross_fitted(evidence, folds, fit_logistic),
+    given: dict[str, Rule] = {RIVALS: rivals, "weighted average": weighted_average, "majority vote": majority_vote}
+    given |= {f"{name}{_ALONE}": alone(index) for index, name in enumerate(evidence.detectors)}
+    fitted: dict[str, Fit] = {
+        "rival forgeries, fitted": lambda part: fit_rivals(part, terms.prior_fake),
+        "logistic regression, fitted": fit_logistic,
     }
-    scores |= {f"{name}{_ALONE}": alone(index)(evidence) for index, name in enumerate(evidence.detectors)}
-    return [_compared(name, each, evidence, folds, terms) for name, each in scores.items()]
+    answers = {name: as_given(rule(evidence), folds) for name, rule in given.items()}
+    answers |= {name: cross_fitted(evidence, folds, fit, terms.seed) for name, fit in fitted.items()}
+    return [_compared(name, answers[name], evidence, folds, terms) for name in _in_order(answers)]
 
 
 def against_best(rules: list[Compared], evidence: Evidence, terms: Terms) -> Edge:
@@ -123,31 +135,52 @@ def against_best(rules: list[Compared], evidence: Evidence, terms: Terms) -> Edg
     return Edge(best.name.removesuffix(_ALONE), found)
 
 
-def _compared(name: str, scores: Floats, evidence: Evidence, folds: Folds, terms: Terms) -> Compared:
+def as_given(scores: Floats, folds: Folds) -> Answers:
+    """A rule of which nothing is fitted."""
+    return Answers(scores, tuple(np.delete(scores, fold) for fold in folds))
+
+
+def cross_fitted(evidence: Evidence, folds: Folds, fit: Fit, seed: int) -> Answers:
+    """A rule that is fitted, and once more within what each fold leaves, for what is chosen there (Stone 1974)."""
+    everything = np.arange(len(evidence.fake))
+    apart = []
+    for fold in folds:
+        rest = evidence.where(np.setdiff1d(everything, fold))
+        apart.append(_answered_apart(rest, _split(rest, seed), fit))
+    return Answers(_answered_apart(evidence, folds, fit), tuple(apart))
+
+
+def _in_order(names: Iterable[str]) -> list[str]:
+    """The gateway's rule beside the same fitted, the others, and single detectors last."""
+    return sorted(names, key=lambda name: (name.endswith(_ALONE), not name.startswith(RIVALS)))
+
+
+def _compared(name: str, answers: Answers, evidence: Evidence, folds: Folds, terms: Terms) -> Compared:
+    scores = answers.scores
     metrics: dict[str, Metric] = {"AUC": area_under_roc, "EER": equal_error_rate, "Brier": brier_score}
     metrics["accuracy"] = at_threshold(terms.threshold)["accuracy"]
     arrays = (scores, evidence.fake, evidence.groups)
     figures = bootstrap_intervals(metrics, *arrays, rounds=terms.rounds, seed=terms.seed, shares=("accuracy",))
-    return Compared(name, scores, figures, _band(scores, evidence, folds, terms))
+    return Compared(name, scores, figures, _band(answers, evidence, folds, terms))
 
 
-def _band(scores: Floats, evidence: Evidence, folds: Folds, terms: Terms) -> Band:
+def _band(answers: Answers, evidence: Evidence, folds: Folds, terms: Terms) -> Band:
+    scores = answers.scores
     said = np.zeros(len(scores), np.bool_)
-    for fold in folds:
-        rest = np.setdiff1d(np.arange(len(scores)), fold)
-        width = width_for(terms.target, scores[rest], evidence.fake[rest], terms.threshold)
+    for fold, apart in zip(folds, answers.apart, strict=True):
+        width = width_for(terms.target, apart, np.delete(evidence.fake, fold), terms.threshold)
         if width is not None:
             said[fold] = answered(scores[fold], width, terms.threshold)
     wrong = (scores >= terms.threshold) != evidence.fake
 
     # The band is chosen with both classes weighed alike: counted by files, its risk would follow their share of fakes.
     def risk(places: Floats, fake: Bools, weights: Floats) -> float:
-        drawn, alike = places.astype(np.intp), _alike(fake, weights)
+        drawn, alike = places.astype(np.intp), both_alike(fake, weights)
         spoken = float(alike[said[drawn]].sum())
         return float(alike[said[drawn] & wrong[drawn]].sum()) / spoken if spoken else float("nan")
 
     def coverage(places: Floats, fake: Bools, weights: Floats) -> float:
-        return min(float(_alike(fake, weights)[said[places.astype(np.intp)]].sum()), 1.0)  # sums round to above 1
+        return min(float(both_alike(fake, weights)[said[places.astype(np.intp)]].sum()), 1.0)  # sums round to above 1
 
     places = np.arange(len(scores), dtype=np.float64)
     metrics: dict[str, Metric] = {"risk": risk, "coverage": coverage}
@@ -162,25 +195,29 @@ def _band(scores: Floats, evidence: Evidence, folds: Folds, terms: Terms) -> Ban
     )
 
 
-def _alike(fake: Bools, weights: Floats) -> Floats:
-    """Weights [N] of files by which each class sums to one half."""
-    return np.asarray(weights * np.where(fake, 0.5 / weights[fake].sum(), 0.5 / weights[~fake].sum()))
-
-
 def _folds(evidence: Evidence, seed: int) -> Folds:
-    from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415 - half a second
-
-    groups = min(len(np.unique(evidence.groups[evidence.fake == label])) for label in (False, True))
+    groups = _groups(evidence)
     if groups < _FOLDS:
         raise DataError(
             f"One class has {groups} groups; {_FOLDS} are needed to fit on some and answer for others.",
             "Evaluate more media, of more groups.",
         )
-    splitter = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=seed)
+    return _split(evidence, seed)
+
+
+def _split(evidence: Evidence, seed: int) -> Folds:
+    from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415 - half a second
+
+    splitter = StratifiedGroupKFold(min(_FOLDS, _groups(evidence)), shuffle=True, random_state=seed)
     return [held_out for _, held_out in splitter.split(evidence.scores, evidence.fake, evidence.groups)]
 
 
-def _cross_fitted(evidence: Evidence, folds: Folds, fit: Callable[[Evidence], Rule]) -> Floats:
+def _groups(evidence: Evidence) -> int:
+    """Of the class that has fewer."""
+    return min(len(np.unique(evidence.groups[evidence.fake == label])) for label in (False, True))
+
+
+def _answered_apart(evidence: Evidence, folds: Folds, fit: Fit) -> Floats:
     scores = np.full(len(evidence.fake), _EVEN)
     everything = np.arange(len(scores))
     for fold in folds:

@@ -44,7 +44,7 @@ class ShortTime(nn.Module):
 
     def power(self, waveform: Tensor) -> Tensor:
         """[N, samples] -> [N, bins, frames]."""
-        real, imaginary = self(waveform)
+        real, imaginary = self.forward(waveform)
         return real.square() + imaginary.square()
 
 

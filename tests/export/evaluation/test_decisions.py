@@ -15,7 +15,15 @@ from sklearn.metrics import (
     recall_score,
     roc_curve,
 )
-from telltale_export.evaluation.decisions import at_threshold, brier_score, expected_calibration_error, reliability
+from telltale_export.evaluation.decisions import (
+    at_threshold,
+    both_alike,
+    brier_score,
+    brier_score_at_even_odds,
+    calibration_error_at_even_odds,
+    expected_calibration_error,
+    reliability,
+)
 from telltale_export.evaluation.metrics import (
     Bools,
     Floats,
@@ -52,6 +60,19 @@ def test_ranking_and_probability_figures_agree_with_scikit_learn() -> None:
     assert brier_score(scores, fake, weights) == pytest.approx(brier_score_loss(fake, scores, sample_weight=weights))
     alarms, hits, _ = roc_curve(fake, scores, sample_weight=weights, drop_intermediate=False)
     assert false_alarms_at_95(scores, fake, weights) == pytest.approx(alarms[hits >= 0.95].min())
+
+
+def test_at_even_odds_a_class_counts_as_much_as_the_other_however_many_there_are() -> None:
+    scores, fake, weights = drawn(5)
+    alike = both_alike(fake, weights)
+    assert (alike[fake].sum(), alike[~fake].sum()) == pytest.approx((0.5, 0.5))
+    mean_of_both = [brier_score(scores[of], fake[of], weights[of]) for of in (fake, ~fake)]
+    assert brier_score_at_even_odds(scores, fake, weights) == pytest.approx(np.mean(mean_of_both))
+    # Right at even odds, of ten genuine media for each fake.
+    scores = np.concatenate([np.repeat([0.25, 0.75], [1, 3]), np.repeat([0.25, 0.75], [30, 10])])
+    fake = np.arange(44) < 4
+    assert calibration_error_at_even_odds(scores, fake, np.ones(44)) == pytest.approx(0.0)
+    assert expected_calibration_error(scores, fake, np.ones(44)) > 0.2
 
 
 def test_the_curves_of_the_report_are_scikit_learns() -> None:

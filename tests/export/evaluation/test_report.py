@@ -24,6 +24,7 @@ def report() -> Report:
 def test_every_figure_is_there(report: Report) -> None:
     figures = {figure.name: figure for figure in report.figures}
     named = {"AUC", "EER", "average precision", "FPR at 95 % TPR", "Brier score", "ECE", "accuracy", "precision"}
+    named |= {"Brier score, even odds", "ECE, even odds"}
     assert named | {"recall", "f1", "min t-DCF", "false alarms", "fakes found"} == set(figures)
     assert "30% of spoofs" in figures["min t-DCF"].note
     for figure in report.figures:

@@ -12,9 +12,9 @@ from telltale_contracts import Interval
 from telltale_export.__main__ import main
 from telltale_export.errors import DataError
 from telltale_export.fusion.band import answered, band_of, width_for
-from telltale_export.fusion.compare import RIVALS, Terms, against_best, compare
+from telltale_export.fusion.compare import RIVALS, Terms, against_best, compare, cross_fitted
 from telltale_export.fusion.evidence import Evidence, evidence_of
-from telltale_export.fusion.rules import RivalForgeries, fit_rivals, majority_vote, weighted_average
+from telltale_export.fusion.rules import RivalForgeries, Rule, fit_rivals, majority_vote, weighted_average
 
 from tests.export.evaluation.sheets import fused_sheet, made_sheet
 
@@ -71,6 +71,28 @@ def test_the_gateways_rule_is_the_gateways(evidence: Evidence) -> None:
     assert RivalForgeries(0.5, {})(evidence) == pytest.approx(evidence.served)
     with pytest.raises(DataError, match="fused otherwise"):
         compare(evidence, replace(TERMS, prior_fake=0.2))
+
+
+def test_what_a_fold_s_band_is_chosen_on_comes_from_rules_that_never_saw_the_fold(evidence: Evidence) -> None:
+    groups = np.unique(evidence.groups)
+    folds = [np.flatnonzero(np.isin(evidence.groups, groups[start::5])) for start in range(5)]
+    learned: list[set[str]] = []
+
+    def fit(part: Evidence) -> Rule:
+        # The rule's answer tells which fit it is of.
+        learned.append(set(part.groups.tolist()))
+        number = float(len(learned) - 1)
+        return lambda other: np.full(len(other.fake), number)
+
+    answers = cross_fitted(evidence, folds, fit, seed=0)
+    for fold, apart in zip(folds, answers.apart, strict=True):
+        rest = np.delete(evidence.groups, fold)
+        for group, number in zip(rest.tolist(), apart.astype(int).tolist(), strict=True):
+            assert group not in learned[number]
+            assert learned[number].isdisjoint(evidence.groups[fold].tolist())
+            assert learned[number] <= set(rest.tolist())
+    for group, number in zip(evidence.groups.tolist(), answers.scores.astype(int).tolist(), strict=True):
+        assert group not in learned[number]
 
 
 def test_fitting_finds_a_detector_that_says_nothing(evidence: Evidence) -> None:
