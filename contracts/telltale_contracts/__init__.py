@@ -71,6 +71,7 @@ from telltale_contracts._manifest import (
 )
 from telltale_contracts._problem import Problem
 from telltale_contracts._rollout import Action, Rollout, RolloutEvent, TrafficShare
+from telltale_contracts._yaml import read_yaml
 
 __all__ = [
     "CARD_FILE",
@@ -139,4 +140,5 @@ __all__ = [
     "artifact_files",
     "item_shape",
     "item_type",
+    "read_yaml",
 ]

@@ -8,6 +8,8 @@ from typing import ClassVar, Self
 import yaml
 from pydantic import BaseModel, ConfigDict
 
+from telltale_contracts._yaml import read_yaml
+
 # A version's number as the servers carry it: a signed integer of 64 bits.
 MOST_VERSION = 2**63 - 1
 
@@ -23,10 +25,10 @@ class Contract(BaseModel):
 
         Raises:
             OSError: the file cannot be read.
-            yaml.YAMLError: it is not YAML.
+            yaml.YAMLError: it is not YAML, or a key stands twice.
             pydantic.ValidationError: it is YAML, but not this contract.
         """
-        return cls.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return cls.model_validate(read_yaml(path.read_text(encoding="utf-8")))
 
     def to_yaml(self) -> str:
         """The document as YAML, fields in the order of their definition, unset optional fields left out."""

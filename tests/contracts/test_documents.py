@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import yaml
 from pydantic import ValidationError
 from telltale_contracts import (
     Artifact,
@@ -26,6 +27,7 @@ from telltale_contracts import (
     VersionCard,
     artifact_digest,
     artifact_files,
+    read_yaml,
 )
 
 MANIFEST = DetectorManifest(
@@ -98,6 +100,19 @@ def test_a_rollout_that_says_nothing_sensible_is_refused(text: str, tmp_path: Pa
     path.write_text(text)
     with pytest.raises(ValidationError):
         Rollout.from_yaml(path)
+
+
+@pytest.mark.parametrize("text", ["live: 1\nlive: 2\n", "{live: 1, candidates: [2], live: 3}"])
+def test_a_key_that_stands_twice_is_refused(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "rollout.yaml"
+    path.write_text(text)
+    with pytest.raises(yaml.YAMLError, match="'live' stands twice"):
+        Rollout.from_yaml(path)
+
+
+def test_a_key_may_stand_in_two_mappings_and_anchors_may_be_merged() -> None:
+    text = "a: &a {x: 1, y: 2}\nb: {<<: *a, x: 3}\n"
+    assert read_yaml(text) == {"a": {"x": 1, "y": 2}, "b": {"x": 3, "y": 2}}
 
 
 def test_yaml_cannot_make_objects(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from telltale_contracts import read_yaml
 
 from telltale_export.errors import DataError
 
@@ -89,7 +90,7 @@ def read_plan(path: Path) -> Plan:
         DataError: it is not there, or says something that a plan does not have.
     """
     try:
-        return Plan.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return Plan.model_validate(read_yaml(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise DataError(f"{path} cannot be read: {error}.", "Give a YAML file; docs/training.md has one.") from error
     except ValidationError as error:

@@ -21,6 +21,7 @@ from telltale_contracts import (
     artifact_files,
     item_shape,
     item_type,
+    read_yaml,
 )
 
 # What the reader of YAML lets through, beside its own errors, over text that is nested too deeply or has a tag that its
@@ -167,7 +168,7 @@ def check_card(folder: Path, manifest: DetectorManifest, version: int, fixed: Fi
 def _read_card(folder: Path, manifest: DetectorManifest, version: int, fixed: Fixed) -> tuple[VersionCard, str]:
     text = (folder / CARD_FILE).read_bytes()
     try:
-        document = yaml.safe_load(text)
+        document = read_yaml(text)
     except _STUMBLES as error:
         raise UnsoundVersion(f"its {CARD_FILE} cannot be read: {type(error).__name__}: {error}") from error
     card, digest = VersionCard.model_validate(document), hashlib.sha256(text).hexdigest()
