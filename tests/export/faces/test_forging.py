@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from telltale_export.faces.ahead import batches
 from telltale_export.faces.blending import Blend, compose, cross_blend, self_blend
 from telltale_export.faces.chips import CHIP, FaceSet, cut, scaled
-from telltale_export.faces.degradation import draw_degradation, encode_h264
+from telltale_export.faces.degradation import cut_off, draw_degradation, encode_h264, motion_blur
 from telltale_export.faces.films import blend_films
 from telltale_export.faces.generated import PATCH, GeneratedFaces, draw_crop
-from telltale_export.faces.pairs import SEAM_CELLS, SIZE, BlendPairs
+from telltale_export.faces.pairs import MARGIN, SEAM_CELLS, SIZE, BlendPairs
 
 Picture = NDArray[np.uint8]
 SIDE = 240
@@ -144,18 +144,53 @@ def test_the_rim_of_a_crop_does_not_tell_a_blend(faces: FaceSet) -> None:
 
 
 def test_the_seam_lies_where_the_pictures_were_mixed_and_a_genuine_face_has_none(faces: FaceSet) -> None:
-    batch = BlendPairs(faces, [0, 1], 5).batch(0, 16)
+    pairs = 48
+    batch = BlendPairs(faces, [0, 1], 5).batch(0, 2 * pairs)
 
     assert batch.seams is not None
-    assert batch.seams.shape == (16, SEAM_CELLS, SEAM_CELLS)
-    assert not batch.seams[:8].any()
+    assert batch.seams.shape == (2 * pairs, SEAM_CELLS, SEAM_CELLS)
+    assert not batch.seams[:pairs].any()
     assert batch.seams.max() <= 1.0
     # Where the seam is strong, the halves of a pair differ; far from it they may only differ inside the mask.
-    changed = np.abs(batch.pictures[:8].astype(int) - batch.pictures[8:]).mean(axis=3)
-    cells = changed.reshape(8, SEAM_CELLS, SIZE // SEAM_CELLS, SEAM_CELLS, SIZE // SEAM_CELLS).mean(axis=(2, 4))
-    strong = batch.seams[8:] > 0.3
-    assert strong.any(axis=(1, 2)).sum() >= 6
+    changed = np.abs(batch.pictures[:pairs].astype(int) - batch.pictures[pairs:]).mean(axis=3)
+    cells = changed.reshape(pairs, SEAM_CELLS, SIZE // SEAM_CELLS, SEAM_CELLS, SIZE // SEAM_CELLS).mean(axis=(2, 4))
+    strong = batch.seams[pairs:] > 0.3
+    # A thin seam is weak in cells of a tenth of the crop.
+    assert strong.any(axis=(1, 2)).mean() > 0.5
     assert cells[strong].mean() > 2 * cells[:, 0, :].mean()
+
+
+def test_a_picture_that_ends_within_the_crop_goes_on_as_preprocessing_fills_it_up(faces: FaceSet) -> None:
+    chip = np.asarray(faces.chips[0])
+    within = MARGIN / CHIP.margin
+    edge = chip.shape[0] * (1 - within) / 2
+    ended = 0
+    for seed in range(20):
+        whole = cut_off(np.random.default_rng(seed), within)(chip)
+        assert whole.shape == chip.shape
+        kept = (whole == chip).all(axis=2)
+        # Some rows and columns are as they were; beyond, the last of them is repeated.
+        rows, columns = np.flatnonzero(kept.mean(axis=1) > 0.3), np.flatnonzero(kept.mean(axis=0) > 0.3)
+        inside = whole[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        around = ((rows[0], chip.shape[0] - 1 - rows[-1]), (columns[0], chip.shape[1] - 1 - columns[-1]), (0, 0))
+        np.testing.assert_array_equal(whole, np.pad(inside, around, "edge"))
+        missing = (rows[0], columns[0], chip.shape[0] - 1 - rows[-1], chip.shape[1] - 1 - columns[-1])
+        assert max(missing) <= edge + 0.25 * within * chip.shape[0] + 1
+        ended += max(missing) > edge
+    assert ended >= 10
+
+
+def test_motion_moves_no_light_and_softens_along_one_line(faces: FaceSet) -> None:
+    chip = np.asarray(faces.chips[0])
+    for seed in range(10):
+        moved = motion_blur(chip, np.random.default_rng(seed))
+        assert abs(float(moved.mean()) - float(chip.mean())) < 1.0
+        flat = motion_blur(np.full_like(chip, 77), np.random.default_rng(seed))
+        assert np.abs(flat.astype(int) - 77).max() <= 1
+        dot = np.zeros((201, 201, 3), np.uint8)
+        dot[100, 100] = 255
+        there = np.argwhere(motion_blur(dot, np.random.default_rng(seed))[:, :, 0] > 3)
+        assert 2 <= np.ptp(there, axis=0).max() <= 0.04 * 201 + 3
 
 
 def test_batches_are_the_same_whoever_draws_them(faces: FaceSet) -> None:
