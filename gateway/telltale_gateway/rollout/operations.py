@@ -85,28 +85,32 @@ class Operations:
             OrderPending: it was waited for, and is still going on.
         """
         who = f"{order.who} ({source})" if order.who else source
-        plan = await self._carried_out(entry, order, who)
+        plan, written = await self._carried_out(entry, order, who)
         self._reconciler.nudge()
         if order.wait and plan.version is not None:
             name, since = entry.manifest.name, len(entry.history.events)
-            await self._waiting.until_done(name, order.action, plan.version, since=since, ends=order.percent == 0.0)
+            ends = order.percent == 0.0
+            await self._waiting.until_done(name, order.action, plan.version, since=since, ends=ends, written=written)
             return _receipt(
                 entry, order, plan, "It has no share any more." if order.percent == 0.0 else _AT_THE_END[order.action]
             )
         return _receipt(entry, order, plan, plan.next)
 
-    async def _carried_out(self, entry: CatalogEntry, order: Order, who: str) -> _Plan:
-        """Decide on what lies on disk, and again where somebody has changed that before it was written."""
+    async def _carried_out(self, entry: CatalogEntry, order: Order, who: str) -> tuple[_Plan, RolloutEvent | None]:
+        """Decide on what lies on disk, and again where somebody has changed that before it was written.
+
+        The event is the one that was written here; what is staged is written where it is taken in.
+        """
         while True:
             rollout = await asyncio.to_thread(self._state, entry)
             now = replace(entry, rollout=rollout)
             plan: _Plan = await getattr(self, f"_{order.action}")(now, order, who)
+            if plan.action == "stage":
+                return plan, None
             try:
-                if plan.action != "stage":
-                    await self._write(now, plan, order, who)
+                return plan, await self._write(now, plan, order, who)
             except _ChangedMeanwhile:
                 continue
-            return plan
 
     def _state(self, entry: CatalogEntry) -> Rollout:
         try:
@@ -118,7 +122,7 @@ class Operations:
                 f"The desired state cannot be read: {sentence(error)}", "Mend the model repository."
             ) from error
 
-    async def _write(self, entry: CatalogEntry, plan: _Plan, order: Order, who: str) -> None:
+    async def _write(self, entry: CatalogEntry, plan: _Plan, order: Order, who: str) -> RolloutEvent:
         def edit(now: Rollout) -> Rollout:
             if now != entry.rollout:
                 raise _ChangedMeanwhile
@@ -133,6 +137,7 @@ class Operations:
             release=plan.release,
         )
         await self._change(entry, edit, done)
+        return done
 
     async def _change(self, entry: CatalogEntry, edit: Callable[[Rollout], Rollout], done: RolloutEvent) -> None:
         try:

@@ -30,6 +30,7 @@ class Present:
     """One gateway: for each detector, the version that answers there, those that a request may still use, and the
     canary and the shadow, where they get their share.
 
+    ``heard`` counts the events of each detector's history that it has read: what it says follows no later one.
     ``stands`` are the versions that the servers of ``stack`` have and are to keep, said by the gateway that acts on
     them, and ``doubts`` those of which it does not know what the servers have, and why. None is what a gateway does not
     say.
@@ -43,6 +44,7 @@ class Present:
     stack: str | None = None
     stands: Mapping[str, frozenset[int]] | None = None
     doubts: Mapping[str, Mapping[int, str]] | None = None
+    heard: Mapping[str, int] | None = None
 
 
 class Presence:
@@ -72,6 +74,7 @@ class Presence:
         self._beat += 1
         document = {"beat": self._beat, "answers": dict(own.answers), "uses": _listed(own.uses)}
         document |= {"canaries": own.canaries, "shadows": own.shadows, "stack": own.stack}
+        document |= {"heard": own.heard}
         if own.stands is not None:
             document |= {"stands": _listed(own.stands), "doubts": own.doubts}
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -212,6 +212,7 @@ class Reconciler:
     def _tell(self) -> None:
         """Tell the other gateways what this one uses, and what its servers are to keep where it acts on them."""
         detectors, presence = self._fleet.detectors, self._sources.presence
+        entries = self._catalog.entries if self._catalog is not None else {}
         uses = self._traffic.usage.all()
         for name, deployed in detectors.items():
             uses[name] = uses.get(name, frozenset()) | deployed.versions
@@ -224,6 +225,7 @@ class Reconciler:
             stack=self._sources.lease.stack,
             stands=self._stands() if self.acts else None,
             doubts={name: found for name in detectors if (found := self._doubts(name))} if self.acts else None,
+            heard={name: len(entry.history.events) for name, entry in entries.items()},
         )
         presence.tell(own)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from telltale_contracts import Rollout
+from telltale_contracts import Rollout, RolloutEvent
 
 from telltale_gateway.errors import OrderFailed, OrderPending
 from telltale_gateway.rollout.catalog import CatalogEntry
@@ -26,11 +26,20 @@ class Waiting:
         self._usage = usage
         self._at_most_s = at_most_s
 
-    async def until_done(self, name: str, action: OrderAction, version: int, *, since: int, ends: bool) -> None:
+    async def until_done(
+        self,
+        name: str,
+        action: OrderAction,
+        version: int,
+        *,
+        since: int,
+        ends: bool,
+        written: RolloutEvent | None = None,
+    ) -> None:
         """Wait for the end of an order.
 
         ``since`` counts the events that the detector's history had before; ``ends`` when a share was ended rather than
-        begun.
+        begun; ``written`` is the order's own event, where it has one.
 
         Raises:
             OrderFailed: the version was refused, or another order took its part away.
@@ -39,7 +48,7 @@ class Waiting:
         begun = self._entry(name).reading
         try:
             async with asyncio.timeout(self._at_most_s):
-                while not self._done(name, action, version, ends=ends):
+                while not (self._heard(name, written) and self._done(name, action, version, ends=ends)):
                     self._raise_refusal(name, version, since)
                     # The reading on its way may have begun before the order; the next one knows it.
                     if self._entry(name).reading > begun + 1:
@@ -49,6 +58,22 @@ class Waiting:
             raise OrderPending(
                 f"After {self._at_most_s:g} s it is not done yet; it goes on by itself.", "status shows how far it is."
             ) from error
+
+    def _heard(self, name: str, written: RolloutEvent | None) -> bool:
+        """Whether what every gateway says of itself was said after it had read the order.
+
+        What one said before may look as if it had obeyed: where it answered with that version until a moment ago, and
+        follows another order in between.
+        """
+        if written is None:
+            return True
+        events = self._entry(name).history.events
+        count = next((place for place in range(len(events), 0, -1) if events[place - 1] == written), None)
+        return count is not None and all(
+            other.heard is None or other.heard.get(name, 0) >= count
+            for other in self._presence.others
+            if name in other.answers
+        )
 
     def _done(self, name: str, action: OrderAction, version: int, *, ends: bool) -> bool:
         entry, deployed = self._entry(name), self._reconciler.fleet.detectors.get(name)

@@ -154,7 +154,7 @@ def test_a_lease_whose_file_was_removed_is_taken_anew(tmp_path: Path) -> None:
 
 def test_gateways_know_what_the_others_use(tmp_path: Path) -> None:
     first, second = Presence(tmp_path, "a"), Presence(tmp_path, "b")
-    told = Present("a", {"toy": 2}, {"toy": frozenset({1})}, {"toy": 3}, {}, "servers")
+    told = Present("a", {"toy": 2}, {"toy": frozenset({1})}, {"toy": 3}, {}, "servers", heard={"toy": 4})
     first.tell(told)
     second.listen()
     assert second.uses("toy") == {1, 2}

@@ -91,6 +91,36 @@ async def test_a_drain_is_over_once_no_server_has_the_version(tmp_path: Path) ->
     await watched.wait("drain", 0.0)
 
 
+@pytest.mark.anyio
+async def test_what_another_gateway_said_before_it_read_the_order_is_not_taken_for_obedience(tmp_path: Path) -> None:
+    # It answered with 2 until a moment ago, has switched to 1 meanwhile, and has not said so yet.
+    order = event("rollback", 2, who="a", why="b")
+    watched = Watched(tmp_path, Rollout(live=2, previous=1))
+    watched.reconciler.fleet.detectors["toy"].version = 2
+    watched.entry.history = History((event("promote", 1, who="a", why="b"), order))
+    other = Presence(tmp_path, "other")
+
+    async def is_done() -> bool:
+        watched.presence.listen()
+        waiting = Waiting(watched.reconciler, watched.presence, Usage(), 0.0)
+        try:
+            await waiting.until_done("toy", "rollback", 2, since=1, ends=False, written=order)
+        except OrderPending:
+            return False
+        return True
+
+    assert await is_done()
+    for answers, heard, expected in ((2, 1, False), (1, 1, False), (1, 2, False), (2, 2, True), (2, 3, True)):
+        other.tell(Present("other", {"toy": answers}, {}, heard={"toy": heard}))
+        assert await is_done() is expected
+    # One of before does not count what it has read.
+    other.tell(Present("other", {"toy": 2}, {}))
+    assert await is_done()
+    # Nor is it done before this gateway has read its own order.
+    watched.entry.history = History(watched.entry.history.events[:1])
+    assert not await is_done()
+
+
 def test_what_the_servers_of_every_stack_keep_is_known(tmp_path: Path) -> None:
     own = Presence(tmp_path, "own")
     for stack, versions in (("a", {1, 2}), ("b", {3})):
