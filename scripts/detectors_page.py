@@ -85,7 +85,7 @@ def _section(detector: Detector) -> Iterator[str]:
     yield from (f"- trained on: {source}" for source in made.data)
     yield f"- split: {made.split}"
     yield f"- made by: `{made.command}` (seed {made.seed})"
-    yield f"- sha256: `{card.artifact.sha256}`"
+    yield f"- published: {card.created:%Y-%m-%d}; sha256: `{card.artifact.sha256}`"
     yield from (f"- does not vote on {medium}: {why}" for medium, why in card.excluded.items())
     yield from (f"- limit: {limit}" for limit in card.limits)
     yield "\n| medium | family | held out | n | AUC | EER | false alarms |\n|---|---|---|---|---|---|---|"

@@ -65,6 +65,12 @@ def run(arguments: Sequence[str]) -> int:
         options.handler(options)
     except ExportError as error:
         return _refused(str(error), error.hint)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("telltale"):
+            raise
+        return _refused(
+            f"{error.name} is not installed in this environment.", "`make torch` installs what training needs."
+        )
     except OSError as error:
         # A full disk, a folder that is a file, no permission: the caller's to put right, wherever it was met.
         where = f"{error.filename}: " if error.filename is not None else ""

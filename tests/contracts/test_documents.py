@@ -110,6 +110,19 @@ def test_a_key_that_stands_twice_is_refused(text: str, tmp_path: Path) -> None:
         Rollout.from_yaml(path)
 
 
+@pytest.mark.parametrize("text", ["{1: a, 0x1: b}", "yes: a\ntrue: b\n"])
+def test_a_key_is_its_value_however_it_is_spelled(text: str) -> None:
+    with pytest.raises(yaml.YAMLError, match="stands twice"):
+        read_yaml(text)
+    assert read_yaml("{1: a, '1': b}") == {1: "a", "1": "b"}
+
+
+@pytest.mark.parametrize("text", ["a: 2020-99-99", f"a: {'9' * 6000}", "[" * 3000, "{a: " * 3000])
+def test_what_the_reader_of_yaml_stumbles_over_is_no_yaml(text: str) -> None:
+    with pytest.raises(yaml.YAMLError):
+        read_yaml(text)
+
+
 def test_a_key_may_stand_in_two_mappings_and_anchors_may_be_merged() -> None:
     text = "a: &a {x: 1, y: 2}\nb: {<<: *a, x: 3}\n"
     assert read_yaml(text) == {"a": {"x": 1, "y": 2}, "b": {"x": 3, "y": 2}}

@@ -55,6 +55,14 @@ def test_what_the_disk_refuses_is_explained(
     assert "there is room" in said
 
 
+def test_a_package_that_only_training_needs_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert main(["train", "voice-vocoder", "--media", str(tmp_path), "--to", str(tmp_path)]) == 2
+    assert "torch is not installed in this environment.\n  `make torch` installs" in capsys.readouterr().err
+
+
 def test_an_empty_repository_is_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", str(tmp_path)]) == 2
     error = capsys.readouterr().err

@@ -34,7 +34,7 @@ from telltale_export.faces.recipe import (
     use_one_core,
 )
 from telltale_export.faces.training import Trained, TrainingOptions, fit, score
-from telltale_export.packaging import VersionDraft, next_version, write_version
+from telltale_export.packaging import VersionDraft, next_version, require_writable, write_version
 
 NAME = "face-blend"
 SPEC = FaceCrop(size=SIZE, margin=MARGIN)
@@ -85,6 +85,7 @@ def train(shop: Workshop, report: Report) -> Path:
         ExportError: data, backbone or assets are not there or not as they should be.
     """
     use_one_core()
+    require_writable(shop.repository)
     items = read_dataset(shop.media).of("image", "video")
     faces = gather_faces(shop, items)
     split = divide(items)

@@ -13,6 +13,7 @@ from telltale_export.packaging.versions import (
     VersionDraft,
     next_version,
     require_new_version,
+    require_writable,
     write_version,
 )
 
@@ -36,6 +37,7 @@ __all__ = [
     "onnx_runtime",
     "read_document",
     "require_new_version",
+    "require_writable",
     "score_artifact",
     "triton_config",
     "triton_load_config",

@@ -78,6 +78,17 @@ def next_version(repository: Path, detector: str) -> int:
     return max(numbers, default=0) + 1
 
 
+def require_writable(repository: Path) -> None:
+    """See, before hours of work, that a version could be written into the repository; its folder is made.
+
+    Raises:
+        OSError: it cannot be made, or nothing can be written into it.
+    """
+    repository.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=repository):
+        pass
+
+
 def require_new_version(repository: Path, detector: str, version: int) -> None:
     """See that a version can have this number.
 

@@ -10,6 +10,7 @@ import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, TypeAdapter
@@ -163,6 +164,15 @@ def _state(learner: Learner, plan: Plan, digest: str, history: list[Epoch]) -> b
 def _restored(learner: Learner, plan: Plan, digest: str, path: Path) -> list[Epoch]:
     if not path.is_file():
         return []
+    try:
+        return _restored_from(learner, plan, digest, path)
+    except (ValueError, EOFError, KeyError, BadZipFile) as error:
+        raise DataError(
+            f"{path} is damaged: {' '.join(str(error).split())}.", "Remove it to begin anew, or bring a whole one back."
+        ) from error
+
+
+def _restored_from(learner: Learner, plan: Plan, digest: str, path: Path) -> list[Epoch]:
     with np.load(path, allow_pickle=False) as state:
         if str(state["plan"]) != plan.model_dump_json():
             raise DataError(f"{path} is of a training by another plan.", "Train into an empty folder.")

@@ -92,7 +92,9 @@ def read_plan(path: Path) -> Plan:
     try:
         return Plan.model_validate(read_yaml(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise DataError(f"{path} cannot be read: {error}.", "Give a YAML file; docs/training.md has one.") from error
+        raise DataError(
+            f"{path} cannot be read: {' '.join(str(error).split())}.", "Give a YAML file; docs/training.md has one."
+        ) from error
     except ValidationError as error:
         said = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in error.errors())
         raise DataError(f"{path}: {said}.", "docs/training.md has every field.") from error

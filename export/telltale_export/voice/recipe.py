@@ -13,7 +13,7 @@ from telltale_contracts import Measurement, Provenance
 
 from telltale_export.data import MediaItem, Split, read_dataset, split_by_group
 from telltale_export.evaluation import ALL_FAMILIES, worst_family
-from telltale_export.packaging import VersionDraft, next_version, score_artifact, write_version
+from telltale_export.packaging import VersionDraft, next_version, require_writable, score_artifact, write_version
 from telltale_export.voice.bank import fill_bank, treated_sounds
 from telltale_export.voice.crossfit import Progress, Scorer, leave_source_out, score_sounds, source_folds
 from telltale_export.voice.detector import manifest
@@ -63,6 +63,7 @@ def train_version(run: VoiceRun, progress: Progress) -> Path:
         PackagingError: the version may not be published.
     """
     items = read_dataset(run.media).of("audio")
+    require_writable(run.repository)
     split = split_by_group(items, seed=run.plan.seed)
     progress(split.description)
     rounds, seed = run.plan.rounds, run.plan.seed

@@ -44,8 +44,9 @@ class ShortTime(nn.Module):
 
     def power(self, waveform: Tensor) -> Tensor:
         """[N, samples] -> [N, bins, frames]."""
-        real, imaginary = self.forward(waveform)
-        return real.square() + imaginary.square()
+        real, imaginary = self(waveform)
+        power: Tensor = real.square() + imaginary.square()
+        return power
 
 
 class LogSpectrum(nn.Module):

@@ -20,7 +20,7 @@ class HarmonicStructure(nn.Module):
     """How a frame's log spectrum repeats itself at the distance of harmonics: scaled [N, samples] -> [N, 144].
 
     Bins of 15.6 Hz in frames of 64 ms; each bin's mean over time, and the mean over 31 bins around, are taken off. Of
-    each of 16 bands of a frame, the correlation with itself 5 to 25 bins (78 to 391 Hz) higher: the greatest tells how
+    each of 16 bands of a frame, the correlation with itself 5 to 25 bins (78 to 391 Hz) lower: the greatest tells how
     harmonic it is, the least how deep the valleys between the harmonics are. Of the greatest the plain mean over
     frames, the deviation and the mean weighted by amplitude; of the least both means; of the variance the mean of its
     logarithm and the logarithm of its weighted mean; and skewness and kurtosis over the band. Nothing of it changes

@@ -24,10 +24,6 @@ from telltale_contracts import (
     read_yaml,
 )
 
-# What the reader of YAML lets through, beside its own errors, over text that is nested too deeply or has a tag that its
-# value does not fit.
-_STUMBLES = (RecursionError, ValueError, LookupError, AttributeError, TypeError)
-
 Footprint = tuple[tuple[str, tuple[int, ...]], ...]
 
 
@@ -169,7 +165,7 @@ def _read_card(folder: Path, manifest: DetectorManifest, version: int, fixed: Fi
     text = (folder / CARD_FILE).read_bytes()
     try:
         document = read_yaml(text)
-    except _STUMBLES as error:
+    except yaml.YAMLError as error:
         raise UnsoundVersion(f"its {CARD_FILE} cannot be read: {type(error).__name__}: {error}") from error
     card, digest = VersionCard.model_validate(document), hashlib.sha256(text).hexdigest()
     if (card.detector, card.version) != (manifest.name, version):

@@ -121,6 +121,17 @@ def test_shards_of_something_else_are_not_mixed(
         read_contents(tmp_path / "shard-00000.safetensors")
 
 
+def test_a_file_that_was_replaced_is_not_taken_for_the_one_whose_items_lie_there(
+    data: Path, recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert extract(data, recipe, tmp_path, NOWHERE) == 2
+    capsys.readouterr()
+    with next(path for path in sorted(data.rglob("*.png")) if path.stat().st_size).open("ab") as picture:
+        picture.write(b"more")
+    assert extract(data, recipe, tmp_path, NOWHERE) == 2
+    assert "holds shards of another" in capsys.readouterr().err
+
+
 def test_a_class_of_which_nothing_is_left_is_fatal(
     recipe: Path, service: str, tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

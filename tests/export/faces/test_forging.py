@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from telltale_contracts import FaceCrop
 from telltale_export.faces.ahead import batches
+from telltale_export.faces.blend_media import rough_pairs, still_pairs
 from telltale_export.faces.blending import Blend, compose, cross_blend, self_blend
 from telltale_export.faces.chips import CHIP, FaceSet, cut, scaled
 from telltale_export.faces.degradation import cut_off, draw_degradation, encode_h264, motion_blur
@@ -178,6 +181,38 @@ def test_a_picture_that_ends_within_the_crop_goes_on_as_preprocessing_fills_it_u
         assert max(missing) <= edge + 0.25 * within * chip.shape[0] + 1
         ended += max(missing) > edge
     assert ended >= 10
+
+
+def test_every_side_of_a_picture_may_be_the_one_that_is_cut_off() -> None:
+    chip = np.arange(352 * 352, dtype=np.int64).reshape(352, 352, 1) % 251
+    within = MARGIN / CHIP.margin
+    edge = round(352 * (1 - within) / 2)
+    alone = set()
+    for seed in range(60):
+        cut = cut_off(np.random.default_rng(seed), within)(chip.astype(np.uint8))[..., 0]
+        sides = {"top": cut, "bottom": cut[::-1], "left": cut.T, "right": cut.T[::-1]}
+        gone = [side for side, rows in sides.items() if (rows[: edge + 3] == rows[0]).all()]
+        if len(gone) == 1:
+            alone.update(gone)
+    assert alone == {"top", "bottom", "left", "right"}
+
+
+def test_rough_pairs_are_rough_in_both_halves_alike(faces: FaceSet) -> None:
+    spec = FaceCrop(size=SIZE, margin=MARGIN)
+    plain, rough = (draw(faces, [0, 1] * 12, spec, np.random.default_rng(4)) for draw in (still_pairs, rough_pairs))
+    assert rough.fake == plain.fake == [False, True] * 48
+    ended = [
+        any(np.ptp(side[:4].astype(int), axis=0).max() <= 1 for side in (crop, crop[::-1], crop.swapaxes(0, 1)))
+        for crop in (each[0] for each in rough.crops)
+    ]
+    assert ended[::2] == ended[1::2]
+    assert 4 <= sum(ended[::2]) <= 24
+
+    def detail(crops: Sequence[Picture]) -> float:
+        return float(np.median([cv2.Laplacian(each[0], cv2.CV_64F).var() for each in crops]))
+
+    for half in (0, 1):
+        assert detail(rough.crops[half::2]) < 0.8 * detail(plain.crops[half::2])
 
 
 def test_motion_moves_no_light_and_softens_along_one_line(faces: FaceSet) -> None:

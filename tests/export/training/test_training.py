@@ -18,7 +18,7 @@ from telltale_export.errors import DataError
 from telltale_export.extraction.shards import write_shard
 from telltale_export.training.augmenting import augmentation_for
 from telltale_export.training.examples import epoch_order, read_examples
-from telltale_export.training.loop import Epoch
+from telltale_export.training.loop import STATE_FILE, Epoch
 from telltale_export.training.plan import Augmentation, Plan, read_plan
 from telltale_export.training.recipe import train_network
 
@@ -82,6 +82,18 @@ def test_an_interrupted_training_ends_like_one_that_was_not(shards: Path, tmp_pa
     assert all(torch.equal(first[name], second[name]) for name in first)
     with pytest.raises(DataError, match="another plan"):
         train_network(PLAN.model_copy(update={"seed": 5}), shards, tmp_path / "whole", lambda _: None)
+
+
+def test_a_state_that_is_damaged_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "shards").mkdir()
+    plan = PLAN.model_copy(update={"epochs": 1})
+    shards = write_shards(tmp_path / "shards", lambda number: "calibration" if number % 4 == 0 else "training")
+    train_network(plan, shards, tmp_path / "out", lambda _: None)
+    whole = (tmp_path / "out" / STATE_FILE).read_bytes()
+    for damaged in (b"", b"x", whole[: len(whole) // 2], whole.replace(b"learner", b"learned")):
+        (tmp_path / "out" / STATE_FILE).write_bytes(damaged)
+        with pytest.raises(DataError, match=r"state\.npz is damaged"):
+            train_network(plan, shards, tmp_path / "out", lambda _: None)
 
 
 def test_a_training_does_not_go_on_with_other_shards(tmp_path: Path) -> None:
