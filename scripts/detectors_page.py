@@ -69,7 +69,8 @@ def page(detectors: list[Detector]) -> str:
         "# Detectors\n\n"
         "Written from the cards in `model-repository` by `scripts/detectors_page.py`. Intervals are 95 % bootstrap "
         "intervals over groups. No group that a version was trained or calibrated on is in a figure; rows marked as of "
-        "networks trained alike are of other networks, which have not seen the source that they are measured on.\n"
+        "networks trained alike are of other networks, which have not seen the source that they are measured on. What "
+        "is left of it after JPEG, scaling, blur, codecs and noise is in [robustness.md](robustness.md).\n"
     )
     return "\n".join([head, *("\n".join(_section(detector)) + "\n" for detector in detectors)])
 
