@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import io
 import os
 import shutil
 import socket
@@ -36,6 +35,7 @@ from telltale_gateway.analysis.media import MediaSource
 from telltale_gateway.analysis.preprocess import PreprocessClient
 from telltale_gateway.services import RolloutParts, rollout_parts, server_backends
 from telltale_gateway.settings import Settings
+from telltale_gateway.spooling import Spool
 from telltale_gateway.telemetry import Telemetry
 from telltale_local import Layout, Part, Plan, Stack
 
@@ -279,8 +279,10 @@ async def brightness(preprocess_url: str, repository: Path, picture: bytes) -> d
     inputs = {name: DetectorManifest.from_yaml(path).input for name, path in homes.items()}
     client = PreprocessClient(preprocess_url, timeout_s=60)
     try:
-        source = MediaSource(io.BytesIO(picture), "face.png")
-        bundle = await client.bundle(source, Recipe.union(inputs.values(), Sampling()), "bench")
+        with Spool() as upload:
+            upload.write(picture)
+            source = MediaSource(upload, "face.png")
+            bundle = await client.bundle(source, Recipe.union(inputs.values(), Sampling()), "bench")
     finally:
         await client.close()
     shares = {("straight", name): GREY / 255 for name in inputs}
