@@ -69,7 +69,8 @@ def run(arguments: Sequence[str]) -> int:
         if error.name is None or error.name.startswith("telltale"):
             raise
         return _refused(
-            f"{error.name} is not installed in this environment.", "`make torch` installs what training needs."
+            f"{error.name} is not installed in this environment.",
+            "Run it from `.venvs/models`; `make torch` adds there what training needs.",
         )
     except OSError as error:
         # A full disk, a folder that is a file, no permission: the caller's to put right, wherever it was met.

@@ -60,7 +60,8 @@ def test_a_package_that_only_training_needs_is_named(
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     assert main(["train", "voice-vocoder", "--media", str(tmp_path), "--to", str(tmp_path)]) == 2
-    assert "torch is not installed in this environment.\n  `make torch` installs" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "torch is not installed in this environment.\n  Run it from `.venvs/models`; `make torch` adds" in said
 
 
 def test_an_empty_repository_is_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

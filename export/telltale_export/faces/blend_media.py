@@ -15,7 +15,7 @@ from telltale_contracts import FaceCrop
 
 from telltale_export.faces.blending import cross_blend, lose_detail, self_blend
 from telltale_export.faces.chips import CHIP, FaceSet, cut, scaled
-from telltale_export.faces.degradation import Picture, Step, cut_off, draw_degradation, motion_blur
+from telltale_export.faces.degradation import Step, cut_off, draw_degradation, motion_blur, unchanged
 from telltale_export.faces.films import blend_films
 from telltale_export.faces.measuring import Collection
 from telltale_export.faces.pairs import CROSS_SHARE, LARGEST, SMALLEST
@@ -41,8 +41,8 @@ def rough_pairs(faces: FaceSet, chosen: Sequence[int], spec: FaceCrop, random: n
     for index in stills * 2:
         other = chosen[int(random.integers(len(chosen)))]
         kind = int(random.integers(3))
-        before = (partial(lose_detail, random=random), partial(motion_blur, random=random), _as_it_is)[kind]
-        after = cut_off(random, spec.margin / CHIP.margin) if kind == 2 else _as_it_is
+        before = (partial(lose_detail, random=random), partial(motion_blur, random=random), unchanged)[kind]
+        after = cut_off(random, spec.margin / CHIP.margin) if kind == 2 else unchanged
         _add_pair(collection, faces, (index, other), spec, random, around=(before, after))
     return collection
 
@@ -81,10 +81,6 @@ def published_films(faces: FaceSet, unseen: Container[str], spec: FaceCrop) -> C
     return collection
 
 
-def _as_it_is(picture: Picture) -> Picture:
-    return picture
-
-
 def _add_pair(
     collection: Collection,
     faces: FaceSet,
@@ -92,7 +88,7 @@ def _add_pair(
     spec: FaceCrop,
     random: np.random.Generator,
     *,
-    around: tuple[Step, Step] = (_as_it_is, _as_it_is),
+    around: tuple[Step, Step] = (unchanged, unchanged),
 ) -> None:
     """A still and its blend; the second of ``both`` is who may be blended into the first.
 

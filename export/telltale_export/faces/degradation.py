@@ -55,6 +55,11 @@ def draw_degradation(random: np.random.Generator, codec: str | None = None) -> D
     return Degradation(tuple(step for _, step in steps), tuple(name for name, _ in steps))
 
 
+def unchanged(picture: Picture) -> Picture:
+    """The step that does nothing."""
+    return picture
+
+
 def cut_off(random: np.random.Generator, within: float) -> Step:
     """A picture that ends before the middle part that is looked at does: beyond, its last line is repeated.
 

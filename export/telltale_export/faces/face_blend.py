@@ -41,7 +41,9 @@ SPEC = FaceCrop(size=SIZE, margin=MARGIN)
 # A face that is cut off by the picture's edge is filled up by repeating it; more than this is no face to learn from.
 MOST_OUTSIDE = 0.1
 LEARNING_RATE = 4e-4
-ROUGH = "a third each was soft or moved before it was blended, or is cut off by the picture's edge"
+_ROUGH = (
+    "scaling, noise and JPEG; a third each was soft or moved before it was blended, or is cut off by the picture's edge"
+)
 LIMITS = (
     "Published swaps are hardly in the test: one video by one program. The figures are for the project's own blends.",
     "It looks for a seam and a mismatch across it; faces that are generated or animated whole have none.",
@@ -85,8 +87,8 @@ def train(shop: Workshop, report: Report) -> Path:
         ExportError: data, backbone or assets are not there or not as they should be.
     """
     use_one_core()
-    require_writable(shop.repository)
     items = read_dataset(shop.media).of("image", "video")
+    require_writable(shop.repository)
     faces = gather_faces(shop, items)
     split = divide(items)
     members = {name: genuine_faces(faces, split, name) for name in SPLITS}
@@ -190,7 +192,7 @@ def _measure(score: Scores, media: HeldOut, calibration: Calibration) -> tuple[M
     published = measure(media.published.scored(score, calibration), untouched)
     return (
         *measure(media.stills.scored(score, calibration), Terms("image", f"{how} scaling, noise and JPEG", "item")),
-        *measure(media.rough.scored(score, calibration), Terms("image", f"{how} JPEG; {ROUGH}", "item"))[:1],
+        *measure(media.rough.scored(score, calibration), Terms("image", f"{how} {_ROUGH}", "item"))[:1],
         *measure(media.films.scored(score, calibration), Terms("video", f"{how} H.264", "track")),
         # Without "all": it would mix a forgery that this detector tests with one that it does not.
         *published[1:],

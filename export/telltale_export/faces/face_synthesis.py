@@ -90,8 +90,8 @@ def train(shop: Workshop, report: Report, cross_images: int = 0) -> Path:
         ExportError: data, backbone or assets are not there or not as they should be.
     """
     use_one_core()
-    require_writable(shop.repository)
     items = read_dataset(shop.media).of("image", "video")
+    require_writable(shop.repository)
     faces = gather_faces(shop, items)
     split = divide(items)
     parts = parts_of(faces, split)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from telltale_export.faces.blending import Blend, Picture, change_view, cross_blend, lose_detail, self_blend
 from telltale_export.faces.chips import CHIP, FaceSet, cut, scaled
-from telltale_export.faces.degradation import cut_off, draw_degradation, motion_blur
+from telltale_export.faces.degradation import cut_off, draw_degradation, motion_blur, unchanged
 from telltale_export.faces.training import Batch
 
 MARGIN = 1.1
@@ -66,7 +66,7 @@ class BlendPairs:
         margin = MARGIN * float(random.uniform(0.93, 1.1))
         shift = (float(random.uniform(-0.04, 0.04)), float(random.uniform(-0.04, 0.04)))
         flip = slice(None, None, -1 if random.random() < 0.5 else 1)
-        end = cut_off(random, margin / CHIP.margin) if random.random() < CUT_SHARE else _whole
+        end = cut_off(random, margin / CHIP.margin) if random.random() < CUT_SHARE else unchanged
         genuine, forged = (
             np.ascontiguousarray(cut(end(degrade(picture)), margin, SIZE, shift)[:, flip])
             for picture in (blend.genuine, blend.forged)
@@ -103,10 +103,6 @@ class BlendPairs:
         others = [other for other in (self._pick(random) for _ in range(12)) if self._faces.faces[other].group != group]
         shape = _shape(self._faces.points[index])
         return min(others or [index], key=lambda other: float(np.abs(_shape(self._faces.points[other]) - shape).mean()))
-
-
-def _whole(picture: Picture) -> Picture:
-    return picture
 
 
 def _seam(mask: NDArray[np.float32]) -> Picture:

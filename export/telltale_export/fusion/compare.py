@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,15 +108,22 @@ def compare(evidence: Evidence, terms: Terms) -> list[Compared]:
     rivals = RivalForgeries(terms.prior_fake, shares)
     _require_served(evidence, rivals)
     folds = _folds(evidence, terms.seed)
-    given: dict[str, Rule] = {RIVALS: rivals, "weighted average": weighted_average, "majority vote": majority_vote}
-    given |= {f"{name}{_ALONE}": alone(index) for index, name in enumerate(evidence.detectors)}
-    fitted: dict[str, Fit] = {
-        "rival forgeries, fitted": lambda part: fit_rivals(part, terms.prior_fake),
-        "logistic regression, fitted": fit_logistic,
+
+    def fixed(rule: Rule) -> Answers:
+        return as_given(rule(evidence), folds)
+
+    def fitted(fit: Fit) -> Answers:
+        return cross_fitted(evidence, folds, fit, terms.seed)
+
+    answers = {
+        RIVALS: fixed(rivals),
+        "rival forgeries, fitted": fitted(lambda part: fit_rivals(part, terms.prior_fake)),
+        "weighted average": fixed(weighted_average),
+        "majority vote": fixed(majority_vote),
+        "logistic regression, fitted": fitted(fit_logistic),
     }
-    answers = {name: as_given(rule(evidence), folds) for name, rule in given.items()}
-    answers |= {name: cross_fitted(evidence, folds, fit, terms.seed) for name, fit in fitted.items()}
-    return [_compared(name, answers[name], evidence, folds, terms) for name in _in_order(answers)]
+    answers |= {f"{name}{_ALONE}": fixed(alone(index)) for index, name in enumerate(evidence.detectors)}
+    return [_compared(name, each, evidence, folds, terms) for name, each in answers.items()]
 
 
 def against_best(rules: list[Compared], evidence: Evidence, terms: Terms) -> Edge:
@@ -148,11 +155,6 @@ def cross_fitted(evidence: Evidence, folds: Folds, fit: Fit, seed: int) -> Answe
         rest = evidence.where(np.setdiff1d(everything, fold))
         apart.append(_answered_apart(rest, _split(rest, seed), fit))
     return Answers(_answered_apart(evidence, folds, fit), tuple(apart))
-
-
-def _in_order(names: Iterable[str]) -> list[str]:
-    """The gateway's rule beside the same fitted, the others, and single detectors last."""
-    return sorted(names, key=lambda name: (name.endswith(_ALONE), not name.startswith(RIVALS)))
 
 
 def _compared(name: str, answers: Answers, evidence: Evidence, folds: Folds, terms: Terms) -> Compared:

@@ -7,8 +7,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-SAMPLE_RATE = 16_000
-SEGMENT_SAMPLES = 64_000
+from telltale_export.voice.sounds import SAMPLE_RATE
+
 N_FFT = 512
 WIN_LENGTH = 400
 HOP_LENGTH = 160
@@ -83,7 +83,7 @@ def scaled(waveform: Tensor) -> Tensor:
 
 
 def band_means(n_fft: int) -> Tensor:
-    """[bins, 16]: each column averages the bins of one band; together they cover 62.5 Hz to the last bin but one."""
+    """[bins, 16]: each column averages one band's bins; together they cover 62.5 Hz, or bin 1, to the last but one."""
     bins = n_fft // 2 + 1
     first = max(1, int(FIRST_HZ * n_fft / SAMPLE_RATE))
     edges = torch.linspace(first, bins - 1, BANDS + 1, dtype=torch.float64).round().to(torch.int64).tolist()

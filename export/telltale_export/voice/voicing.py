@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from telltale_export.voice.spectrum import BANDS, N_FFT, SAMPLE_RATE, ShortTime, band_means
+from telltale_export.voice.sounds import SAMPLE_RATE
+from telltale_export.voice.spectrum import BANDS, N_FFT, ShortTime, band_means
 
 BAND_PAIRS = tuple((low, high) for low in range(BANDS) for high in range(low + 1, BANDS))
 _FINE_FFT, _FINE_HOP, _BINS_AROUND, _BINS_HIGHER = 1024, 256, 31, range(5, 26)
